@@ -1,0 +1,128 @@
+"""Every path of a study, in one place; the workflow and the commands ask here.
+
+All methods take `sub` and `ses` labels (no prefix); Snakemake passes "{sub}" and "{ses}".
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from myelosynth.bids.names import bids_path
+
+TRACER = "11CPIB"
+
+
+@dataclass(frozen=True)
+class RawLayout:
+    """The raw BIDS data set and its lesion masks (a BIDS derivative, baseline session, on the FLAIR's grid)."""
+
+    root: Path
+    lesions: Path
+
+    def anat(self, sub: str, ses: str, suffix: str, mt: str | None = None) -> Path:
+        return bids_path(self.root, "anat", suffix, sub=sub, ses=ses, mt=mt)
+
+    def dwi(self, sub: str, ses: str, extension: str = ".nii.gz") -> Path:
+        return bids_path(self.root, "dwi", "dwi", extension, sub=sub, ses=ses)
+
+    def pet(self, sub: str, ses: str, extension: str = ".nii.gz") -> Path:
+        return bids_path(self.root, "pet", "pet", extension, sub=sub, ses=ses, trc=TRACER)
+
+    def lesion_mask(self, sub: str, ses: str) -> Path:
+        return bids_path(self.lesions, "anat", "mask", sub=sub, ses=ses, space="FLAIR", label="L", desc="manual")
+
+    def truth(self, sub: str, ses: str, name: str) -> Path:
+        """Ground truth of a simulated data set; only evaluation may read it."""
+        return self.root / "sourcedata" / "truth" / f"sub-{sub}" / f"ses-{ses}" / name
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The results of one study under `root`."""
+
+    root: Path
+
+    @property
+    def derivatives(self) -> Path:
+        return self.root / "derivatives" / "myelosynth"
+
+    def system(self, system: str) -> Path:
+        """The derivative folder of one system, such as `unet-l1`, or of a ceiling, such as `retest`."""
+        return self.root / "derivatives" / system
+
+    def checkpoint(self, system: str, fold: int | str) -> Path:
+        return self.root / "models" / system / f"fold-{fold}" / "checkpoint.pt"
+
+    def table(self, name: str) -> Path:
+        return self.root / "tables" / f"{name}.tsv"
+
+    def page(self, name: str) -> Path:
+        return self.root / "reports" / f"{name}.html"
+
+    def work(self, sub: str, ses: str, name: str) -> Path:
+        """An intermediate file without a BIDS name."""
+        return self.root / "work" / f"sub-{sub}" / f"ses-{ses}" / name
+
+    # -- one session, T1w space ------------------------------------------------------------------------------------
+    def anat(self, sub: str, ses: str, suffix: str, space: str | None = None, desc: str | None = "preproc") -> Path:
+        """Preprocessed image: T1w, or FLAIR / T2w with space="T1w", or MTRmap with space="dvrt0"."""
+        return bids_path(self.derivatives, "anat", suffix, sub=sub, ses=ses, space=space, desc=desc)
+
+    def brain_mask(self, sub: str, ses: str, space: str | None = None) -> Path:
+        return bids_path(self.derivatives, "anat", "mask", sub=sub, ses=ses, space=space, desc="brain")
+
+    def label_mask(self, sub: str, ses: str, label: str, space: str = "T1w", desc: str | None = None) -> Path:
+        """A mask of L (lesions), WM, NAWM or ventricles (label VENT)."""
+        return bids_path(self.derivatives, "anat", "mask", sub=sub, ses=ses, space=space, label=label, desc=desc)
+
+    def probseg(self, sub: str, ses: str, label: str) -> Path:
+        """Tissue fraction, 0-1, of CSF, GM or WM on the T1w grid."""
+        return bids_path(self.derivatives, "anat", "probseg", sub=sub, ses=ses, space="T1w", label=label)
+
+    def csf_distance(self, sub: str, ses: str, space: str = "T1w") -> Path:
+        """Distance to CSF in mm."""
+        return bids_path(
+            self.derivatives, "anat", "distmap", sub=sub, ses=ses, space=space, label="CSF", desc="distance"
+        )
+
+    def transform(self, sub: str, ses: str, source: str, target: str) -> Path:
+        """ITK text affine, moving `source` to fixed `target`."""
+        return bids_path(
+            self.derivatives, "anat", "xfm", ".txt", sub=sub, ses=ses, from_=source, to=target, mode="image"
+        )
+
+    # -- the analysis grid, space-dvrt0 ----------------------------------------------------------------------------
+    def source(self, sub: str, ses: str, contrast: str) -> Path:
+        """A model input (MTR, FA, RD, AD) or the target (DVR) on the analysis grid."""
+        where = {"sub": sub, "ses": ses, "space": "dvrt0"}
+        if contrast == "MTR":
+            return bids_path(self.derivatives, "anat", "MTRmap", **where, desc="preproc")
+        if contrast == "FA":
+            return bids_path(self.derivatives, "dwi", "FA", **where, desc="preproc")
+        if contrast in ("RD", "AD"):
+            return bids_path(self.derivatives, "dwi", "dwimap", **where, model="tensor", param=contrast.lower())
+        if contrast == "DVR":
+            return bids_path(self.derivatives, "pet", "pet", **where, trc=TRACER, desc="dvr")
+        raise ValueError(f"no contrast {contrast!r}")
+
+    def prediction(self, system: str, sub: str, ses: str, desc: str = "predDvr") -> Path:
+        """Predicted DVR of a system (desc="predDvrStd" for its spread)."""
+        root = self.system(system)
+        return bids_path(root, "pet", "pet", sub=sub, ses=ses, trc=TRACER, space="dvrt0", desc=desc)
+
+    def demyelinated(self, system: str, sub: str, ses: str) -> Path:
+        """Mask of demyelinated voxels in baseline lesions; system "true" is the measured PET."""
+        root, desc = self._maps(system)
+        return bids_path(root, "anat", "mask", sub=sub, ses=ses, space="dvrt0", label="demyelinated", desc=desc)
+
+    def change(self, system: str, sub: str, ses: str) -> Path:
+        """Change classes between t0 and t1, filed under t1."""
+        root, desc = self._maps(system)
+        return bids_path(root, "anat", "dseg", sub=sub, ses=ses, space="dvrt0", seg="myelinChange", desc=desc)
+
+    def indices(self, system: str, sub: str, ses: str) -> Path:
+        return self.change(system, sub, ses).with_name(
+            self.change(system, sub, ses).name.replace("_dseg.nii.gz", "_indices.tsv")
+        )
+
+    def _maps(self, system: str) -> tuple[Path, str]:
+        return (self.derivatives, "true") if system == "true" else (self.system(system), "pred")

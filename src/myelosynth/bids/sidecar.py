@@ -1,0 +1,88 @@
+"""JSON sidecars: what made a file, from what, with which settings."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from myelosynth import __version__
+from myelosynth.bids.names import sidecar_path
+from myelosynth.errors import InputError
+from myelosynth.images.atomic import write_text
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What a step did: engine with version, input files, settings, and further BIDS fields of its output."""
+
+    step: str
+    engine: str
+    engine_version: str
+    sources: Sequence[Path]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+    def write(self, output: Path, **fields: Any) -> None:
+        """Write the sidecar of `output`; `fields` add to, or override, the common ones."""
+        record = {
+            "GeneratedBy": [
+                {"Name": "myelosynth", "Version": __version__, "Description": self.step},
+                {"Name": self.engine, "Version": self.engine_version},
+            ],
+            "Sources": [bids_uri(Path(source), Path(output)) for source in self.sources],
+            "Settings": dict(self.settings),
+            **self.fields,
+            **fields,
+        }
+        write_json(sidecar_path(Path(output)), record)
+
+
+def write_json(path: Path, record: Mapping[str, Any]) -> None:
+    """Write JSON in one step, keys in the order given."""
+    write_text(path, json.dumps(record, indent=2, default=str) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object. Raises InputError when it is missing or not JSON."""
+    path = Path(path)
+    if not path.is_file():
+        raise InputError("file missing", path, "no such file", "check the path")
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as fault:
+        raise InputError("not valid JSON", path, str(fault), "repair the file") from fault
+    if not isinstance(record, dict):
+        raise InputError("JSON object needed", path, f"found {type(record).__name__}", "repair the file")
+    return record
+
+
+@lru_cache(maxsize=4096)
+def dataset_root(folder: Path) -> Path | None:
+    """The nearest folder at or above `folder` that holds a dataset_description.json."""
+    for candidate in (folder, *folder.parents):
+        if (candidate / "dataset_description.json").is_file():
+            return candidate
+    return None
+
+
+def bids_uri(source: Path, output: Path) -> str:
+    """A BIDS URI for `source` as seen from the data set of `output`; a relative path outside any data set.
+
+    Within one data set `bids::path`; across data sets `bids:NAME:path`, NAME from DatasetLinks of the output's data set
+    where it is listed there, else the folder name.
+    """
+    source, output = source.absolute(), output.absolute()
+    here, there = dataset_root(output.parent), dataset_root(source.parent)
+    if there is None:
+        return os.path.relpath(source, here or output.parent)
+    inside = source.relative_to(there).as_posix()
+    if there == here:
+        return f"bids::{inside}"
+    links = read_json(here / "dataset_description.json").get("DatasetLinks", {}) if here else {}
+    for name, link in links.items():
+        if here and (here / link).resolve() == there.resolve():
+            return f"bids:{name}:{inside}"
+    return f"bids:{there.name}:{inside}"

@@ -1,0 +1,1 @@
+"""Floor 6: one command per workflow step."""

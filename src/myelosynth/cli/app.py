@@ -1,0 +1,31 @@
+"""The `myelosynth` command: one sub-command per workflow step."""
+
+import logging
+import sys
+
+import typer
+
+from myelosynth.errors import InputError
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="From multisequence MRI to PET-derived myelin maps, indices and reports.",
+)
+
+
+def main() -> None:
+    """Run the command line; bad input gives one line on stderr and exit 1, `--verbose` shows the traceback."""
+    from myelosynth.cli import commands  # noqa: F401  (registers every command)
+
+    verbose = "--verbose" in sys.argv
+    arguments = [argument for argument in sys.argv[1:] if argument != "--verbose"]
+    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s: %(message)s")
+    try:
+        app(args=arguments)
+    except InputError as fault:
+        if verbose:
+            raise
+        print(f"error: {fault}", file=sys.stderr)
+        sys.exit(1)

@@ -1,0 +1,16 @@
+"""The one error that a user's input can cause."""
+
+
+class InputError(Exception):
+    """Bad input, told in one line: what, where, both values, the cure.
+
+    >>> print(InputError("grids differ", "b.nii.gz", "shape (3, 3, 3), expected (4, 4, 4)", "resample b"))
+    grids differ, b.nii.gz, shape (3, 3, 3), expected (4, 4, 4), resample b
+    """
+
+    def __init__(self, what: str, where: object, values: str, cure: str) -> None:
+        super().__init__(what, where, values, cure)
+        self.what, self.where, self.values, self.cure = what, where, values, cure
+
+    def __str__(self) -> str:
+        return ", ".join(str(part) for part in self.args if part).replace("\n", " ")

@@ -1,0 +1,1 @@
+"""Floor 4: image metrics, agreement, clinical regression."""

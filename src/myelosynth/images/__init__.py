@@ -1,0 +1,1 @@
+"""Floor 1: grids, volumes, transforms and atomic files."""

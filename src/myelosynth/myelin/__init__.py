@@ -1,0 +1,1 @@
+"""Floor 3: control curve, demyelination maps, change classes and indices."""

@@ -1,0 +1,1 @@
+"""Floor 5: patient and cohort pages."""

@@ -1,0 +1,1 @@
+"""Floor 3: tasks, sampling, training, inference and baselines."""
