@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
-_ORDER = ("sub", "ses", "from_", "to", "mode", "acq", "ce", "trc", "rec", "dir", "run", "mt", "hemi", "space", "atlas")
-_ORDER = (*_ORDER, "seg", "res", "label", "model", "param", "desc")
+_ORDER = (
+    *("sub", "ses", "from_", "to", "mode", "acq", "ce", "trc", "rec", "dir", "run", "mt", "hemi", "space", "atlas"),
+    *("seg", "res", "label", "model", "param", "desc"),
+)
 
 
 def bids_name(suffix: str, extension: str = ".nii.gz", **entities: str | None) -> str:
