@@ -1,1 +1,203 @@
-"""Commands: maps."""
+"""Commands: quantitative maps from diffusion, magnetisation transfer and dynamic PET."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from myelosynth.cli.app import app
+
+
+class Model(StrEnum):
+    """Kinetic models."""
+
+    logan = "logan"
+    srtm = "srtm"
+    srtm2 = "srtm2"
+
+
+class Region(StrEnum):
+    """Ways to a reference region."""
+
+    cerebellar_grey = "cerebellar-grey"
+    grey_matter = "grey-matter"
+    clustering = "clustering"
+
+
+@app.command("fit-tensor")
+def fit_tensor(
+    dwi: Annotated[Path, typer.Argument(help="diffusion series")],
+    bvals: Annotated[Path, typer.Option(help="FSL b-values, s/mm2")],
+    bvecs: Annotated[Path, typer.Option(help="FSL b-vectors")],
+    mask: Annotated[Path, typer.Option(help="brain mask on the series' grid")],
+    out_dir: Annotated[Path, typer.Option(help="folder of the maps")],
+    prefix: Annotated[str, typer.Option(help="BIDS names after this prefix instead of fa.nii.gz ...")] = "",
+    denoise: Annotated[bool, typer.Option("--denoise", help="Marchenko-Pastur PCA first")] = False,
+    motion: Annotated[bool, typer.Option("--motion", help="register volumes, rotate b-vectors")] = False,
+) -> None:
+    """Diffusion tensor by weighted least squares: FA, RD, AD, MD (mm2/s)."""
+    from myelosynth.interfaces.base import run
+    from myelosynth.interfaces.tensor import MAPS, TensorFit
+
+    names = {name: f"{name}.nii.gz" for name in MAPS}
+    if prefix:
+        names = {name: f"{prefix}_model-tensor_param-{name}_dwimap.nii.gz" for name in MAPS}
+        names["fa"] = f"{prefix}_FA.nii.gz"
+    inputs = {"in_file": dwi, "bvals": bvals, "bvecs": bvecs, "mask": mask}
+    outputs = {name: out_dir / names[name] for name in MAPS}
+    paths = {name: str(path.absolute()) for name, path in {**inputs, **outputs}.items()}
+    run(TensorFit(**paths, denoise=denoise, motion=motion))
+
+
+@app.command("mean-b0")
+def mean_b0(
+    dwi: Annotated[Path, typer.Argument(help="diffusion series")],
+    out: Annotated[Path, typer.Argument(help="mean unweighted image")],
+    bvals: Annotated[Path, typer.Option(help="FSL b-values, s/mm2")],
+) -> None:
+    """Mean of the volumes with b at most 50 s/mm2, for registration."""
+    from myelosynth.interfaces.base import run
+    from myelosynth.interfaces.tensor import MeanB0
+
+    run(MeanB0(in_file=str(dwi.absolute()), bvals=str(bvals.absolute()), out_file=str(out.absolute())))
+
+
+@app.command("mtr")
+def mtr(
+    on: Annotated[Path, typer.Argument(help="image with the saturation pulse")],
+    off: Annotated[Path, typer.Argument(help="image without it")],
+    out: Annotated[Path, typer.Argument(help="MTR, 0-100 %")],
+    mask: Annotated[Path | None, typer.Option(help="domain of the map")] = None,
+) -> None:
+    """Magnetisation transfer ratio, 100 (off - on) / off."""
+    from myelosynth.interfaces.base import run
+    from myelosynth.interfaces.magnetisation import MtrMap
+
+    optional = {"mask": str(mask.absolute())} if mask else {}
+    run(MtrMap(on=str(on.absolute()), off=str(off.absolute()), out_file=str(out.absolute()), **optional))
+
+
+@app.command("pet-reference")
+def pet_reference(
+    pet: Annotated[Path, typer.Argument(help="dynamic PET")],
+    out: Annotated[Path, typer.Argument(help="mean of early frames")],
+    frames: Annotated[Path, typer.Option(help="PET sidecar")],
+    from_min: Annotated[float, typer.Option(help="start of the window, minutes")] = 0.0,
+    to_min: Annotated[float, typer.Option(help="end of the window, minutes")] = 10.0,
+) -> None:
+    """Duration-weighted mean of early PET frames, for registration."""
+    from myelosynth.interfaces.base import run
+    from myelosynth.interfaces.kinetics import PetReference
+
+    paths = {"in_file": str(pet.absolute()), "frames": str(frames.absolute()), "out_file": str(out.absolute())}
+    run(PetReference(**paths, from_min=from_min, to_min=to_min))
+
+
+@app.command("reference-region")
+def reference_region(
+    pet: Annotated[Path, typer.Argument(help="dynamic PET")],
+    frames: Annotated[Path, typer.Option(help="PET sidecar")],
+    gm: Annotated[Path, typer.Option(help="grey-matter fraction on the PET grid")],
+    method: Annotated[Region, typer.Option(help="how the region is drawn")],
+    out: Annotated[Path, typer.Option(help="reference mask")],
+    template_transform: Annotated[
+        Path | None, typer.Option(help="ITK text affine, moving PET, fixed MNI152 (cerebellar-grey)")
+    ] = None,
+    gm_threshold: Annotated[float, typer.Option(help="grey-matter fraction that counts")] = 0.5,
+    erosions: Annotated[int, typer.Option(min=0, help="voxel layers taken off (grey-matter)")] = 1,
+    clusters: Annotated[int, typer.Option(min=2, help="k of k-means (clustering)")] = 4,
+    minimum_ml: Annotated[float, typer.Option(help="smallest acceptable region, ml")] = 1.0,
+) -> None:
+    """Reference region for Logan and SRTM, in grey matter."""
+    from myelosynth.interfaces.base import run
+    from myelosynth.interfaces.kinetics import ReferenceRegion
+
+    paths = {"in_file": pet, "frames": frames, "gm": gm, "out_file": out}
+    if template_transform:
+        paths["template_transform"] = template_transform
+    run(
+        ReferenceRegion(
+            **{name: str(path.absolute()) for name, path in paths.items()},
+            method=method.value,
+            gm_threshold=gm_threshold,
+            erosions=erosions,
+            clusters=clusters,
+            minimum_ml=minimum_ml,
+        )
+    )
+
+
+@app.command("dvr")
+def dvr(
+    pet: Annotated[Path, typer.Argument(help="dynamic PET")],
+    out: Annotated[Path, typer.Argument(help="distribution volume ratio")],
+    frames: Annotated[Path, typer.Option(help="PET sidecar")],
+    reference_mask: Annotated[Path, typer.Option(help="reference region on the PET grid")],
+    mask: Annotated[Path | None, typer.Option(help="domain; without it, voxels with tracer")] = None,
+    model: Annotated[Model, typer.Option(help="kinetic model")] = Model.logan,
+    k2prime: Annotated[str, typer.Option(help="clearance of the reference, per minute, or auto")] = "",
+    t_star: Annotated[float, typer.Option(help="minutes; from the first frame that starts then or later")] = 20.0,
+    motion: Annotated[bool, typer.Option("--motion", help="register frames first")] = False,
+) -> None:
+    """Voxelwise distribution volume ratio of dynamic PET."""
+    from myelosynth.interfaces.base import run
+    from myelosynth.interfaces.kinetics import DvrMap
+
+    paths = {"in_file": pet, "frames": frames, "reference_mask": reference_mask, "out_file": out}
+    if mask:
+        paths["mask"] = mask
+    clearance = "auto" if k2prime == "auto" else _clearance(k2prime, model)
+    absolute = {name: str(path.absolute()) for name, path in paths.items()}
+    run(DvrMap(**absolute, model=model.value, k2prime=clearance, t_star=t_star, motion=motion))
+
+
+def _clearance(k2prime: str, model: Model) -> float | None:
+    """The number in --k2prime; None for an empty one."""
+    from myelosynth.errors import InputError
+
+    if not k2prime:
+        if model is Model.srtm2:
+            raise InputError("srtm2 needs k2'", "--k2prime", "not given", "give a rate in 1/min")
+        return None
+    try:
+        value = float(k2prime)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < 10:
+        raise InputError(
+            "k2' impossible", "--k2prime", f"{k2prime!r}, expected 0-10 per minute", "give a rate in 1/min"
+        )
+    return value
+
+
+@app.command("tac-dvr")
+def tac_dvr(
+    tacs: Annotated[Path, typer.Argument(help="frame_start, frame_end (s), one column a region; TSV")],
+    out: Annotated[Path, typer.Argument(help="region, dvr (+ r1, k2prime, bpnd for srtm); TSV")],
+    reference: Annotated[str, typer.Option(help="column of the reference region")],
+    model: Annotated[Model, typer.Option(help="kinetic model")] = Model.logan,
+    k2prime: Annotated[str, typer.Option(help="clearance of the reference, per minute")] = "",
+    t_star: Annotated[float, typer.Option(help="minutes; from the first frame that starts then or later")] = 20.0,
+) -> None:
+    """Distribution volume ratio of regional time-activity curves."""
+    from myelosynth import __version__
+    from myelosynth.bids.sidecar import Provenance
+    from myelosynth.images.atomic import write_text
+    from myelosynth.physics.tacs import regional_dvr
+
+    clearance = _clearance(k2prime, model)
+    table = regional_dvr(tacs, reference, model.value, clearance, t_star)
+    write_text(out, table.to_csv(sep="\t", index=False, na_rep="n/a"))
+    settings: dict[str, object] = {"model": model.value, "reference": reference, "k2prime_per_min": clearance}
+    if model is Model.logan:
+        settings["t_star_min"] = t_star
+    columns = {
+        "region": {"Description": "column of the TAC table"},
+        "dvr": {"Description": "distribution volume ratio", "Units": "1"},
+        "r1": {"Description": "delivery relative to the reference", "Units": "1"},
+        "k2prime": {"Description": "clearance of the reference", "Units": "1/min"},
+        "bpnd": {"Description": "non-displaceable binding potential, DVR - 1", "Units": "1"},
+    }
+    fields = {name: text for name, text in columns.items() if name in table}
+    Provenance("regional DVR", "myelosynth", __version__, [tacs], settings, fields).write(out)

@@ -1,1 +1,1 @@
-"""Floor 2: signal and tracer models, plain arrays in and out."""
+"""Floor 2: forward and inverse models of PET kinetics, diffusion and magnetisation transfer."""

@@ -1,0 +1,49 @@
+# Two commands: `make demo` runs the whole line on a simulated cohort, `make test` passes the tests.
+PYTHON ?= python3
+CORES ?= $(shell nproc 2>/dev/null || echo 2)
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# One thread a job; Snakemake fills the cores.
+export OMP_NUM_THREADS ?= 1
+export ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check schema clean
+
+help:
+	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile
+
+# The lock holds exact pins for Python 3.11; another Python takes the ranges of pyproject.toml.
+.venv/installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	@if .venv/bin/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'; then \
+	  echo "installing the pins of requirements.lock" && \
+	  .venv/bin/pip install --quiet --disable-pip-version-check -r requirements.lock && \
+	  .venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . ; \
+	else \
+	  echo "requirements.lock is for Python 3.11: installing the ranges of pyproject.toml instead" && \
+	  .venv/bin/pip install --quiet --disable-pip-version-check -e '.[dev]' ; \
+	fi
+	@touch .venv/installed
+
+install: .venv/installed ## the environment in .venv, pinned by requirements.lock
+
+demo: install ## simulate a cohort, run the workflow, print the indices and the path of the report
+	snakemake --profile profiles/local --cores $(CORES)
+	myelosynth report index results --tables results/tables
+
+test: install ## the tests, a tiny end-to-end run among them
+	pytest
+
+check: install ## style, types, workflow
+	ruff check src tests benchmarks
+	ruff format --check src tests benchmarks
+	mypy
+	snakefmt --check Snakefile workflow
+	snakemake --lint
+	bash -n .ci/run
+
+schema: install ## export the JSON Schema of the configuration
+	myelosynth schema workflow/schemas/config.schema.json
+
+clean: ## remove data, results and the environment
+	rm -rf .venv data results .snakemake

@@ -1,0 +1,38 @@
+# From raw BIDS images to demyelination maps and a clinical report. Rules: workflow/rules, settings: config/config.yaml.
+from snakemake.utils import min_version, validate
+
+min_version("9.0")
+
+
+configfile: "config/config.yaml"
+
+
+validate(config, "workflow/schemas/config.schema.json")
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/inputs.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/anatomy.smk"
+include: "workflow/rules/registration.smk"
+include: "workflow/rules/maps.smk"
+include: "workflow/rules/grid.smk"
+include: "workflow/rules/learning.smk"
+include: "workflow/rules/myelin.smk"
+include: "workflow/rules/evaluation.smk"
+include: "workflow/rules/reports.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        layout.page("cohort"),
+        [layout.page(f"sub-{sub}") for sub, _ in roster.patients(roster.synthesised)],
+        [layout.page(f"qc/sub-{sub}_ses-{ses}") for sub, ses in roster.sessions],
+
+
+rule preprocessing:
+    """Only the imaging half, for what each session has: a data set without PET, MT or DWI is welcome."""
+    input:
+        [session_derivatives(sub, ses) for sub, ses in roster.sessions],
+        [layout.page(f"qc/sub-{sub}_ses-{ses}") for sub, ses in roster.sessions],

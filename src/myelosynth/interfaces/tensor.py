@@ -1,0 +1,96 @@
+"""Diffusion interfaces: tensor maps and the mean unweighted image, with dipy."""
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from nipype.interfaces.base import BaseInterfaceInputSpec, File, SimpleInterface, TraitedSpec, traits
+
+from myelosynth import __version__
+from myelosynth.bids.sidecar import Provenance
+from myelosynth.images.volume import load_mask, load_volume, save_volume
+from myelosynth.interfaces.motion import realign, rigid_motion, summary
+from myelosynth.physics.gradients import Gradients, read_bvals, read_gradients
+from myelosynth.physics.tensor import denoise, fit_tensor
+
+MAPS = ("fa", "rd", "ad", "md")
+
+
+class MeanB0Inputs(BaseInterfaceInputSpec):
+    in_file = File(mandatory=True, desc="diffusion series")
+    bvals = File(mandatory=True, desc="FSL b-values")
+    out_file = File(mandatory=True, desc="mean of the volumes with b at most 50 s/mm2")
+
+
+class MeanB0Outputs(TraitedSpec):
+    out_file = File()
+
+
+class MeanB0(SimpleInterface):
+    """Mean of the unweighted volumes: the image that registers diffusion to T1w."""
+
+    input_spec, output_spec = MeanB0Inputs, MeanB0Outputs
+
+    def _run_interface(self, runtime: Any) -> Any:
+        source, out = Path(self.inputs.in_file), Path(self.inputs.out_file)
+        series = load_volume(source, 4)
+        bvals_path = Path(self.inputs.bvals)
+        b0 = Gradients(read_bvals(bvals_path, series.data.shape[3]), np.empty(0)).b0
+        save_volume(out, series.data[..., b0].mean(-1), series.grid)
+        fields = {"SkullStripped": False, "Volumes": int(b0.sum())}
+        Provenance("mean b0", "myelosynth", __version__, [source, bvals_path], {}, fields).write(out)
+        self._results["out_file"] = str(out)
+        return runtime
+
+
+class TensorFitInputs(BaseInterfaceInputSpec):
+    in_file = File(mandatory=True, desc="diffusion series")
+    bvals = File(mandatory=True, desc="FSL b-values, s/mm2")
+    bvecs = File(mandatory=True, desc="FSL b-vectors")
+    mask = File(mandatory=True, desc="brain mask on the series' grid")
+    fa = File(mandatory=True, desc="fractional anisotropy")
+    rd = File(mandatory=True, desc="radial diffusivity, mm2/s")
+    ad = File(mandatory=True, desc="axial diffusivity, mm2/s")
+    md = File(mandatory=True, desc="mean diffusivity, mm2/s")
+    denoise = traits.Bool(False, usedefault=True, desc="Marchenko-Pastur PCA first")
+    motion = traits.Bool(False, usedefault=True, desc="register volumes to the mean b0, rotate b-vectors")
+
+
+class TensorFitOutputs(TraitedSpec):
+    fa, rd, ad, md = File(), File(), File(), File()
+
+
+class TensorFit(SimpleInterface):
+    """Weighted least-squares diffusion tensor: FA, RD, AD, MD."""
+
+    input_spec, output_spec = TensorFitInputs, TensorFitOutputs
+
+    def _run_interface(self, runtime: Any) -> Any:
+        sources = [Path(getattr(self.inputs, name)) for name in ("in_file", "bvals", "bvecs", "mask")]
+        series = load_volume(sources[0], 4)
+        gradients = read_gradients(sources[1], sources[2], series.data.shape[3], series.grid.affine)
+        mask = load_mask(sources[3], series.grid, sources[0])
+        data, fields = series.data, dict[str, Any](SkullStripped=True, MotionCorrected=self.inputs.motion)
+        if self.inputs.denoise:
+            data = denoise(data, np.ones(mask.shape, bool) if self.inputs.motion else mask)
+        if self.inputs.motion:
+            fixed = data[..., gradients.b0].mean(-1)
+            motion = [rigid_motion(data[..., n], fixed, series.grid) for n in range(data.shape[3])]
+            data = realign(data, series.grid, motion)
+            gradients = gradients.rotated(np.stack([transform.matrix[:3, :3] for transform in motion]))
+            fields |= {"Motion": summary(motion, series.grid)}
+        maps = fit_tensor(data, gradients, mask)
+        settings = {
+            "fit": "WLS",
+            "denoise": "MP-PCA" if self.inputs.denoise else None,
+            "motion": "ANTs rigid to mean b0, b-vectors rotated" if self.inputs.motion else None,
+            "eddy_and_susceptibility": "not corrected",
+        }
+        record = Provenance("diffusion tensor", "dipy", version("dipy"), sources, settings, fields)
+        for name in MAPS:
+            out = Path(getattr(self.inputs, name))
+            save_volume(out, getattr(maps, name), series.grid)
+            record.write(out, Units="1" if name == "fa" else "mm2/s")
+            self._results[name] = str(out)
+        return runtime

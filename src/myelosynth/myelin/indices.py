@@ -1,0 +1,46 @@
+"""Indices of myelin content change."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from myelosynth.errors import InputError
+from myelosynth.myelin.maps import DEMYELINATING, REMYELINATING, STABLE_DEMYELINATED
+
+COLUMNS = ("percent_t0", "percent_t1", "global", "demyelination", "remyelination")
+DESCRIPTIONS = {
+    "percent_t0": "demyelinated voxels at baseline over the total lesion load at baseline",
+    "percent_t1": "demyelinated voxels at follow-up over the total lesion load at baseline",
+    "global": "global index of myelin content change: percent_t1 - percent_t0",
+    "demyelination": "index of dynamic demyelination: voxels normal at baseline and demyelinated at follow-up over the "
+    "total lesion load at baseline",
+    "remyelination": "index of dynamic remyelination: voxels demyelinated at baseline and normal at follow-up over the "
+    "total lesion load at baseline",
+}
+
+
+def myelin_indices(dseg: NDArray, lesions: NDArray[np.bool_], where: object = "change map") -> dict[str, float]:
+    """Percentages of demyelinated voxels and the three indices, as fractions of baseline lesion volume.
+
+    dseg: change classes, lesions: baseline lesions, (X, Y, Z) on one grid. The global index is the demyelination index
+    minus the remyelination index (wei2020, section 2.5). Raises InputError when the lesions are empty, or when the
+    classified voxels are not the lesions.
+
+    >>> myelin_indices(np.array([1, 2, 2, 4]), np.ones(4, bool))["global"]
+    -0.25
+    """
+    total = int(lesions.sum())
+    if total == 0:
+        raise InputError("no baseline lesion", where, "0 lesion voxels", "indices need lesions")
+    astray = int(((dseg > 0) != lesions).sum())
+    if astray:
+        values = f"{astray} voxels belong to one and not to the other, expected 0"
+        raise InputError("change map and lesions differ", where, values, "give the lesions of `myelosynth change`")
+    counts = {label: int((dseg == label).sum()) for label in (DEMYELINATING, REMYELINATING, STABLE_DEMYELINATED)}
+    lost, gained, stayed = counts.values()
+    return {
+        "percent_t0": (gained + stayed) / total,
+        "percent_t1": (lost + stayed) / total,
+        "global": (lost - gained) / total,
+        "demyelination": lost / total,
+        "remyelination": gained / total,
+    }

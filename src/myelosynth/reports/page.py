@@ -1,0 +1,99 @@
+"""A page: one HTML file with everything inside."""
+
+import base64
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+from myelosynth import __version__
+from myelosynth.images.atomic import write_text
+from myelosynth.reports.simulated import NOTICE
+
+matplotlib.use("Agg")
+
+from matplotlib import pyplot  # noqa: E402  (the backend is chosen first)
+from matplotlib.figure import Figure  # noqa: E402
+
+_STYLE = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#555555",
+    "axes.labelcolor": "#333333",
+    "xtick.color": "#555555",
+    "ytick.color": "#555555",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#E6E6E6",
+    "legend.frameon": False,
+    "svg.hashsalt": "myelosynth",
+    "svg.fonttype": "path",
+}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure of a page: data URI, words for those who cannot see it, caption."""
+
+    uri: str
+    alt: str
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Something that a page would show and cannot: what, and why."""
+
+    what: str
+    why: str
+
+
+@contextmanager
+def plotting() -> Iterator[None]:
+    """The style of every plot; figures left open are closed on the way out."""
+    with pyplot.rc_context(_STYLE):
+        try:
+            yield
+        finally:
+            pyplot.close("all")
+
+
+def svg_uri(figure: Figure) -> str:
+    """A figure as an SVG data URI, without a date, the same bytes each time."""
+    stream = io.BytesIO()
+    figure.savefig(stream, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None})
+    return f"data:image/svg+xml;base64,{base64.b64encode(stream.getvalue()).decode()}"
+
+
+def png_uri(figure: Figure, dpi: int = 110) -> str:
+    """A figure as a PNG data URI of at most 255 colours, small and the same bytes each time."""
+    from PIL import Image
+
+    stream, small = io.BytesIO(), io.BytesIO()
+    figure.savefig(stream, format="png", dpi=dpi, metadata={"Software": None})
+    stream.seek(0)
+    image = Image.open(stream).convert("RGB").quantize(255, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    image.save(small, format="PNG", optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(small.getvalue()).decode()}"
+
+
+def write_page(out: Path, template: str, simulated: bool, **context: Any) -> None:
+    """Render a template of this room and write it in one step."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("myelosynth.reports", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    notice = NOTICE if simulated else ""
+    write_text(out, environment.get_template(template).render(notice=notice, version=__version__, **context))

@@ -1,0 +1,65 @@
+"""What each system is called and what part it plays in a table: truth, floor, ceiling or candidate."""
+
+from dataclasses import dataclass
+
+TRUE_COLOUR, PREDICTED_COLOUR, RETEST_COLOUR, FLOOR_COLOUR = "#D55E00", "#0072B2", "#666666", "#B0B0B0"
+_CANDIDATES = (PREDICTED_COLOUR, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#332288", "#117733", "#882255")
+
+_KNOWN = {
+    "true": ("Measured PET", "truth"),
+    "retest": ("Retest: second PET noise draw", "ceiling"),
+    "noise-free": ("Noise-free PET", "ceiling"),
+    "mean-atlas": ("Mean of training controls (atlas)", "floor"),
+    "region-mean": ("Regional training mean", "floor"),
+    "ridge": ("Ridge regression", "floor"),
+    "all-positive": ("All lesion voxels positive", "floor"),
+    "no-change": ("No change", "floor"),
+    "unet-l1": ("3D U-Net, L1", "candidate"),
+    "cgan-l1": ("cGAN, L1", "candidate"),
+    "cf-sagan-l1": ("CF-SAGAN, L1 (Sketcher)", "candidate"),
+    "cf-sagan-nwl1": ("CF-SAGAN, NWL1", "candidate"),
+    "refiner-cf-sagan-nwl1": ("Refiner CF-SAGAN, NWL1", "candidate"),
+}
+KIND_WORDS = {
+    "truth": "truth",
+    "ceiling": "ceiling: what measurement noise allows",
+    "floor": "floor: to be beaten",
+    "candidate": "model",
+}
+_ORDER = {"truth": 0, "candidate": 1, "floor": 2, "ceiling": 3}
+
+
+@dataclass(frozen=True)
+class System:
+    """A row of a table: key as in the folders, name for people, part it plays."""
+
+    key: str
+    name: str
+    kind: str
+
+    @property
+    def tag(self) -> str:
+        return KIND_WORDS[self.kind]
+
+
+def system(key: str) -> System:
+    """The system of a key; an unlisted one is a candidate under its own key.
+
+    >>> system("retest").kind, system("my-net").name
+    ('ceiling', 'my-net')
+    """
+    name, kind = _KNOWN.get(key, (key, "candidate"))
+    return System(key, name, kind)
+
+
+def ordered(keys: list[str], main: str | None = None) -> list[System]:
+    """Systems without repeats: truth, the main system, other candidates, floors, ceilings."""
+    unique = [system(key) for key in dict.fromkeys(keys)]
+    return sorted(unique, key=lambda s: (_ORDER[s.kind], s.key != main))
+
+
+def colours(systems: list[System]) -> dict[str, str]:
+    """One colour-blind-safe colour per system; the first candidate gets the colour of predictions."""
+    candidates = iter(_CANDIDATES * (1 + len(systems) // len(_CANDIDATES)))
+    fixed = {"truth": TRUE_COLOUR, "ceiling": RETEST_COLOUR, "floor": FLOOR_COLOUR}
+    return {s.key: fixed[s.kind] if s.kind in fixed else next(candidates) for s in systems}

@@ -1,0 +1,96 @@
+"""Faults of a raw data set stop a study before it starts; gaps are told and counted."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from myelosynth.bids.index import BASELINE, SessionIndex, read_table
+from myelosynth.bids.layout import RawLayout
+from myelosynth.bids.names import sidecar_path
+from myelosynth.bids.sidecar import read_json
+from myelosynth.images.grid import Grid
+from myelosynth.images.volume import Volume, load_mask, load_volume, open_image
+from myelosynth.physics.frames import Frames
+from myelosynth.physics.gradients import read_gradients
+from myelosynth.study.roster import FOLLOW_UP, MRI
+
+FOUR_DIMENSIONAL = ("DWI", "PET")
+
+
+def check_files(index: SessionIndex, raw: RawLayout) -> None:
+    """Open every image of the index and its companions; the first fault is raised as InputError."""
+    for row in index.rows:
+        if row.status != "present":
+            continue
+        sub, ses = row.participant_id[4:], row.session_id[4:]
+        path = index.path(sub, ses, row.contrast)
+        if row.contrast == "lesions":
+            _check_lesions(path, index, sub, ses)
+            continue
+        volume = load_volume(path, ndim=4 if row.contrast in FOUR_DIMENSIONAL else 3)
+        if row.contrast == "MTon" and index.has(sub, ses, "MToff"):
+            off = index.path(sub, ses, "MToff")
+            Grid.of(open_image(off)).require(volume.grid, path, off)
+        if row.contrast == "DWI":
+            _check_gradients(path, volume)
+        if row.contrast == "PET":
+            Frames.from_sidecar(read_json(sidecar_path(path)), volume.data.shape[3], sidecar_path(path))
+
+
+def _check_lesions(path: Path, index: SessionIndex, sub: str, ses: str) -> None:
+    flair = index.path(sub, ses, "FLAIR") if index.has(sub, ses, "FLAIR") else None
+    load_mask(path, Grid.of(open_image(flair)) if flair else None, flair or "")
+
+
+def _check_gradients(path: Path, volume: Volume) -> None:
+    stem = path.name.removesuffix(".gz").removesuffix(".nii")
+    bvals, bvecs = (path.with_name(stem + extension) for extension in (".bval", ".bvec"))
+    read_gradients(bvals, bvecs, volume.data.shape[3], np.asarray(volume.grid.affine))
+
+
+def missing_scores(index: SessionIndex, raw: RawLayout) -> list[str]:
+    """Patients without a baseline EDSS."""
+    table = raw.root / "phenotype" / "edss.tsv"
+    scored = set()
+    if table.is_file():
+        rows = read_table(table, ("participant_id", "session_id", "edss"))
+        scored = {
+            row["participant_id"][4:]
+            for row in rows
+            if row["session_id"] == f"ses-{BASELINE}" and row["edss"] not in ("", "n/a")
+        }
+    return [sub for sub in index.participants("patient") if sub not in scored]
+
+
+def describe_gaps(index: SessionIndex, raw: RawLayout) -> list[str]:
+    """One line a gap and a count at the end, in words a person reads.
+
+    A whole session that is absent is one gap. What follows from a gap is said beside it.
+    """
+    lines = []
+    for sub, group in index.groups.items():
+        rows = [row for row in index.gaps() if row.participant_id == f"sub-{sub}"]
+        sessions = {row.session_id for row in rows}
+        for session in sorted(sessions):
+            absent = [row.contrast for row in rows if row.session_id == session]
+            if not any(index.has(sub, session[4:], contrast) for contrast in (*MRI, "FLAIR", "T2w", "PET")):
+                lines.append(f"gap: sub-{sub} ({group}) has no {session}: {_follows(group, session[4:])}")
+            else:
+                lines.append(
+                    f"gap: sub-{sub} ({group}) {session} lacks {', '.join(absent)}: that session's steps are skipped"
+                )
+    lines += [
+        f"gap: sub-{sub} (patient) has no baseline EDSS: left out of the regressions"
+        for sub in missing_scores(index, raw)
+    ]
+    counts = Counter(index.groups.values())
+    sessions_found = sum(len(index.sessions(sub)) for sub in index.groups)
+    people = ", ".join(f"{number} {group}s" for group, number in counts.items())
+    return [*lines, f"{people}, {sessions_found} sessions, {len(lines)} gaps, 0 faults"]
+
+
+def _follows(group: str, session: str) -> str:
+    if group == "control":
+        return "the control curve needs the baseline only"
+    return "no change maps for this patient" if session == FOLLOW_UP else "this session is skipped"

@@ -1,0 +1,41 @@
+"""The table that training reads: which image of which session lies where, with its masks."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from myelosynth.bids.index import BASELINE, SessionIndex, read_table
+from myelosynth.bids.layout import Layout
+from myelosynth.bids.names import sidecar_path
+from myelosynth.bids.sidecar import write_json
+from myelosynth.images.atomic import write_text
+
+COLUMNS = ("participant_id", "session_id", "contrast", "path", "mask", "lesions", "nawm")
+CONTRASTS = ("MTR", "FA", "RD", "AD", "DVR")
+
+
+def write_manifest(results: Path, index: Path, raw: Path, participants: Sequence[str], out: Path) -> None:
+    """One row per baseline image of the participants on their analysis grid, and one per template transform."""
+    layout, sessions = Layout(results), SessionIndex.read(index, raw)
+    lines = ["\t".join(COLUMNS)]
+    for sub in participants:
+        patient = sessions.groups[sub] == "patient"
+        mask = layout.brain_mask(sub, BASELINE, space="dvrt0")
+        lesions, nawm = (layout.label_mask(sub, BASELINE, label, space="dvrt0") for label in ("L", "NAWM"))
+        masks = [mask, lesions if patient else "", nawm if patient else ""]
+        images = {contrast: layout.source(sub, BASELINE, contrast) for contrast in CONTRASTS}
+        images["template"] = layout.transform(sub, BASELINE, "PET", "MNI152")
+        for contrast, path in images.items():
+            lines.append("\t".join(map(str, [f"sub-{sub}", f"ses-{BASELINE}", contrast, path, *masks])))
+    write_text(out, "\n".join(lines) + "\n")
+    text = {"path": "image on the analysis grid", "mask": "brain mask", "lesions": "baseline lesions, patients only"}
+    write_json(sidecar_path(out), {key: {"Description": value} for key, value in text.items()})
+
+
+def write_participants(raw: Path, participants: Sequence[str], out: Path) -> None:
+    """participant_id and group of those who can be split, in the order of participants.tsv."""
+    rows = read_table(raw / "participants.tsv", ("participant_id", "group"))
+    kept = [row for row in rows if row["participant_id"].removeprefix("sub-") in participants]
+    lines = ["participant_id\tgroup", *(f"{row['participant_id']}\t{row['group']}" for row in kept)]
+    write_text(out, "\n".join(lines) + "\n")
+    levels = {"patient": "multiple sclerosis", "control": "healthy volunteer"}
+    write_json(sidecar_path(out), {"group": {"Levels": levels}})

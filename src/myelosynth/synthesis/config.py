@@ -1,0 +1,156 @@
+"""Tasks and training presets: YAML files, checked to the last key."""
+
+import re
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from myelosynth.errors import InputError
+
+TEMPLATE = "template"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Task(_Strict):
+    """What is predicted from what: a file of config/tasks."""
+
+    name: str
+    sources: list[str] = Field(min_length=1)
+    target: str
+    training_sessions: list[str] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> "Task":
+        names = [*self.sources, self.target, TEMPLATE]
+        if len(set(names)) != len(names):
+            raise ValueError(f"sources, target and `{TEMPLATE}` must differ, got {names}")
+        return self
+
+
+class Augmentation(_Strict):
+    """A share of the samples gets one of these, drawn evenly: rotations in degrees about a random axis, scalings."""
+
+    share: float = Field(ge=0, le=1)
+    rotations: list[Literal[90, 180, 270]]
+    scales: list[float]
+
+
+class Optimisation(_Strict):
+    """How long one network trains and how fast: steps of random patches, or epochs over the patch grid."""
+
+    learning_rate: float = Field(gt=0)
+    steps: int | None = Field(default=None, gt=0)
+    epochs: int | None = Field(default=None, gt=0)
+
+    @model_validator(mode="after")
+    def _one_length(self) -> "Optimisation":
+        if (self.steps is None) == (self.epochs is None):
+            raise ValueError("give either `steps` or `epochs`")
+        return self
+
+
+class Ridge(_Strict):
+    """Settings of the ridge regression."""
+
+    alpha: float = Field(ge=0)
+
+
+class TrainingPreset(_Strict):
+    """The `training` part of a preset file: size of the networks, patches, optimisation and validation."""
+
+    width: int = Field(ge=4)
+    dropout: float = Field(ge=0, lt=1)
+    attention_pool: int = Field(ge=1)
+    attention_pooling: Literal["max", "average"]
+    patch: int = Field(ge=32, multiple_of=16)
+    overlap: float = Field(ge=0, lt=1)
+    sampling: Literal["grid", "random"]
+    lesion_share: float = Field(ge=0, le=1)
+    batch: int = Field(ge=1)
+    betas: tuple[float, float]
+    decay: Literal["constant", "cosine"]
+    image_loss_weight: float = Field(gt=0)
+    discriminator_updates: int = Field(ge=1)
+    label_smoothing: float = Field(ge=0, lt=0.5)
+    interval: int = Field(ge=1)
+    augmentation: Augmentation
+    networks: dict[str, Optimisation]
+    ridge: Ridge
+
+    @model_validator(mode="after")
+    def _lengths_fit_sampling(self) -> "TrainingPreset":
+        key = "epochs" if self.sampling == "grid" else "steps"
+        for name, network in self.networks.items():
+            if getattr(network, key) is None:
+                raise ValueError(f"networks.{name}: sampling `{self.sampling}` needs `{key}`")
+        return self
+
+    def network(self, model: str) -> Optimisation:
+        """The optimisation of one network. Raises InputError when the preset has none for it."""
+        if model not in self.networks:
+            values = f"no entry {model!r}, found {', '.join(self.networks) or 'none'}"
+            raise InputError("preset incomplete", "training.networks", values, f"add {model} to the preset")
+        return self.networks[model]
+
+
+def load_task(name: str) -> Task:
+    """The task of config/tasks/NAME.yaml below the working directory, or of a path. Raises InputError."""
+    path = config_path(name, "tasks")
+    return _validated(Task, read_yaml(path), path)
+
+
+def load_preset(name: str) -> TrainingPreset:
+    """The `training` part of config/presets/NAME.yaml below the working directory, or of a path. Raises InputError."""
+    path = config_path(name, "presets")
+    record = read_yaml(path)
+    if "training" not in record:
+        values = f"found keys {', '.join(map(str, record)) or 'none'}"
+        raise InputError("preset without `training`", path, values, "add the training settings")
+    return _validated(TrainingPreset, record["training"], path)
+
+
+def config_path(name: str, kind: Literal["tasks", "presets"]) -> Path:
+    """The file that `name` means: a path when it looks like one, else config/KIND/NAME.yaml. Raises InputError."""
+    is_path = "/" in name or name.endswith((".yaml", ".yml"))
+    path = Path(name) if is_path else Path("config", kind, f"{name}.yaml")
+    if not path.is_file():
+        cure = f"run in the folder that holds config/{kind}, or give the path of a YAML file"
+        raise InputError("file missing", path, f"no such file for {name!r}", cure)
+    return path
+
+
+def read_yaml(path: Path) -> dict[Any, Any]:
+    """Read a YAML mapping. Raises InputError when it is not one."""
+    try:
+        record = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+    except (yaml.YAMLError, UnicodeDecodeError) as fault:
+        raise InputError("not valid YAML", path, str(fault), "repair the file") from fault
+    if not isinstance(record, dict):
+        raise InputError("YAML mapping needed", path, f"found {type(record).__name__}", "repair the file")
+    return record
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads 1e-4 as a number, as YAML 1.2 does."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def _validated(model: type[_Model], record: Any, path: Path) -> _Model:
+    try:
+        return model.model_validate(record)
+    except ValidationError as fault:
+        first = fault.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        values = f"{where or 'file'}: {first['msg']}, got {first.get('input')!r}"
+        raise InputError("settings not valid", path, values, "mend this key") from fault

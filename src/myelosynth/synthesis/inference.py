@@ -1,0 +1,75 @@
+"""Whole volumes from patches: a sliding window with Gaussian blending, only where there is brain.
+
+The result equals MONAI's `sliding_window_inference(mode="gaussian")` on the brain's bounding box (tests compare them).
+It is written out here because a prediction is a short job: importing MONAI takes longer than importing torch, and
+windows without brain, which cannot change a voxel inside the mask, are skipped.
+"""
+
+from collections.abc import Callable
+from itertools import product
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+SIGMA_SCALE = 0.125
+
+
+def window_starts(side: int, patch: int, overlap: float) -> list[int]:
+    """First voxels of overlapping windows along an axis; the last window is moved back inside.
+
+    >>> window_starts(100, 32, 0.5)
+    [0, 16, 32, 48, 64, 68]
+    """
+    stride = max(int(patch * (1 - overlap)), 1)
+    count = max(-(-(side - patch) // stride), 0) + 1
+    return [max(min(number * stride, side - patch), 0) for number in range(count)]
+
+
+def gaussian_weights(patch: int) -> Tensor:
+    """Blending weights (P, P, P) that fall with the distance to the window's centre, at least 0.001."""
+    x = torch.arange(patch, dtype=torch.float32) - (patch - 1) / 2
+    profile = torch.exp(-(x**2) / (2 * (patch * SIGMA_SCALE) ** 2))
+    weights = profile[:, None, None] * profile[:, None] * profile
+    return weights.clamp(min=max(float(weights.min()), 1e-3))
+
+
+@torch.inference_mode()
+def sliding_window(
+    network: Callable[[Tensor], Tensor],
+    images: NDArray[np.float32],
+    mask: NDArray[np.bool_],
+    patch: int,
+    overlap: float,
+    batch: int,
+    device: torch.device,
+) -> NDArray[np.float32]:
+    """Apply `network` (N, C, P, P, P) -> (N, 1, P, P, P) to images (C, X, Y, Z); returns (X, Y, Z), 0 outside the mask.
+
+    Sides of the brain's bounding box below the patch are padded with 0 (normalised background) on both sides.
+    """
+    box = tuple(slice(int(v.min()), int(v.max()) + 1) for v in np.nonzero(mask))
+    inside = mask[box]
+    short = [max(patch - side, 0) for side in inside.shape]
+    pads = [(lack // 2, lack - lack // 2) for lack in short]
+    cropped = torch.from_numpy(np.pad(images[(slice(None), *box)], [(0, 0), *pads])).to(device)
+    brain = np.pad(inside, pads)
+    windows = [
+        place
+        for corner in product(*(window_starts(side, patch, overlap) for side in brain.shape))
+        if brain[place := tuple(slice(start, start + patch) for start in corner)].any()
+    ]
+    weights = gaussian_weights(patch).to(device)
+    total, norm = (torch.zeros(brain.shape, device=device) for _ in range(2))
+    for first in range(0, len(windows), batch):
+        group = windows[first : first + batch]
+        output = network(torch.stack([cropped[(slice(None), *place)] for place in group]))
+        for place, predicted in zip(group, output, strict=True):
+            total[place] += predicted[0].float() * weights
+            norm[place] += weights
+    blended = (total / norm.clamp(min=1e-6)).cpu().numpy()
+    back = tuple(slice(low, low + side) for (low, _), side in zip(pads, inside.shape, strict=True))
+    result = np.zeros(mask.shape, np.float32)
+    result[box] = blended[back] * inside
+    return result

@@ -1,0 +1,98 @@
+"""The manifest of training images: which files belong to whom, and who may be learned from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from myelosynth.errors import InputError
+from myelosynth.synthesis.split import Fold
+from myelosynth.synthesis.tables import read_table
+
+COLUMNS = ("participant_id", "session_id", "contrast", "path", "mask", "lesions", "nawm")
+
+
+@dataclass(frozen=True)
+class Scan:
+    """One session: a path per contrast, all on one grid, with brain mask, lesion mask and NAWM (None where absent)."""
+
+    participant: str
+    session: str
+    paths: dict[str, Path]
+    mask: Path
+    lesions: Path | None
+    nawm: Path | None
+
+    @property
+    def name(self) -> str:
+        return f"{self.participant}_{self.session}"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The scans of one fold that may be learned from, and the scans left out because a contrast is not there."""
+
+    training: list[Scan]
+    validation: list[Scan]
+    gaps: list[str] = field(default_factory=list)
+
+
+def read_manifest(path: Path) -> list[Scan]:
+    """Read a manifest; relative paths start at the working directory.
+
+    Raises InputError for an empty path or mask, a contrast listed twice, differing masks within a session, or one image
+    that is listed for two participants (a leak across folds).
+    """
+    table = read_table(path, COLUMNS)
+    scans: dict[tuple[str, str], Scan] = {}
+    owners: dict[Path, str] = {}
+    for number, row in enumerate(table.to_dict("records"), 2):
+        if not row["path"] or not row["mask"]:
+            empty = "path" if not row["path"] else "mask"
+            raise InputError("manifest incomplete", path, f"row {number}: {empty} is empty", "fill it in")
+        image, mask = Path(row["path"]).absolute(), Path(row["mask"]).absolute()
+        key = row["participant_id"], row["session_id"]
+        masks = [Path(row[name]).absolute() if row[name] else None for name in ("lesions", "nawm")]
+        scan = scans.setdefault(key, Scan(*key, {}, mask, *masks))
+        if (scan.mask, scan.lesions, scan.nawm) != (mask, *masks):
+            values = f"row {number}: masks of {scan.name} differ from its first row"
+            raise InputError("manifest inconsistent", path, values, "give one set of masks per session")
+        if row["contrast"] in scan.paths:
+            values = f"row {number}: {row['contrast']} of {scan.name} again"
+            raise InputError("contrast listed twice", path, values, "keep one row per contrast")
+        if owners.setdefault(image, scan.participant) != scan.participant:
+            values = f"row {number}: {image} listed for {owners[image]} and {scan.participant}"
+            raise InputError("leak: one image for two participants", path, values, "give each their own image")
+        scan.paths[row["contrast"]] = image
+    return list(scans.values())
+
+
+def select(
+    scans: Sequence[Scan], fold: Fold, sessions: Sequence[str], contrasts: Sequence[str], where: Path
+) -> Selection:
+    """The training and validation scans of a fold; test participants never pass.
+
+    sessions: labels such as t0; contrasts: what a scan must have, a scan without is a gap. Raises InputError for a
+    participant who is not in the split, or when no training scan is left.
+    """
+    strangers = [scan.participant for scan in scans if scan.participant not in fold.roles]
+    if strangers:
+        values = f"{strangers[0]} is in the manifest but not in the split"
+        raise InputError("role unknown", where, values, "make the split again with `myelosynth split`")
+    chosen: dict[str, list[Scan]] = {"train": [], "validation": []}
+    gaps = []
+    for scan in scans:
+        role = fold.roles[scan.participant]
+        if role not in chosen or scan.session.removeprefix("ses-") not in sessions:
+            continue
+        absent = [contrast for contrast in contrasts if contrast not in scan.paths]
+        if absent:
+            gaps.append(f"{scan.name}: no {', '.join(absent)}")
+        else:
+            chosen[role].append(scan)
+    if not chosen["train"]:
+        values = f"0 scans of fold {fold.number}, sessions {', '.join(sessions)}, contrasts {', '.join(contrasts)}"
+        raise InputError("no training scans", where, values, "check the manifest")
+    if fold.participants("validation") and not chosen["validation"]:
+        values = f"0 scans of {', '.join(fold.participants('validation'))}"
+        raise InputError("no validation scans", where, values, "check the manifest")
+    return Selection(chosen["train"], chosen["validation"], gaps)

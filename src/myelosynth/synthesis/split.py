@@ -1,0 +1,67 @@
+"""Folds over subjects, stratified by group; pure Python, since the Snakefile asks it before anything exists."""
+
+from collections.abc import Mapping
+from random import Random
+from typing import NamedTuple
+
+from myelosynth.errors import InputError
+
+
+class Assignment(NamedTuple):
+    """The role (train, validation, test) of one participant in one fold (from 1)."""
+
+    participant: str
+    group: str
+    fold: int
+    role: str
+
+
+def assign_folds(groups: Mapping[str, str], folds: int, validation: int, seed: int) -> list[Assignment]:
+    """Deal the participants of each group in turn over the folds; all sessions of a participant follow it.
+
+    groups: participant to group. Everyone is test in exactly one fold; of the others of a fold, `validation`
+    participants watch the training (patients and controls in turn, never the last one of a group). Sorted by fold, then
+    in the order given. Raises InputError for an empty group name, fewer participants than folds, or too few to train.
+
+    >>> rows = assign_folds({"a": "patient", "b": "patient", "c": "control", "d": "control"}, 2, 0, seed=0)
+    >>> [row.participant for row in rows if row.fold == 1 and row.role == "test"]
+    ['a', 'c']
+    """
+    for participant, group in groups.items():
+        if group in ("", "n/a"):
+            values = f"{participant} has group {group or 'n/a'!r}, expected patient or control"
+            raise InputError("participant without a group", "participants table", values, "fill in the column `group`")
+    if folds < 2 or len(groups) < folds:
+        values = f"{len(groups)} participants, {folds} folds"
+        raise InputError("too few participants for the folds", "split", values, "use 2 folds or more, or add people")
+    random = Random(seed)
+    fold_of: dict[str, int] = {}
+    for group in dict.fromkeys(groups.values()):
+        members = [participant for participant, its in groups.items() if its == group]
+        random.shuffle(members)
+        for participant in members:
+            fold_of[participant] = len(fold_of) % folds + 1
+    rows = []
+    for fold in range(1, folds + 1):
+        held = _validation({p: groups[p] for p in groups if fold_of[p] != fold}, validation, random)
+        for participant, group in groups.items():
+            role = "test" if fold_of[participant] == fold else "validation" if participant in held else "train"
+            rows.append(Assignment(participant, group, fold, role))
+    return rows
+
+
+def _validation(candidates: Mapping[str, str], number: int, random: Random) -> set[str]:
+    pools = {}
+    for group in dict.fromkeys(candidates.values()):
+        pools[group] = [participant for participant, its in candidates.items() if its == group]
+        random.shuffle(pools[group])
+    held: set[str] = set()
+    while len(held) < number:
+        before = len(held)
+        for pool in pools.values():
+            if len(pool) > 1 and len(held) < number:
+                held.add(pool.pop())
+        if len(held) == before:
+            values = f"{len(candidates)} in the training part, {number} wanted for validation"
+            raise InputError("too few participants to validate", "split", values, "lower --validation or add people")
+    return held

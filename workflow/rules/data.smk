@@ -1,0 +1,140 @@
+"""The raw data set: simulated where the configuration says so, always checked."""
+
+if simulated:
+    cohort = study.simulate
+    cohort_options = f"--patients {cohort.patients} --controls {cohort.controls} --seed {cohort.seed} " f"--scenario {cohort.scenario} --noise {cohort.noise} " + (
+        f"--resolution {cohort.resolution} " if cohort.resolution else ""
+    ) + (
+        f"--lesion-masks {cohort.lesion_masks} " if cohort.lesion_masks else ""
+    )
+
+    rule simulate_tables:
+        """Data-set description, participants and scores of the simulated cohort."""
+        output:
+            participants=raw.root / "participants.tsv",
+            scores=raw.root / "phenotype" / "edss.tsv",
+            description=raw.root / "dataset_description.json",
+        log:
+            log_of("simulate_tables", "cohort"),
+        benchmark:
+            benchmark_of("simulate_tables", "cohort")
+        conda:
+            "../../envs/core.yaml"
+        threads: 1
+        resources:
+            mem_mb=2000,
+            runtime=20,
+        params:
+            out=raw.root,
+            options=cohort_options,
+        shell:
+            "myelosynth simulate {params.out} {params.options} --tables > {log} 2>&1"
+
+    for _sub, _group in roster.index.groups.items():
+        _sessions = roster.index.sessions(_sub)
+
+        rule:
+            name:
+                f"simulate_{_sub}"
+            output:
+                [
+                    roster.index.path(_sub, ses, contrast)
+                    for ses in _sessions
+                    for contrast in (
+                        "T1w",
+                        "T2w",
+                        "FLAIR",
+                        "MTon",
+                        "MToff",
+                        "DWI",
+                        "PET",
+                        "lesions",
+                    )
+                    if roster.index.has(_sub, ses, contrast)
+                ],
+                [
+                    raw.dwi(_sub, ses, e)
+                    for ses in _sessions
+                    if roster.index.has(_sub, ses, "DWI")
+                    for e in (".bval", ".bvec")
+                ],
+                [
+                    raw.pet(_sub, ses, ".json")
+                    for ses in _sessions
+                    if roster.index.has(_sub, ses, "PET")
+                ],
+                [
+                    raw.truth(_sub, ses, name)
+                    for ses in _sessions
+                    if roster.index.has(_sub, ses, "PET")
+                    for name in ("dvr.nii.gz", "retest_pet.nii.gz")
+                ],
+            log:
+                log_of("simulate", f"sub-{_sub}"),
+            benchmark:
+                benchmark_of("simulate", f"sub-{_sub}")
+            conda:
+                "../../envs/core.yaml"
+            threads: 1
+            resources:
+                mem_mb=4000,
+                runtime=60,
+            params:
+                out=raw.root,
+                options=cohort_options,
+                sub=_sub,
+            shell:
+                "myelosynth simulate {params.out} {params.options} --participant {params.sub} > {log} 2>&1"
+
+
+rule check:
+    """Faults stop here with one line each; gaps are listed and counted."""
+    input:
+        participants=raw.root / "participants.tsv",
+        images=[
+            roster.index.root / row.path
+            for row in roster.index.rows
+            if row.status == "present"
+        ],
+    output:
+        index=layout.table("index"),
+    log:
+        log_of("check", "cohort"),
+    benchmark:
+        benchmark_of("check", "cohort")
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        bids=raw.root,
+        lesions=raw.lesions,
+    shell:
+        "myelosynth check {params.bids} --lesions {params.lesions} --index {output.index} > {log} 2>&1"
+
+
+rule describe:
+    """dataset_description.json of the derivatives; sidecars name their sources through it."""
+    input:
+        raw.root / "participants.tsv",
+    output:
+        layout.derivatives / "dataset_description.json",
+    log:
+        log_of("describe", "derivatives"),
+    benchmark:
+        benchmark_of("describe", "derivatives")
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        raw=raw.root,
+        lesions=raw.lesions,
+        root=layout.root,
+        systems=" ".join(f"--system {name}" for name in [*SYSTEMS, *CEILINGS]),
+    shell:
+        "myelosynth describe {params.root} --raw {params.raw} --lesions {params.lesions} {params.systems} > {log} 2>&1"

@@ -1,0 +1,88 @@
+"""Image quality, agreement of the maps, indices and their clinical regressions."""
+
+EVALUATED = [
+    "image_metrics",
+    "overlap",
+    "indices",
+    "agreement",
+    "summary",
+    "comparisons",
+]
+
+
+rule evaluate:
+    """Every system against measured and noise-free PET, test subjects of all folds pooled, with floors and ceilings."""
+    input:
+        index=layout.table("index"),
+        split=layout.table("split"),
+        predictions=predicted_images(),
+        targets=[layout.source(sub, ses, "DVR") for sub, ses in roster.measured],
+        maps=[maps_of(system) for system in MAPPED],
+    output:
+        [layout.table(name) for name in EVALUATED],
+    log:
+        log_of("evaluate", "cohort"),
+    benchmark:
+        benchmark_of("evaluate", "cohort")
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        root=layout.root,
+        folder=lambda w, output: Path(output[0]).parent,
+        systems=" ".join(f"--system {name}" for name in SYSTEMS),
+        ceilings=" ".join(f"--ceiling {name}" for name in CEILINGS),
+        reference=study.learning.main,
+    shell:
+        "myelosynth evaluate {params.root} --index {input.index} --split {input.split} {params.systems}"
+        " {params.ceilings} --reference {params.reference} --out-dir {params.folder} > {log} 2>&1"
+
+
+rule clinical_table:
+    """Indices of every system beside age, sex, scores and lesion load."""
+    input:
+        index=layout.table("index"),
+        indices=layout.table("indices"),
+        participants=raw.root / "participants.tsv",
+    output:
+        layout.table("clinical_table"),
+    log:
+        log_of("clinical_table", "cohort"),
+    benchmark:
+        benchmark_of("clinical_table", "cohort")
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        root=layout.root,
+        raw=raw.root,
+        systems=" ".join(f"--system {name}" for name in MAPPED),
+    shell:
+        "myelosynth clinical-table --index {input.index} --raw {params.raw} --results {params.root} {params.systems}"
+        " --out {output} > {log} 2>&1"
+
+
+rule clinical:
+    """EDSS on each dynamic index with age, sex and T2 lesion load (wei2020, 3.4), true and predicted side by side."""
+    input:
+        layout.table("clinical_table"),
+    output:
+        layout.table("clinical"),
+    log:
+        log_of("clinical", "cohort"),
+    benchmark:
+        benchmark_of("clinical", "cohort")
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    shell:
+        "myelosynth clinical-summary {input} --out {output} > {log} 2>&1"

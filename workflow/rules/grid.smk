@@ -1,0 +1,166 @@
+"""The analysis grid of each participant (space-dvrt0): every image is interpolated once."""
+
+NATIVE = {
+    "MTR": ("MT", "mtr"),
+    "FA": ("DWI", "tensor/fa"),
+    "RD": ("DWI", "tensor/rd"),
+    "AD": ("DWI", "tensor/ad"),
+}
+
+
+rule t1w_to_grid:
+    """T1w of a session to the analysis grid, as one transform."""
+    input:
+        lambda w: [str(step).removeprefix("inverse:") for step in grid_steps(w)],
+    output:
+        layout.transform("{sub}", "{ses}", "T1w", "dvrt0"),
+    log:
+        log_of("t1w_to_grid"),
+    benchmark:
+        benchmark_of("t1w_to_grid")
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        chain=lambda w: transform_options(*grid_steps(w)),
+    shell:
+        "myelosynth compose-transforms {output} {params.chain} > {log} 2>&1"
+
+
+for _contrast, (_image, _name) in NATIVE.items():
+
+    rule:
+        name:
+            f"{_contrast}_to_grid"
+        input:
+            image=layout.work("{sub}", "{ses}", f"{_name}.nii.gz"),
+            first=layout.transform("{sub}", "{ses}", _image, "T1w"),
+            second=layout.transform("{sub}", "{ses}", "T1w", "dvrt0"),
+            grid=layout.source("{sub}", BASELINE, "DVR"),
+        output:
+            layout.source("{sub}", "{ses}", _contrast),
+        log:
+            log_of("to_grid", f"sub-{{sub}}_ses-{{ses}}_{_contrast}"),
+        benchmark:
+            benchmark_of("to_grid", f"sub-{{sub}}_ses-{{ses}}_{_contrast}")
+        conda:
+            "../../envs/core.yaml"
+        threads: 1
+        resources:
+            mem_mb=2000,
+            runtime=5,
+        shell:
+            "myelosynth transform {input.image} {input.grid} {output} --transform {input.first}"
+            " --transform {input.second} > {log} 2>&1"
+
+
+rule DVR_to_grid:
+    """A follow-up DVR on the baseline's grid; the baseline DVR itself is never interpolated."""
+    input:
+        image=layout.work("{sub}", "{ses}", "dvr.nii.gz"),
+        first=layout.transform("{sub}", "{ses}", "PET", "T1w"),
+        second=layout.transform("{sub}", "{ses}", "T1w", "dvrt0"),
+        grid=layout.source("{sub}", BASELINE, "DVR"),
+    output:
+        layout.source("{sub}", "{ses}", "DVR"),
+    log:
+        log_of("to_grid", "sub-{sub}_ses-{ses}_DVR"),
+    benchmark:
+        benchmark_of("to_grid", "sub-{sub}_ses-{ses}_DVR")
+    wildcard_constraints:
+        ses=f"(?!{BASELINE}$)[0-9A-Za-z]+",
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=5,
+    shell:
+        "myelosynth transform {input.image} {input.grid} {output} --transform {input.first}"
+        " --transform {input.second} > {log} 2>&1"
+
+
+rule masks_to_grid:
+    """Baseline brain, white matter and CSF distance on the analysis grid."""
+    input:
+        brain=layout.brain_mask("{sub}", BASELINE),
+        wm=layout.label_mask("{sub}", BASELINE, "WM"),
+        distance=layout.csf_distance("{sub}", BASELINE),
+        transform=layout.transform("{sub}", BASELINE, "T1w", "dvrt0"),
+        grid=layout.source("{sub}", BASELINE, "DVR"),
+    output:
+        brain=layout.brain_mask("{sub}", BASELINE, space="dvrt0"),
+        wm=layout.label_mask("{sub}", BASELINE, "WM", space="dvrt0"),
+        distance=layout.csf_distance("{sub}", BASELINE, space="dvrt0"),
+    log:
+        log_of("masks_to_grid", "sub-{sub}"),
+    benchmark:
+        benchmark_of("masks_to_grid", "sub-{sub}")
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=5,
+    shell:
+        "(myelosynth transform {input.brain} {input.grid} {output.brain} --transform {input.transform} --labels"
+        " && myelosynth transform {input.wm} {input.grid} {output.wm} --transform {input.transform} --labels"
+        " && myelosynth transform {input.distance} {input.grid} {output.distance} --transform {input.transform})"
+        " > {log} 2>&1"
+
+
+rule lesions_to_grid:
+    """Baseline lesions straight from the FLAIR's grid, and NAWM, on the analysis grid."""
+    input:
+        lesions=lambda w: roster.index.path(w.sub, BASELINE, "lesions"),
+        flair=layout.transform("{sub}", BASELINE, "FLAIR", "T1w"),
+        nawm=layout.label_mask("{sub}", BASELINE, "NAWM"),
+        transform=layout.transform("{sub}", BASELINE, "T1w", "dvrt0"),
+        grid=layout.source("{sub}", BASELINE, "DVR"),
+    output:
+        lesions=layout.label_mask("{sub}", BASELINE, "L", space="dvrt0"),
+        nawm=layout.label_mask("{sub}", BASELINE, "NAWM", space="dvrt0"),
+    log:
+        log_of("lesions_to_grid", "sub-{sub}"),
+    benchmark:
+        benchmark_of("lesions_to_grid", "sub-{sub}")
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=5,
+    shell:
+        "(myelosynth transform {input.lesions} {input.grid} {output.lesions} --transform {input.flair}"
+        " --transform {input.transform} --labels"
+        " && myelosynth transform {input.nawm} {input.grid} {output.nawm} --transform {input.transform} --labels)"
+        " > {log} 2>&1"
+
+
+rule ceiling_to_grid:
+    """A ceiling of the evaluation, filed like a prediction; only evaluation reads it."""
+    input:
+        image=ceiling_native,
+        steps=ceiling_steps,
+        grid=layout.source("{sub}", BASELINE, "DVR"),
+    output:
+        layout.prediction("{system}", "{sub}", "{ses}"),
+    log:
+        log_of("ceiling_to_grid", "{system}_sub-{sub}_ses-{ses}"),
+    benchmark:
+        benchmark_of("ceiling_to_grid", "{system}_sub-{sub}_ses-{ses}")
+    wildcard_constraints:
+        system="|".join(CEILINGS) or "none",
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=5,
+    params:
+        chain=lambda w: transform_options(*ceiling_steps(w)),
+    shell:
+        "myelosynth transform {input.image} {input.grid} {output} {params.chain} > {log} 2>&1"

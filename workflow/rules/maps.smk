@@ -1,0 +1,200 @@
+"""Quantitative maps in their native space: tensor, magnetisation transfer ratio, distribution volume ratio."""
+
+
+rule mean_b0:
+    """Mean of the volumes without diffusion weighting: the DWI's registration image."""
+    input:
+        dwi=raw_image("DWI"),
+        bvals=lambda w: raw.dwi(w.sub, w.ses, ".bval"),
+        description=ancient(layout.derivatives / "dataset_description.json"),
+        index=ancient(layout.table("index")),
+    output:
+        layout.work("{sub}", "{ses}", "b0.nii.gz"),
+    log:
+        log_of("mean_b0"),
+    benchmark:
+        benchmark_of("mean_b0")
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=5,
+    shell:
+        "myelosynth mean-b0 {input.dwi} {output} --bvals {input.bvals} > {log} 2>&1"
+
+
+rule fit_tensor:
+    """FA, RD and AD by a weighted tensor fit inside the brain."""
+    input:
+        dwi=raw_image("DWI"),
+        bvals=lambda w: raw.dwi(w.sub, w.ses, ".bval"),
+        bvecs=lambda w: raw.dwi(w.sub, w.ses, ".bvec"),
+        b0=layout.work("{sub}", "{ses}", "b0.nii.gz"),
+        mask=layout.brain_mask("{sub}", "{ses}"),
+        transform=layout.transform("{sub}", "{ses}", "DWI", "T1w"),
+    output:
+        mask=layout.work("{sub}", "{ses}", "dwi_mask.nii.gz"),
+        fa=layout.work("{sub}", "{ses}", "tensor/fa.nii.gz"),
+        rd=layout.work("{sub}", "{ses}", "tensor/rd.nii.gz"),
+        ad=layout.work("{sub}", "{ses}", "tensor/ad.nii.gz"),
+    log:
+        log_of("fit_tensor"),
+    benchmark:
+        benchmark_of("fit_tensor")
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        folder=lambda w, output: Path(output.fa).parent,
+        options=("--denoise " if study.diffusion.denoise else "")
+        + ("--motion" if study.diffusion.motion else ""),
+    shell:
+        "(myelosynth transform {input.mask} {input.b0} {output.mask} --transform inverse:{input.transform} --labels"
+        " && myelosynth fit-tensor {input.dwi} --bvals {input.bvals} --bvecs {input.bvecs} --mask {output.mask}"
+        " --out-dir {params.folder} {params.options}) > {log} 2>&1"
+
+
+rule mtr:
+    """Magnetisation transfer ratio, 0-100 %."""
+    input:
+        on=raw_image("MTon"),
+        off=raw_image("MToff"),
+        description=ancient(layout.derivatives / "dataset_description.json"),
+        index=ancient(layout.table("index")),
+    output:
+        layout.work("{sub}", "{ses}", "mtr.nii.gz"),
+    log:
+        log_of("mtr"),
+    benchmark:
+        benchmark_of("mtr")
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=5,
+    shell:
+        "myelosynth mtr {input.on} {input.off} {output} > {log} 2>&1"
+
+
+rule pet_reference_image:
+    """Mean of the early frames: the PET's registration image."""
+    input:
+        pet=raw_image("PET"),
+        frames=lambda w: raw.pet(w.sub, w.ses, ".json"),
+        description=ancient(layout.derivatives / "dataset_description.json"),
+        index=ancient(layout.table("index")),
+    output:
+        layout.work("{sub}", "{ses}", "petref.nii.gz"),
+    log:
+        log_of("pet_reference_image"),
+    benchmark:
+        benchmark_of("pet_reference_image")
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=10,
+    params:
+        minutes=study.pet.early_minutes,
+    shell:
+        "myelosynth pet-reference {input.pet} {output} --frames {input.frames} --to-min {params.minutes} > {log} 2>&1"
+
+
+rule reference_region:
+    """The reference region's mask on the PET grid."""
+    input:
+        pet=raw_image("PET"),
+        frames=lambda w: raw.pet(w.sub, w.ses, ".json"),
+        image=layout.work("{sub}", "{ses}", "petref.nii.gz"),
+        gm=layout.probseg("{sub}", "{ses}", "GM"),
+        brain=layout.brain_mask("{sub}", "{ses}"),
+        transform=layout.transform("{sub}", "{ses}", "PET", "T1w"),
+        template=layout.transform("{sub}", "{ses}", "PET", "MNI152"),
+    output:
+        gm=layout.work("{sub}", "{ses}", "pet_gm.nii.gz"),
+        brain=layout.work("{sub}", "{ses}", "pet_brain.nii.gz"),
+        mask=layout.work("{sub}", "{ses}", "pet_reference_mask.nii.gz"),
+    log:
+        log_of("reference_region"),
+    benchmark:
+        benchmark_of("reference_region")
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=10,
+    params:
+        method=study.pet.reference,
+    shell:
+        "(myelosynth transform {input.gm} {input.image} {output.gm} --transform inverse:{input.transform}"
+        " && myelosynth transform {input.brain} {input.image} {output.brain} --transform inverse:{input.transform} --labels"
+        " && myelosynth reference-region {input.pet} --frames {input.frames} --gm {output.gm} --method {params.method}"
+        " --template-transform {input.template} --out {output.mask}) > {log} 2>&1"
+
+
+pet_options = (
+    f"--model {study.pet.model} --t-star {study.pet.t_star}"
+    + (f" --k2prime {study.pet.k2prime}" if study.pet.k2prime is not None else "")
+    + (" --motion" if study.pet.motion else "")
+)
+
+
+rule dvr_baseline:
+    """DVR by the reference Logan plot (Logan 1996); its lattice is the analysis grid of the participant."""
+    input:
+        pet=lambda w: roster.index.path(w.sub, BASELINE, "PET"),
+        frames=lambda w: raw.pet(w.sub, BASELINE, ".json"),
+        mask=layout.work("{sub}", BASELINE, "pet_reference_mask.nii.gz"),
+        brain=layout.work("{sub}", BASELINE, "pet_brain.nii.gz"),
+    output:
+        layout.source("{sub}", BASELINE, "DVR"),
+    log:
+        log_of("dvr_baseline", "sub-{sub}"),
+    benchmark:
+        benchmark_of("dvr_baseline", "sub-{sub}")
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    params:
+        options=pet_options,
+    shell:
+        "myelosynth dvr {input.pet} {output} --frames {input.frames} --reference-mask {input.mask}"
+        " --mask {input.brain} {params.options} > {log} 2>&1"
+
+
+use rule dvr_baseline as dvr_followup with:
+    input:
+        pet=raw_image("PET"),
+        frames=lambda w: raw.pet(w.sub, w.ses, ".json"),
+        mask=layout.work("{sub}", "{ses}", "pet_reference_mask.nii.gz"),
+        brain=layout.work("{sub}", "{ses}", "pet_brain.nii.gz"),
+    output:
+        layout.work("{sub}", "{ses}", "dvr.nii.gz"),
+    log:
+        log_of("dvr_followup"),
+    benchmark:
+        benchmark_of("dvr_followup")
+
+
+use rule dvr_followup as dvr_retest with:
+    input:
+        pet=lambda w: raw.truth(w.sub, w.ses, "retest_pet.nii.gz"),
+        frames=lambda w: raw.pet(w.sub, w.ses, ".json"),
+        mask=layout.work("{sub}", "{ses}", "pet_reference_mask.nii.gz"),
+        brain=layout.work("{sub}", "{ses}", "pet_brain.nii.gz"),
+    output:
+        layout.work("{sub}", "{ses}", "dvr_retest.nii.gz"),
+    log:
+        log_of("dvr_retest"),
+    benchmark:
+        benchmark_of("dvr_retest")

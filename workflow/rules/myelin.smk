@@ -1,0 +1,107 @@
+"""Control curve, demyelination maps, change classes and indices, from true and from predicted PET (wei2020, 2.5)."""
+
+MAPPED = ["true", *SYSTEMS, *CEILINGS]
+
+
+rule myelin_curve:
+    """Mean and SD of the measured DVR of controls by distance to CSF, test controls left out."""
+    input:
+        dvr=lambda w: [
+            layout.source(sub, BASELINE, "DVR") for sub in controls_of_fold(w)
+        ],
+        distance=lambda w: [
+            layout.csf_distance(sub, BASELINE, space="dvrt0")
+            for sub in controls_of_fold(w)
+        ],
+        wm=lambda w: [
+            layout.label_mask(sub, BASELINE, "WM", space="dvrt0")
+            for sub in controls_of_fold(w)
+        ],
+        split=layout.table("split"),
+    output:
+        layout.table("curve_fold-{fold}"),
+    log:
+        log_of("myelin_curve", "fold-{fold}"),
+    benchmark:
+        benchmark_of("myelin_curve", "fold-{fold}")
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        images=lambda w, input: " ".join(
+            f"--dvr {dvr} --distance {distance} --wm {wm}"
+            for dvr, distance, wm in zip(input.dvr, input.distance, input.wm)
+        ),
+        options=f"--bin-width {study.curve.bin_width} --minimum-voxels {study.curve.minimum_voxels}",
+    shell:
+        "myelosynth myelin-curve {params.images} {params.options} --out {output} > {log} 2>&1"
+
+
+rule demyelination:
+    """Voxels of baseline lesions below mean - 1 SD of controls at the same distance to CSF."""
+    input:
+        dvr=dvr_image,
+        lesions=layout.label_mask("{sub}", BASELINE, "L", space="dvrt0"),
+        distance=layout.csf_distance("{sub}", BASELINE, space="dvrt0"),
+        curve=lambda w: layout.table(f"curve_fold-{FOLD_OF[w.sub]}"),
+    output:
+        layout.demyelinated("{system}", "{sub}", "{ses}"),
+    log:
+        log_of("demyelination", "{system}_sub-{sub}_ses-{ses}"),
+    benchmark:
+        benchmark_of("demyelination", "{system}_sub-{sub}_ses-{ses}")
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    shell:
+        "myelosynth demyelination {input.dvr} --lesions {input.lesions} --distance {input.distance}"
+        " --curve {input.curve} --out {output} > {log} 2>&1"
+
+
+use rule demyelination as demyelination_true with:
+    output:
+        layout.demyelinated("true", "{sub}", "{ses}"),
+    log:
+        log_of("demyelination", "true_sub-{sub}_ses-{ses}"),
+    benchmark:
+        benchmark_of("demyelination", "true_sub-{sub}_ses-{ses}")
+
+
+rule change:
+    """Change classes of baseline lesion voxels and the five fractions."""
+    input:
+        before=lambda w: layout.demyelinated(system_of(w), w.sub, BASELINE),
+        after=lambda w: layout.demyelinated(system_of(w), w.sub, FOLLOW_UP),
+        lesions=layout.label_mask("{sub}", BASELINE, "L", space="dvrt0"),
+    output:
+        classes=layout.change("{system}", "{sub}", FOLLOW_UP),
+        indices=layout.indices("{system}", "{sub}", FOLLOW_UP),
+    log:
+        log_of("change", "{system}_sub-{sub}"),
+    benchmark:
+        benchmark_of("change", "{system}_sub-{sub}")
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    shell:
+        "(myelosynth change {input.before} {input.after} --lesions {input.lesions} --out {output.classes}"
+        " && myelosynth indices {output.classes} --lesions {input.lesions} --out {output.indices}) > {log} 2>&1"
+
+
+use rule change as change_true with:
+    output:
+        classes=layout.change("true", "{sub}", FOLLOW_UP),
+        indices=layout.indices("true", "{sub}", FOLLOW_UP),
+    log:
+        log_of("change", "true_sub-{sub}"),
+    benchmark:
+        benchmark_of("change", "true_sub-{sub}")

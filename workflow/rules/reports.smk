@@ -1,0 +1,86 @@
+"""Pages that people read."""
+
+
+rule session_page:
+    """Quality control of one session: brain outline, registrations before and after, tissue contours."""
+    input:
+        index=layout.table("index"),
+        files=lambda w: session_derivatives(w.sub, w.ses),
+    output:
+        layout.page("qc/sub-{sub}_ses-{ses}"),
+    log:
+        log_of("session_page"),
+    benchmark:
+        benchmark_of("session_page")
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        root=layout.root,
+        raw=raw.root,
+    shell:
+        "myelosynth report session {params.root} --raw {params.raw} --index {input.index} --sub {wildcards.sub}"
+        " --ses {wildcards.ses} --out {output} > {log} 2>&1"
+
+
+rule patient_page:
+    """One patient: measured and predicted maps, change classes and indices with their null."""
+    input:
+        index=layout.table("index"),
+        tables=[layout.table(name) for name in EVALUATED],
+        maps=[maps_of(system) for system in ("true", study.learning.main)],
+    output:
+        layout.page("sub-{sub}"),
+    log:
+        log_of("patient_page", "sub-{sub}"),
+    benchmark:
+        benchmark_of("patient_page", "sub-{sub}")
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        root=layout.root,
+        raw=raw.root,
+        system=study.learning.main,
+        tables=lambda w, input: Path(input.tables[0]).parent,
+    shell:
+        "myelosynth report patient {params.root} --raw {params.raw} --index {input.index} --sub {wildcards.sub}"
+        " --system {params.system} --tables {params.tables} --out {output} > {log} 2>&1"
+
+
+rule cohort_page:
+    """The cohort: flow of subjects, tables with floors and ceilings, figures 3-7 of the paper, regressions."""
+    input:
+        index=layout.table("index"),
+        split=layout.table("split"),
+        tables=[
+            layout.table(name) for name in [*EVALUATED, "clinical_table", "clinical"]
+        ],
+        curves=[layout.table(f"curve_fold-{fold}") for fold in FOLDS],
+    output:
+        layout.page("cohort"),
+    log:
+        log_of("cohort_page", "cohort"),
+    benchmark:
+        benchmark_of("cohort_page", "cohort")
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        root=layout.root,
+        raw=raw.root,
+        systems=" ".join(f"--system {name}" for name in SYSTEMS),
+        main=study.learning.main,
+        tables=lambda w, input: Path(input.tables[0]).parent,
+    shell:
+        "myelosynth report cohort {params.root} --raw {params.raw} --index {input.index} --split {input.split}"
+        " {params.systems} --main {params.main} --tables {params.tables} --out {output} > {log} 2>&1"
