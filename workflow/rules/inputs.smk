@@ -126,7 +126,7 @@ def training_inputs(w):
             f"T1w, MT, DWI, PET (and lesions where a patient), {study.folds.number} folds need as many; "
             "run the target `preprocessing`, or complete the data set"
         )
-    return [learned_inputs(sub, BASELINE) for sub in roster.eligible]
+    return [path for sub in roster.eligible for path in learned_inputs(sub, BASELINE)]
 
 
 def model_and_loss(system):
