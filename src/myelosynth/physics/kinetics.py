@@ -149,7 +149,7 @@ def subject_k2prime(curves: Array, reference: Array, frames: Frames) -> float:
     """
     weight = np.sqrt(frames.duration_s)
     chosen = curves[:: max(1, len(curves) // K2PRIME_CURVES)] * weight
-    trials, k2a = np.geomspace(*K2PRIME_LIMITS, 61), np.geomspace(*K2A_LIMITS, 400)
+    trials, k2a = np.geomspace(*K2PRIME_LIMITS, 31), np.geomspace(*K2A_LIMITS, 250)
     convolved = convolved_reference(reference, frames, k2a)
     explained = np.empty(trials.size)
     for row, k2prime in enumerate(trials):

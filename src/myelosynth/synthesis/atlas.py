@@ -36,8 +36,8 @@ class MeanAtlas(System):
         controls = [scan for scan in job.scans.training if job.fold.groups[scan.participant] == "control"]
         if not controls:
             groups = ", ".join(sorted({job.fold.groups[scan.participant] for scan in job.scans.training}))
-            values = f"0 controls among {len(job.scans.training)} training scans (groups: {groups})"
-            raise InputError("no training controls", f"fold {job.fold.number}", values, "use fewer folds")
+            found = f"0 controls among {len(job.scans.training)} training scans (groups: {groups})"
+            raise InputError("no training controls", f"fold {job.fold.number}", found, "use fewer folds")
         grid = template_grid()
         sums = np.zeros((3, *grid.shape))
         brain_values = []

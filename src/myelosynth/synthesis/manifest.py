@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from myelosynth.errors import InputError
-from myelosynth.synthesis.split import Fold
+from myelosynth.synthesis.folds import Fold
 from myelosynth.synthesis.tables import read_table
 
 COLUMNS = ("participant_id", "session_id", "contrast", "path", "mask", "lesions", "nawm")

@@ -1,41 +1,39 @@
 """The networks as systems: 3D U-Net, CF-SAGAN (Sketcher) and the Refiner behind it."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from myelosynth.errors import InputError
-from myelosynth.images.volume import load_volume
 from myelosynth.models.discriminator import Discriminator
 from myelosynth.models.generator import Cascade, Generator
 from myelosynth.models.losses import LOSSES
-from myelosynth.synthesis.checkpoints import Checkpoint, file_sha256, load_checkpoint
+from myelosynth.synthesis.checkpoints import Checkpoint
 from myelosynth.synthesis.inference import sliding_window
-from myelosynth.synthesis.manifest import Scan
 from myelosynth.synthesis.sampling import PatchSource, Sampler, largest_crop, patch_source
+from myelosynth.synthesis.sketches import Sketches, find_sketches, load_sketch
 from myelosynth.synthesis.subjects import Statistics, Subject, load_subject
 from myelosynth.synthesis.system import Prediction, PredictionInputs, System, Trained, TrainingJob
 from myelosynth.synthesis.training import Networks, Schedule, Trainer, derived_seed, fingerprint_of, make_deterministic
 
+# Validation only ranks weights: windows side by side cost an eighth of the half-overlapping ones of a prediction.
 VALIDATION_OVERLAP = 0.0
+# Any step number that training never reaches, so that initial weights share no stream with a step.
+_INITIAL = 2**62
 
 
 @dataclass(frozen=True)
-class Sketches:
-    """Where a Refiner's sketches come from: the Sketcher's checkpoint, and out-of-fold images where there are any."""
+class _Data:
+    """The subjects of a fold in memory, and what was learned about their intensities."""
 
-    checkpoint: Checkpoint
-    sha256: str
-    images: dict[str, Path]
-
-    @property
-    def origin(self) -> str:
-        return "out-of-fold images" if self.images else "frozen Sketcher of the fold"
+    training: list[Subject]
+    validation: list[Subject]
+    statistics: Statistics
+    sketches: Sketches | None
 
 
 class NetworkSystem(System):
@@ -53,81 +51,12 @@ class NetworkSystem(System):
         training = [load_subject(scan, job.task) for scan in job.scans.training]
         validation = [load_subject(scan, job.task) for scan in job.scans.validation]
         statistics = Statistics.of(training, job.task.sources)
-        sketches = find_sketches(job, statistics) if job.sketches else None
-        architecture = self._architecture(job, sketches)
+        sketches = find_sketches(job, statistics) if self.needs_sketches else None
+        data = _Data(training, validation, statistics, sketches)
         try:
-            return self._train(job, training, validation, statistics, sketches, architecture)
+            return self._train(job, data, self._architecture(job, sketches))
         except (MemoryError, RuntimeError) as fault:
-            raise _out_of_memory(fault, job.preset.patch, job.preset.batch) from fault
-
-    def _train(
-        self,
-        job: TrainingJob,
-        training: list[Subject],
-        validation: list[Subject],
-        statistics: Statistics,
-        sketches: Sketches | None,
-        architecture: dict[str, Any],
-    ) -> Trained:
-        preset, device = job.preset, job.device
-        torch.manual_seed(derived_seed(job.seed, -1 % 2**32))
-        generator = build_generator(architecture)
-        trainable = generator.refiner if isinstance(generator, Cascade) else generator
-        with torch.no_grad():
-            # A ReLU behind a head that starts below 0 would never learn: start at the training mean.
-            trainable.head.bias.fill_(statistics.target_mean)  # type: ignore[union-attr]
-        if sketches:
-            generator.sketcher.load_state_dict(sketches.checkpoint.content["weights"])  # type: ignore[union-attr]
-        count = len(job.task.sources)
-        settings = (preset.width, preset.dropout, preset.attention_pool, preset.attention_pooling)
-        critic = Discriminator(count + 1, *settings).to(device) if self.adversarial else None
-        sources = _patch_sources(job, training, statistics, sketches)
-        sampler = Sampler(sources, preset, job.seed)
-        length = preset.network(job.model)
-        steps = length.steps if preset.sampling == "random" else (length.epochs or 0) * sampler.steps_per_epoch
-        schedule = Schedule(steps or 0, length.learning_rate, preset.decay)
-        generator.to(device)
-        validate = _Validation(generator, validation, statistics, preset.patch, preset.batch, device)
-        networks = Networks(generator, trainable, critic, count)  # type: ignore[arg-type]
-        loss = LOSSES[job.loss]
-        trainer = Trainer(networks, sampler, schedule, preset, loss, validate, job.seed, device)
-        arrays = [part for s in (*training, *validation) for part in (s.sources, s.target, s.mask, s.regions)]
-        arrays += [source.images.cpu().numpy() for source in sources] if sketches else []
-        origin = {"model": job.model, "loss": job.loss, "seed": job.seed, "split": job.fold.sha256}
-        origin |= {"fold": job.fold.number, "preset": preset.model_dump(), "architecture": architecture}
-        origin |= {"sketcher": sketches.sha256 if sketches else None, "device": device.type}
-        trainer.run(job.out, fingerprint_of(origin, arrays), job.resume)
-        content = {
-            "architecture": architecture,
-            "mean": torch.from_numpy(statistics.mean),
-            "std": torch.from_numpy(statistics.std),
-            "weights": {key: value.cpu() for key, value in generator.state_dict().items()},
-        }
-        best = trainer.best
-        report = {
-            "Steps": schedule.steps,
-            "BestStep": best["step"],
-            "ValidationL1": best["validation_l1"] if validation else None,
-            "GeneratorParameters": _parameters(generator),
-            "DiscriminatorParameters": _parameters(critic) if critic else None,
-            "Sketches": sketches.origin if sketches else None,
-            "SketcherSha256": sketches.sha256 if sketches else None,
-        }
-        return Trained(job.checkpoint(content), report)
-
-    def _architecture(self, job: TrainingJob, sketches: Sketches | None) -> dict[str, Any]:
-        preset = job.preset
-        own = {
-            "channels_in": len(job.task.sources) + (1 if sketches else 0),
-            "width": preset.width,
-            "dropout": preset.dropout,
-            "attention": self.attention,
-            "residual": self.residual,
-            "attention_pool": preset.attention_pool,
-            "pooling": preset.attention_pooling,
-        }
-        sketcher = sketches.checkpoint.content["architecture"]["generator"] if sketches else None
-        return {"generator": own, "sketcher": sketcher, "patch": preset.patch, "overlap": preset.overlap}
+            raise _named(fault, job.preset.patch, job.preset.batch) from fault
 
     def predict(self, checkpoint: Checkpoint, inputs: PredictionInputs, device: torch.device) -> Prediction:
         """Sliding window with the training patch size. Raises InputError when memory runs out."""
@@ -140,14 +69,73 @@ class NetworkSystem(System):
         statistics = Statistics(content["mean"].numpy(), content["std"].numpy(), 0.0)
         sources = np.stack([inputs.images[name] for name in checkpoint.sources])
         images = statistics.normalise(sources, inputs.mask)
-        patch, overlap = architecture["patch"], architecture["overlap"]
+        patch, overlap, batch = (architecture[key] for key in ("patch", "overlap", "batch"))
         try:
-            return Prediction(sliding_window(generator, images, inputs.mask, patch, overlap, 1, device))
+            return Prediction(sliding_window(generator, images, inputs.mask, patch, overlap, batch, device))
         except (MemoryError, RuntimeError) as fault:
-            raise _out_of_memory(fault, patch, 1) from fault
+            raise _named(fault, patch, batch) from fault
+
+    def _architecture(self, job: TrainingJob, sketches: Sketches | None) -> dict[str, Any]:
+        """What `build_generator` and the sliding window need, as plain values."""
+        preset = job.preset
+        generator = {
+            "channels_in": len(job.task.sources) + (1 if sketches else 0),
+            "width": preset.width,
+            "dropout": preset.dropout,
+            "attention": self.attention,
+            "residual": self.residual,
+            "attention_pool": preset.attention_pool,
+            "pooling": preset.attention_pooling,
+        }
+        sketcher = sketches.checkpoint.content["architecture"]["generator"] if sketches else None
+        window = {"patch": preset.patch, "overlap": preset.overlap, "batch": preset.batch}
+        return {"generator": generator, "sketcher": sketcher, **window}
+
+    def _networks(self, job: TrainingJob, data: _Data, architecture: dict[str, Any]) -> Networks:
+        """Networks with initial weights from the seed, the Sketcher's from its checkpoint, on the device."""
+        torch.manual_seed(derived_seed(job.seed, _INITIAL))
+        generator = build_generator(architecture)
+        trainable = generator
+        if isinstance(generator, Cascade) and data.sketches:
+            generator.sketcher.load_state_dict(data.sketches.checkpoint.content["weights"])
+            trainable = generator.refiner
+        # A ReLU behind a head that starts below 0 would never learn: start at the training mean.
+        trainable.head.bias.data.fill_(data.statistics.target_mean)
+        preset, count = job.preset, len(job.task.sources)
+        settings = (preset.width, preset.dropout, preset.attention_pool, preset.attention_pooling)
+        critic = Discriminator(count + 1, *settings).to(job.device) if self.adversarial else None
+        return Networks(generator.to(job.device), trainable, critic, count)
+
+    def _train(self, job: TrainingJob, data: _Data, architecture: dict[str, Any]) -> Trained:
+        preset, device = job.preset, job.device
+        networks = self._networks(job, data, architecture)
+        sampler = Sampler(_patch_sources(job, data), preset, job.seed)
+        length = preset.network(job.model)
+        steps = length.steps if preset.sampling == "random" else (length.epochs or 0) * sampler.steps_per_epoch
+        schedule = Schedule(steps or 0, length.learning_rate, preset.decay)
+        validate = _Validation(networks.generator, data, architecture, device)
+        trainer = Trainer(networks, sampler, schedule, preset, LOSSES[job.loss], validate, job.seed, device)
+        trainer.run(job.out, _fingerprint(job, data, sampler, architecture), job.resume)
+        content = {
+            "architecture": architecture,
+            "mean": torch.from_numpy(data.statistics.mean),
+            "std": torch.from_numpy(data.statistics.std),
+            "weights": {key: value.cpu() for key, value in networks.generator.state_dict().items()},
+        }
+        sketches = data.sketches
+        report = {
+            "Steps": schedule.steps,
+            "BestStep": trainer.best["step"],
+            "ValidationL1": trainer.best["validation_l1"] if data.validation else None,
+            "GeneratorParameters": _parameters(networks.generator),
+            "DiscriminatorParameters": _parameters(networks.discriminator) if networks.discriminator else None,
+            "Sketches": sketches.origin if sketches else None,
+            "SketcherSha256": sketches.sha256 if sketches else None,
+        }
+        return Trained(job.checkpoint(content), report)
 
 
-def build_generator(architecture: dict[str, Any]) -> nn.Module:
+def build_generator(architecture: dict[str, Any]) -> Any:
     """The generator of a checkpoint: one network, or a Refiner behind its Sketcher."""
     generator = Generator(**architecture["generator"])
     if architecture["sketcher"] is None:
@@ -155,92 +143,59 @@ def build_generator(architecture: dict[str, Any]) -> nn.Module:
     return Cascade(Generator(**architecture["sketcher"]), generator)
 
 
-def find_sketches(job: TrainingJob, statistics: Statistics) -> Sketches:
-    """The Sketcher of the same fold, checked: it has seen the same training subjects and no test subject.
-
-    Raises InputError for another split, fold or task, other training statistics, or out-of-fold sketches that do not
-    cover every training scan.
-    """
-    folder = job.sketches or Path()
-    path = folder / "checkpoint.pt"
-    sketcher = load_checkpoint(path)
-    for what, theirs, ours in (
-        ("split sha256", sketcher.split_sha256, job.fold.sha256),
-        ("fold", sketcher.fold, job.fold.number),
-        ("sources", sketcher.sources, job.task.sources),
-        ("target", sketcher.target, job.task.target),
-    ):
-        if theirs != ours:
-            values = f"{what} {theirs} of the Sketcher against {ours}"
-            raise InputError("leak: Sketcher of another fold or task", path, values, "train the Sketcher on this fold")
-    leaked = set(sketcher.participants["train"]) & set(job.fold.participants("test"))
-    if leaked:
-        values = f"trained on {', '.join(sorted(leaked))}, test in fold {job.fold.number}"
-        raise InputError("leak: test participant in the training data", path, values, "train the Sketcher again")
-    if "architecture" not in sketcher.content or sketcher.content["architecture"]["sketcher"] is not None:
-        raise InputError("no Sketcher", path, f"model {sketcher.model}", "give the folder of a single generator")
-    if not np.allclose(sketcher.content["mean"].numpy(), statistics.mean, rtol=1e-4):
-        values = f"means {sketcher.content['mean'].tolist()} against {statistics.mean.tolist()}"
-        raise InputError("Sketcher saw other images", path, values, "train the Sketcher again")
-    scans = [*job.scans.training]
-    images = {s.name: p for s in scans if (p := folder / "sketches" / f"{s.name}.nii.gz").is_file()}
-    if images and len(images) < len(scans):
-        missing = next(scan.name for scan in scans if scan.name not in images)
-        values = f"{len(images)} of {len(scans)} training scans, {missing} is missing"
-        raise InputError("out-of-fold sketches incomplete", folder / "sketches", values, "predict the others too")
-    return Sketches(sketcher, file_sha256(path), images)
-
-
 class _Validation:
     """Mean absolute error in the brains of the validation subjects, each subject weighing the same."""
 
-    def __init__(
-        self,
-        generator: nn.Module,
-        subjects: list[Subject],
-        statistics: Statistics,
-        patch: int,
-        batch: int,
-        device: torch.device,
-    ) -> None:
-        self.generator, self.patch, self.batch, self.device = generator, patch, batch, device
-        self.subjects = [(statistics.normalise(s.sources, s.mask), s) for s in subjects]
+    def __init__(self, generator: nn.Module, data: _Data, window: dict[str, Any], device: torch.device) -> None:
+        self.generator = generator
+        self.settings = (window["patch"], VALIDATION_OVERLAP, window["batch"], device)
+        self.subjects = [(data.statistics.normalise(s.sources, s.mask), s) for s in data.validation]
 
     def __call__(self) -> float | None:
         errors = [self._error(images, subject.target, subject.mask) for images, subject in self.subjects]
         return float(np.mean(errors)) if errors else None
 
     def _error(self, images: NDArray[np.float32], target: NDArray[np.float32], mask: NDArray[np.bool_]) -> float:
-        settings = (self.patch, VALIDATION_OVERLAP, self.batch, self.device)
-        predicted = sliding_window(self.generator, images, mask, *settings)
+        predicted = sliding_window(self.generator, images, mask, *self.settings)
         return float(np.abs(predicted - target)[mask].mean(dtype=np.float64))
 
 
-def _patch_sources(
-    job: TrainingJob, subjects: list[Subject], statistics: Statistics, sketches: Sketches | None
-) -> list[PatchSource]:
+def _patch_sources(job: TrainingJob, data: _Data) -> list[PatchSource]:
+    """The training subjects on the device: normalised sources, an out-of-fold sketch if there is one, target."""
     sources = []
-    for scan, subject in zip(job.scans.training, subjects, strict=True):
-        channels = [*statistics.normalise(subject.sources, subject.mask), subject.target]
-        if sketches and sketches.images:
-            channels.insert(-1, _load_sketch(sketches.images[scan.name], scan, subject))
+    for subject in data.training:
+        channels = [*data.statistics.normalise(subject.sources, subject.mask), subject.target]
+        if data.sketches and data.sketches.images:
+            channels.insert(-1, load_sketch(data.sketches.images[subject.name], subject))
         images = np.stack(channels)
         sources.append(patch_source(images, subject.mask, subject.regions, largest_crop(job.preset), job.device))
     return sources
 
 
-def _load_sketch(path: Path, scan: Scan, subject: Subject) -> NDArray[np.float32]:
-    volume = load_volume(path)
-    subject.grid.require(volume.grid, path, scan.name)
-    return volume.data * subject.mask
+def _fingerprint(job: TrainingJob, data: _Data, sampler: Sampler, architecture: dict[str, Any]) -> str:
+    """What a `last.pt` must have been made with to be continued."""
+    settings = {
+        "model": job.model,
+        "loss": job.loss,
+        "seed": job.seed,
+        "fold": job.fold.number,
+        "split": job.fold.sha256,
+        "preset": job.preset.model_dump(),
+        "architecture": architecture,
+        "sketcher": data.sketches.sha256 if data.sketches else None,
+        "device": job.device.type,
+    }
+    arrays = [part.cpu().numpy() for source in sampler.sources for part in (source.images, source.regions)]
+    arrays += [part for s in data.validation for part in (s.sources, s.target, s.mask)]
+    return fingerprint_of(settings, arrays)
 
 
-def _out_of_memory(fault: Exception, patch: int, batch: int) -> Exception:
+def _named(fault: Exception, patch: int, batch: int) -> Exception:
     """InputError for a full memory, any other fault unchanged."""
     if isinstance(fault, MemoryError | torch.OutOfMemoryError) or "not enough memory" in str(fault):
         values = f"patch {patch}, batch {batch}: {str(fault).splitlines()[0] if str(fault) else 'allocation failed'}"
         cure = "lower `batch`, `patch` or `width` in the preset (--preset), or use --device cpu"
-        return InputError("out of memory", "training", values, cure)
+        return InputError("out of memory", "network", values, cure)
     return fault
 
 

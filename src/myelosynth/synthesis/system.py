@@ -14,7 +14,7 @@ from myelosynth.images.transform import LinearTransform
 from myelosynth.synthesis.checkpoints import Checkpoint
 from myelosynth.synthesis.config import Task, TrainingPreset
 from myelosynth.synthesis.manifest import Selection
-from myelosynth.synthesis.split import Fold
+from myelosynth.synthesis.folds import Fold
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,197 @@
+"""The QC page of one session."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from myelosynth.bids.index import CONTRASTS, SessionIndex
+from myelosynth.bids.layout import Layout
+from myelosynth.images.grid import Grid
+from myelosynth.images.volume import load_mask, load_volume, open_image
+from myelosynth.reports.mosaic import Row, mosaic
+from myelosynth.reports.page import Gap, Picture, write_page
+from myelosynth.reports.registration import pairs, transform_table
+from myelosynth.reports.sidecars import engine_of, record_of
+from myelosynth.reports.simulated import is_simulated
+from myelosynth.reports.slices import (
+    CONVENTION,
+    Layer,
+    box_of,
+    closest_ras,
+    even_cuts,
+    fullest_cuts,
+    window,
+)
+from myelosynth.reports.tables import Table, count, number
+
+TISSUES = (("CSF", "#56B4E9"), ("GM", "#E69F00"), ("WM", "#F0E442"))
+LESION_COLOUR = "#FF5C5C"
+
+
+def write_session_page(layout: Layout, raw_root: Path, index: SessionIndex, sub: str, ses: str, out: Path) -> None:
+    """Write the QC page of a session; what is missing is listed on the page. Raises InputError for unreadable files."""
+    pictures, gaps = {}, []
+    for name, draw in (("brain", _brain), ("tissue", _tissue), ("lesions", _lesions)):
+        drawn = draw(layout, sub, ses)
+        if isinstance(drawn, Gap):
+            gaps.append(drawn)
+            pictures[name] = None
+        else:
+            pictures[name] = drawn
+    registrations, missing = pairs(layout, index, sub, ses)
+    write_page(
+        out,
+        "session.html",
+        is_simulated(layout.root, raw_root),
+        title=f"Quality control: sub-{sub}, ses-{ses}",
+        convention=CONVENTION,
+        pictures=pictures,
+        registrations=registrations,
+        gaps=[*gaps, *missing],
+        contrasts=contrast_table(layout, index, sub, ses),
+        transforms=transform_table(layout, sub, ses),
+        numbers=number_table(layout, sub, ses),
+    )
+
+
+def mirror_dice(mask: NDArray[np.bool_]) -> float:
+    """Left-right symmetry of a mask (X, Y, Z) in RAS order: the best DICE with its mirror image over sagittal planes.
+
+    1 is symmetric; a mask that lost or gained a piece on one side falls below.
+    """
+    columns = mask.reshape(mask.shape[0], -1).astype(np.float32)
+    overlaps = columns @ columns.T
+    # the mirror about plane s/2 maps column i to s - i: sum the overlap of all such pairs
+    size = mask.shape[0]
+    best = max(float(np.trace(overlaps[::-1], offset=s)) for s in range(-size + 1, size))
+    return best / float(columns.sum()) if columns.any() else 0.0
+
+
+def number_table(layout: Layout, sub: str, ses: str) -> Table:
+    """Brain volume, symmetry, tissue and lesion volumes of a session."""
+    rows: list[list[str]] = []
+    path = layout.brain_mask(sub, ses)
+    if path.is_file():
+        brain, grid = load_mask(path), Grid.of(open_image(path))
+        ordered, _ = closest_ras(brain, grid)
+        rows.append(["Brain volume", number(brain.sum() * grid.voxel_volume / 1000, 1), "ml", "adults: 1000 to 1700"])
+        rows.append(["Left-right symmetry of the brain mask", number(mirror_dice(ordered)), "DICE", "above 0.95"])
+    for label, words in (("CSF", "CSF volume"), ("GM", "Grey matter volume"), ("WM", "White matter volume")):
+        path = layout.probseg(sub, ses, label)
+        if path.is_file():
+            volume = load_volume(path)
+            rows.append([words, number(float(volume.data.sum()) * volume.grid.voxel_volume / 1000, 1), "ml", ""])
+    path = layout.label_mask(sub, ses, "L")
+    if path.is_file():
+        lesions, grid = load_mask(path, allow_empty=True), Grid.of(open_image(path))
+        rows.append(["Lesion load", number(lesions.sum() * grid.voxel_volume / 1000, 1), "ml", ""])
+        rows.append(["Lesion voxels in T1w space", count(lesions.sum()), "voxels", ""])
+    return Table(("Quantity", "Value", "Unit", "Usual range"), rows, "Numbers of this session.")
+
+
+def contrast_table(layout: Layout, index: SessionIndex, sub: str, ses: str) -> Table:
+    """What the session has, what became of it, and what was skipped and why."""
+    listed = {r.contrast: r for r in index.rows if r.participant_id == f"sub-{sub}" and r.session_id == f"ses-{ses}"}
+    products = {
+        "T1w": layout.anat(sub, ses, "T1w"),
+        "T2w": layout.anat(sub, ses, "T2w", "T1w"),
+        "FLAIR": layout.anat(sub, ses, "FLAIR", "T1w"),
+        "MTon": layout.source(sub, ses, "MTR"),
+        "MToff": layout.source(sub, ses, "MTR"),
+        "DWI": layout.source(sub, ses, "FA"),
+        "PET": layout.source(sub, ses, "DVR"),
+        "lesions": layout.label_mask(sub, ses, "L"),
+    }
+    rows, classes = [], []
+    for contrast in CONTRASTS:
+        product = products[contrast]
+        there = contrast in listed and listed[contrast].status == "present"
+        if product.is_file():
+            carried = "" if there else " (from the baseline)" if contrast == "lesions" else " (ready map)"
+            state, why = "processed" + carried, engine_of(record_of(product))
+        elif there:
+            state, why = "not processed", "the image is in the data set, its result is not in the results folder"
+        else:
+            state = "skipped"
+            why = "absent from the data set" if contrast in listed else "not expected of this session"
+        rows.append([contrast, "present" if there else "absent", state, why])
+        classes.append("" if product.is_file() else "warn" if there else "skipped")
+    heads = ("Contrast", "In the data set", "Result", "Engine, or why it was skipped")
+    return Table(heads, rows, "What was processed and what was skipped.", classes, text_columns=4)
+
+
+def _brain(layout: Layout, sub: str, ses: str) -> Picture | Gap:
+    t1w, mask = layout.anat(sub, ses, "T1w"), layout.brain_mask(sub, ses)
+    if not (t1w.is_file() and mask.is_file()):
+        return Gap("brain mask over T1w", "the preprocessed T1w or its brain mask is not there")
+    volume = load_volume(t1w)
+    brain, sizes = closest_ras(load_mask(mask, volume.grid, t1w), volume.grid)
+    data, _ = closest_ras(volume.data, volume.grid)
+    low, high = window(data, brain)
+    layers = [Layer("image", data, low=low, high=high), Layer("outline", brain, colour=LESION_COLOUR)]
+    rows = [
+        Row(words, even_cuts(brain, axis, number), layers)
+        for words, axis, number in (("Axial", 2, 7), ("Coronal", 1, 7), ("Sagittal", 0, 5))
+    ]
+    caption = "Brain-mask outline (red) over the bias-corrected T1w."
+    return Picture(mosaic(rows, sizes, highest=1.9), "brain mask outline over T1w in three planes", caption)
+
+
+def _tissue(layout: Layout, sub: str, ses: str) -> Picture | Gap:
+    t1w, mask = layout.anat(sub, ses, "T1w"), layout.brain_mask(sub, ses)
+    found = [(layout.probseg(sub, ses, label), colour) for label, colour in TISSUES]
+    if not (t1w.is_file() and mask.is_file() and all(path.is_file() for path, _ in found)):
+        return Gap("tissue contours over T1w", "the T1w, its brain mask or a tissue fraction is not there")
+    volume = load_volume(t1w)
+    brain, sizes = closest_ras(load_mask(mask, volume.grid, t1w), volume.grid)
+    box = box_of(brain, 4)
+    data = closest_ras(volume.data, volume.grid)[0][box]
+    low, high = window(data, brain[box])
+    layers = [Layer("image", data, low=low, high=high)]
+    for path, colour in found:
+        fraction = load_volume(path)
+        volume.grid.require(fraction.grid, path, t1w)
+        layers.append(Layer("outline", closest_ras(fraction.data, volume.grid)[0][box], colour=colour, width=0.6))
+    rows = [
+        Row("Axial", even_cuts(brain[box], 2, 4, 0.5), layers),
+        Row("Coronal", even_cuts(brain[box], 1, 4, 0.5), layers),
+    ]
+    caption = "Tissue contours where a fraction is 0.5: CSF blue, grey matter orange, white matter yellow."
+    return Picture(mosaic(rows, sizes), "CSF, grey and white matter contours over T1w", caption)
+
+
+def _lesions(layout: Layout, sub: str, ses: str) -> Picture | Gap:
+    mask, t1w = layout.label_mask(sub, ses, "L"), layout.anat(sub, ses, "T1w")
+    if not (mask.is_file() and t1w.is_file()):
+        return Gap("lesions over FLAIR and T1w", "no lesion mask in T1w space for this session")
+    volume = load_volume(t1w)
+    grid = volume.grid
+    lesions, sizes = closest_ras(load_mask(mask, grid, t1w, allow_empty=True), grid)
+    frame = layout.brain_mask(sub, ses)
+    brain = closest_ras(load_mask(frame, grid, t1w), grid)[0] if frame.is_file() else np.ones_like(lesions)
+    box = box_of(brain, 4)
+    cuts = fullest_cuts(lesions[box], 2, 5, gap=max(1, round(6 / sizes[2])))
+    outline = Layer("outline", lesions[box], colour=LESION_COLOUR, width=0.7)
+    rows, t1w_window = [], None
+    for words, path, with_outline in _lesion_images(layout, sub, ses):
+        image = load_volume(path)
+        grid.require(image.grid, path, t1w)
+        data = closest_ras(image.data, grid)[0][box]
+        low, high = window(data, brain[box])
+        if "T1w" in words:  # both T1w rows share one window, or filling would look like a change of contrast
+            t1w_window = t1w_window or (low, high)
+            low, high = t1w_window
+        rows.append(Row(words, cuts, [Layer("image", data, low=low, high=high), *([outline] if with_outline else [])]))
+    empty = "" if lesions.any() else " The mask is empty: no lesion voxel in this session."
+    return Picture(mosaic(rows, sizes), "lesion outlines", f"Lesion outline (red), slices with most lesion.{empty}")
+
+
+def _lesion_images(layout: Layout, sub: str, ses: str) -> list[tuple[str, Path, bool]]:
+    t1w = layout.anat(sub, ses, "T1w")
+    rows = [("FLAIR with lesion outline", layout.anat(sub, ses, "FLAIR", "T1w"), True)]
+    rows.append(("T1w with lesion outline", t1w, True))
+    rows += [("Lesion-filled T1w", path, False) for path in sorted(t1w.parent.glob("*_desc-*illed_T1w.nii.gz"))]
+    return [row for row in rows if row[1].is_file()]
+
+

@@ -1,0 +1,70 @@
+"""Sketches for a Refiner: the Sketcher of the same fold, checked for leaks, or its out-of-fold images."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from myelosynth.errors import InputError
+from myelosynth.images.volume import load_volume
+from myelosynth.synthesis.checkpoints import Checkpoint, file_sha256, load_checkpoint
+from myelosynth.synthesis.subjects import Statistics, Subject
+from myelosynth.synthesis.system import TrainingJob
+
+
+@dataclass(frozen=True)
+class Sketches:
+    """The Sketcher's checkpoint with its sha256, and out-of-fold sketches by scan name where there are any."""
+
+    checkpoint: Checkpoint
+    sha256: str
+    images: dict[str, Path]
+
+    @property
+    def origin(self) -> str:
+        """What the sidecar of the Refiner tells."""
+        return "out-of-fold images" if self.images else "frozen Sketcher of the fold"
+
+
+def find_sketches(job: TrainingJob, statistics: Statistics) -> Sketches:
+    """The Sketcher in the job's `sketches` folder, and the images in its `sketches/` if there are any.
+
+    Raises InputError for a Sketcher of another split, fold or task, one that saw a test participant or other training
+    images, or out-of-fold sketches that do not cover every training scan.
+    """
+    folder = job.sketches or Path()
+    path = folder / "checkpoint.pt"
+    sketcher = load_checkpoint(path)
+    for what, theirs, ours in (
+        ("split sha256", sketcher.split_sha256, job.fold.sha256),
+        ("fold", sketcher.fold, job.fold.number),
+        ("sources", sketcher.sources, job.task.sources),
+        ("target", sketcher.target, job.task.target),
+    ):
+        if theirs != ours:
+            values = f"{what} {theirs} of the Sketcher against {ours}"
+            raise InputError("leak: Sketcher of another fold or task", path, values, "train the Sketcher on this fold")
+    leaked = set(sketcher.participants["train"]) & set(job.fold.participants("test"))
+    if leaked:
+        values = f"trained on {', '.join(sorted(leaked))}, test in fold {job.fold.number}"
+        raise InputError("leak: test participant in the training data", path, values, "train the Sketcher again")
+    if sketcher.content.get("architecture", {"sketcher": sketcher.model})["sketcher"] is not None:
+        raise InputError("not a Sketcher", path, f"model {sketcher.model}", "give the folder of a single generator")
+    if not np.allclose(sketcher.content["mean"].numpy(), statistics.mean, rtol=1e-4):
+        values = f"means {sketcher.content['mean'].tolist()} against {statistics.mean.tolist()}"
+        raise InputError("Sketcher saw other images", path, values, "train the Sketcher again")
+    names = [scan.name for scan in job.scans.training]
+    images = {name: file for name in names if (file := folder / "sketches" / f"{name}.nii.gz").is_file()}
+    if images and len(images) < len(names):
+        missing = next(name for name in names if name not in images)
+        values = f"{len(images)} of {len(names)} training scans, {missing} is missing"
+        raise InputError("out-of-fold sketches incomplete", folder / "sketches", values, "predict the others too")
+    return Sketches(sketcher, file_sha256(path), images)
+
+
+def load_sketch(path: Path, subject: Subject) -> NDArray[np.float32]:
+    """An out-of-fold sketch (X, Y, Z) in target units, 0 outside the brain. Raises InputError for another grid."""
+    volume = load_volume(path)
+    subject.grid.require(volume.grid, path, subject.name)
+    return volume.data * subject.mask

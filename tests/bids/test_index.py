@@ -1,0 +1,92 @@
+"""The session index: scanning, gaps, faults."""
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from myelosynth.bids.index import SessionIndex, expected, scan
+from myelosynth.bids.layout import RawLayout
+from myelosynth.errors import InputError
+from myelosynth.phantom.roster import Cohort, roster
+
+
+def touch(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nib.save(nib.Nifti1Image(np.ones((2, 2, 2), np.uint8), np.eye(4)), path)
+
+
+@pytest.fixture
+def raw(tmp_path):
+    """One patient with two sessions (t1 without PET), one control with a T1w only."""
+    layout = RawLayout(tmp_path, tmp_path / "derivatives" / "lesions")
+    rows = ["participant_id\tage\tsex\tgroup", "sub-A\t30\tF\tpatient", "sub-B\t31\tM\tcontrol"]
+    (tmp_path / "participants.tsv").write_text("\n".join(rows) + "\n")
+    for sub, ses, contrasts in (("A", "t0", ("T1w", "FLAIR")), ("A", "t1", ("T1w",)), ("B", "t0", ("T1w",))):
+        for contrast in contrasts:
+            touch(layout.anat(sub, ses, contrast))
+    touch(layout.anat("A", "t0", "MTR", mt="on"))
+    touch(layout.pet("A", "t0"))
+    touch(layout.lesion_mask("A", "t0"))
+    return layout
+
+
+def test_scan_finds_what_is_there_and_lists_what_is_not(raw):
+    index = scan(raw)
+    assert index.groups == {"A": "patient", "B": "control"}
+    assert index.sessions("A") == ["t0", "t1"]
+    assert index.has("A", "t0", "T1w", "FLAIR", "MTon", "PET", "lesions")
+    assert not index.has("A", "t0", "MToff")
+    assert index.path("A", "t0", "lesions") == raw.lesion_mask("A", "t0")
+    gaps = {(row.participant_id, row.session_id, row.contrast) for row in index.gaps()}
+    assert ("sub-A", "ses-t1", "PET") in gaps
+    assert ("sub-B", "ses-t1", "T1w") in gaps, "a control without t1 is a gap"
+    assert not any(contrast == "lesions" for *_, contrast in gaps), "lesions are expected of patients at baseline only"
+
+
+def test_a_written_index_reads_back(raw, tmp_path):
+    index = scan(raw)
+    index.write(tmp_path / "index.tsv")
+    assert SessionIndex.read(tmp_path / "index.tsv", raw.root).rows == index.rows
+    assert (tmp_path / "index.json").is_file()
+
+
+def test_the_expected_index_of_a_simulated_cohort_needs_no_files(tmp_path):
+    raw = RawLayout(tmp_path / "none", tmp_path / "none" / "derivatives" / "lesions")
+    index = expected(raw, roster(Cohort(patients=2, controls=1)))
+    assert index.path("001", "t1", "MTon") == raw.anat("001", "t1", "MTR", mt="on")
+    assert index.path("001", "t0", "lesions") == raw.lesion_mask("001", "t0")
+    assert index.path("003", "t0", "PET") == raw.pet("003", "t0")
+    assert index.sessions("003") == ["t0"]
+
+
+def test_an_absent_contrast_is_named(raw):
+    with pytest.raises(InputError, match="sub-A ses-t0 has no MToff"):
+        scan(raw).path("A", "t0", "MToff")
+
+
+def test_a_participant_without_a_group_is_a_fault(raw):
+    table = raw.root / "participants.tsv"
+    table.write_text(table.read_text().replace("\tpatient", "\tn/a"))
+    with pytest.raises(
+        InputError, match=r"participants.tsv line 2, sub-A has group 'n/a', expected patient or control"
+    ):
+        scan(raw)
+
+
+def test_images_of_somebody_not_in_the_table_are_a_fault(raw):
+    touch(raw.anat("C", "t0", "T1w"))
+    with pytest.raises(InputError, match="sub-C has images"):
+        scan(raw)
+
+
+def test_two_images_for_one_contrast_are_a_fault(raw):
+    first = raw.anat("A", "t0", "T1w")
+    touch(first.with_name("sub-A_ses-t0_acq-other_T1w.nii.gz"))
+    with pytest.raises(InputError, match="several images for T1w"):
+        scan(raw)
+
+
+def test_a_missing_column_names_both_sides(raw):
+    (raw.root / "participants.tsv").write_text("participant_id\tage\nsub-A\t3\n")
+    with pytest.raises(InputError, match="no group; found participant_id, age"):
+        scan(raw)

@@ -1,0 +1,93 @@
+"""Every fault of a raw data set is told in one line with both values and the cure."""
+
+import json
+
+import nibabel as nib
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from myelosynth.bids.layout import RawLayout
+from myelosynth.cli import commands  # noqa: F401
+from myelosynth.cli.app import app
+from myelosynth.errors import InputError
+
+SHAPE = (4, 4, 4)
+
+
+def save(path, data, affine=None):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nib.save(nib.Nifti1Image(np.asarray(data, np.float32), np.eye(4) if affine is None else affine), path)
+
+
+@pytest.fixture
+def raw(tmp_path):
+    root = tmp_path / "raw"
+    layout = RawLayout(root, root / "derivatives" / "lesions")
+    for contrast in ("T1w", "T2w", "FLAIR"):
+        save(layout.anat("A", "t0", contrast), np.ones(SHAPE))
+    save(layout.anat("A", "t0", "MTR", mt="on"), np.ones(SHAPE))
+    save(layout.anat("A", "t0", "MTR", mt="off"), np.ones(SHAPE))
+    save(layout.dwi("A", "t0"), np.ones((*SHAPE, 7)))
+    bvecs = np.hstack([np.zeros((3, 1)), np.eye(3), -np.eye(3)])
+    layout.dwi("A", "t0", ".bval").write_text("0 1000 1000 1000 1000 1000 1000\n")
+    np.savetxt(layout.dwi("A", "t0", ".bvec"), bvecs)
+    save(layout.pet("A", "t0"), np.ones((*SHAPE, 3)))
+    frames = {"FrameTimesStart": [0, 60, 120], "FrameDuration": [60, 60, 60], "ImageDecayCorrected": True}
+    layout.pet("A", "t0", ".json").write_text(json.dumps({**frames, "Units": "Bq/mL"}))
+    save(layout.lesion_mask("A", "t0"), np.ones(SHAPE))
+    (root / "participants.tsv").write_text("participant_id\tage\tsex\tgroup\nsub-A\t30\tF\tpatient\n")
+    return layout
+
+
+def run(raw):
+    return CliRunner().invoke(app, ["check", str(raw.root), "--index", str(raw.root / "index.tsv")])
+
+
+def edit_frames(raw, **fields):
+    path = raw.pet("A", "t0", ".json")
+    path.write_text(json.dumps({**json.loads(path.read_text()), **fields}))
+
+
+def truncate(path):
+    save(path, np.random.default_rng(0).normal(size=(12, 12, 12)))
+    path.write_bytes(path.read_bytes()[:-2000])
+
+
+FAULTS = {
+    "truncated gzip": (lambda raw: truncate(raw.anat("A", "t0", "T1w")), "truncated or corrupt"),
+    "4D for 3D": (lambda raw: save(raw.anat("A", "t0", "T1w"), np.ones((*SHAPE, 2))), "found 4D"),
+    "3D for 4D": (lambda raw: save(raw.pet("A", "t0"), np.ones(SHAPE)), "found 3D"),
+    "NaN": (lambda raw: save(raw.anat("A", "t0", "FLAIR"), np.full(SHAPE, np.nan)), "64 of 64, expected 0"),
+    "empty image": (lambda raw: save(raw.anat("A", "t0", "T2w"), np.zeros(SHAPE)), "every voxel is 0"),
+    "empty mask": (lambda raw: save(raw.lesion_mask("A", "t0"), np.zeros(SHAPE)), "mask is empty"),
+    "shapes": (lambda raw: save(raw.anat("A", "t0", "MTR", mt="off"), np.ones((4, 4, 5))), r"\(4, 4, 4\)"),
+    "affines": (lambda raw: save(raw.lesion_mask("A", "t0"), np.ones(SHAPE), np.diag([2, 2, 2, 1])), "affine"),
+    "bvals": (lambda raw: raw.dwi("A", "t0", ".bval").write_text("0 1000\n"), "2 .*7"),
+    "bvecs": (lambda raw: np.savetxt(raw.dwi("A", "t0", ".bvec"), np.eye(3)), "7"),
+    "overlap": (lambda raw: edit_frames(raw, FrameTimesStart=[0, 50, 120]), "overlap"),
+    "frames miss": (lambda raw: edit_frames(raw, FrameTimesStart=[0, 70, 130]), "gap"),
+    "frame count": (lambda raw: edit_frames(raw, FrameDuration=[60, 60]), "2 FrameDuration for 3 volumes"),
+    "decay": (lambda raw: edit_frames(raw, ImageDecayCorrected=False), "not decay corrected"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_stops_the_check(raw, name):
+    break_it, message = FAULTS[name]
+    break_it(raw)
+    result = run(raw)
+    assert isinstance(result.exception, InputError), result.output
+    assert "\n" not in str(result.exception)
+    with pytest.raises(InputError, match=message):
+        raise result.exception
+    assert not (raw.root / "index.tsv").exists(), "no output after a fault"
+
+
+def test_gaps_are_listed_counted_and_let_pass(raw):
+    result = run(raw)
+    assert result.exit_code == 0, result.output
+    assert "sub-A (patient) has no baseline EDSS" in result.output
+    assert "1 patients, 1 sessions, 1 gaps, 0 faults" in result.output
+    raw.pet("A", "t0").unlink()
+    assert "ses-t0 lacks PET" in run(raw).output

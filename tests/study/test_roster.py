@@ -1,0 +1,77 @@
+"""Who can take which part of the line."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from myelosynth.bids.index import complete
+from myelosynth.study.config import StudyConfig, json_schema
+from myelosynth.study.roster import Roster, session_index
+
+EVERYTHING = ("T1w", "T2w", "FLAIR", "MTon", "MToff", "DWI", "PET", "lesions")
+
+
+def index_of(people):
+    rows = [
+        (sub, ses, group, contrast, f"{sub}-{ses}-{contrast}")
+        for sub, group, sessions in people
+        for ses, contrasts in sessions.items()
+        for contrast in contrasts
+    ]
+    return complete(Path("raw"), rows)
+
+
+def without(*absent):
+    return [contrast for contrast in EVERYTHING if contrast not in absent]
+
+
+@pytest.fixture
+def roster():
+    people = [
+        ("full", "patient", {"t0": EVERYTHING, "t1": without("lesions")}),
+        ("nopet", "patient", {"t0": EVERYTHING, "t1": without("lesions", "PET")}),
+        ("nomt", "patient", {"t0": EVERYTHING, "t1": without("lesions", "MTon")}),
+        ("not1", "patient", {"t0": EVERYTHING}),
+        ("nobasepet", "patient", {"t0": without("PET"), "t1": without("lesions")}),
+        ("nolesions", "patient", {"t0": without("lesions")}),
+        ("control", "control", {"t0": without("lesions")}),
+        ("mrionly", "control", {"t0": ["T1w", "FLAIR"]}),
+    ]
+    return Roster(index_of(people))
+
+
+def test_gaps_decide_who_is_split(roster):
+    assert roster.eligible == ["full", "nopet", "nomt", "not1", "control"]
+
+
+def test_everyone_with_a_t1w_is_preprocessed(roster):
+    assert ("mrionly", "t0") in roster.sessions
+    assert roster.registered("mrionly", "t0") == ["FLAIR"]
+    assert roster.registered("nomt", "t1") == ["T2w", "FLAIR", "DWI", "PET"]
+
+
+def test_change_needs_both_time_points(roster):
+    assert roster.followed(roster.measured) == ["full", "nomt"]
+    assert roster.followed(roster.synthesised) == ["full", "nopet"]
+
+
+def test_the_schema_in_the_workflow_is_that_of_the_model(repository):
+    import json
+
+    stored = json.loads((repository / "workflow/schemas/config.schema.json").read_text())
+    assert stored == json_schema(), "run `make schema`"
+
+
+def test_the_shipped_configuration_is_valid_and_every_key_explained(repository):
+    text = (repository / "config/config.yaml").read_text()
+    config = StudyConfig.model_validate(yaml.safe_load(text))
+    assert session_index(config).groups["001"] == "patient"
+    assert text.count("#") >= 25
+
+
+def test_a_misspelt_key_is_an_error(repository):
+    record = yaml.safe_load((repository / "config/config.yaml").read_text())
+    record["pet"]["t_stra"] = 30
+    with pytest.raises(ValueError, match="t_stra"):
+        StudyConfig.model_validate(record)
