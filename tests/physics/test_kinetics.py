@@ -35,7 +35,7 @@ def test_convolution_of_a_ramp_has_its_closed_form(frames: Frames) -> None:
     area = edges**2 / (2 * k) - edges / k**2 + (1 - np.exp(-k * edges)) / k**3
     reference, early = frames.mid_min, frames.edges_min[1:] < 80
     found = convolved_reference(reference, frames, np.array([k]))[0]
-    np.testing.assert_allclose(found[early], (np.diff(area) / np.diff(edges))[early], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(found[early], (np.diff(area) / np.diff(edges))[early], rtol=1e-4, atol=5e-5)
 
 
 @pytest.mark.parametrize(("r1", "dvr"), TISSUES)
@@ -90,10 +90,8 @@ def test_logan_is_biased_low_by_noise_and_srtm2_is_not(tissue: Tissue, frames: F
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.3])
-def test_subject_k2prime_ignores_tissue_that_equals_the_reference(
-    tissue: Tissue, frames: Frames, noise: float
-) -> None:
-    curves = [tissue(1.0, 1.0)[0]] * 600 + [tissue(0.58, dvr)[0] for dvr in (1.1, 1.2, 1.3) for _ in range(200)]
+def test_subject_k2prime_ignores_tissue_that_equals_the_reference(tissue: Tissue, frames: Frames, noise: float) -> None:
+    curves = [tissue(1.0, 1.0)[0]] * 600 + [tissue(0.58, dvr)[0] for dvr in (1.1, 1.2, 1.3)] * 200
     reference = tissue(1.0, 1.0)[1]
     noisy = np.stack(curves) + noise * np.random.default_rng(2).standard_normal((1200, reference.size))
     assert subject_k2prime(noisy, reference, frames) == pytest.approx(0.07, rel=0.05)

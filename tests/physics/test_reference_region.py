@@ -12,9 +12,7 @@ from myelosynth.physics.magnetisation import magnetisation_transfer_ratio
 from myelosynth.physics.reference_region import cerebellar_grey, clustered_grey, eroded_grey
 
 SHAPE = (46, 54, 46)
-TURN = LinearTransform(
-    np.array([[0.98, -0.199, 0, 4.0], [0.199, 0.98, 0, -7.0], [0, 0, 1.0, 3.0], [0, 0, 0, 1.0]])
-)
+TURN = LinearTransform(np.array([[0.98, -0.199, 0, 4.0], [0.199, 0.98, 0, -7.0], [0, 0, 1.0, 3.0], [0, 0, 0, 1.0]]))
 
 
 def mni_affine(axes: tuple[int, int, int]) -> np.ndarray:

@@ -7,7 +7,7 @@ import typer
 
 from myelosynth.cli.app import app
 
-_ENGINE = "myelosynth.myelin"
+_ENGINE = "myelosynth"
 
 
 @app.command("myelin-curve")

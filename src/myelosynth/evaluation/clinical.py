@@ -27,19 +27,20 @@ COLUMNS = {
 }
 
 
-class NotEstimable(InputError):
-    """The data cannot say anything about a term: a constant column, or columns that add up to one another."""
-
-
 @dataclass(frozen=True)
 class Regression:
-    """A fitted regression: one row per term (columns of COLUMNS), who was dropped, and what limits it."""
+    """A regression: one row per term (columns of COLUMNS), who was dropped, and what limits it.
+
+    `fault` is set, and the estimates are None, where a column is constant or columns depend on one another: an error to
+    a person who names the columns, a row without estimates in a table over many systems.
+    """
 
     rows: list[dict[str, Any]]
     n: int
     df: int
     dropped: list[str] = field(default_factory=list)
     note: str = ""
+    fault: InputError | None = None
 
     @property
     def too_small(self) -> bool:
@@ -57,8 +58,7 @@ def regress(
 
     table: one row of text cells per participant. wei2020 prints t = -2.75 with p = .021, which fits 10 residual degrees
     of freedom and so n = 15 with its four terms. Without a residual degree of freedom every estimate is None and `note`
-    says so. Raises InputError for a missing or repeated column, a participant listed twice or a cell that is no number;
-    NotEstimable for a column that is constant, or the sum of others, over the complete rows.
+    says so. Raises InputError for a missing or repeated column, a participant listed twice or a cell that is no number.
     """
     wanted = [response, predictor, *covariates]
     _require_columns(table, wanted, where)
@@ -70,10 +70,13 @@ def regress(
     dropped = [label for label, keep in zip(labels, complete, strict=True) if not keep]
     values = np.array([[columns[name][i] for name in wanted] for i, keep in enumerate(complete) if keep], float)
     n, df = len(values), len(values) - len(terms)
+    empty = [{"term": term, "n": n, "df": df} for term in terms]
     if df <= 0:
         note = f"n = {n} is too small for {len(terms)} terms: no residual degree of freedom, nothing estimated"
-        return Regression([{"term": term, "n": n, "df": df} for term in terms], n, df, dropped, note)
-    _require_spread(values, wanted, where)
+        return Regression(empty, n, df, dropped, note)
+    fault = _not_estimable(values, wanted, where)
+    if fault:
+        return Regression(empty, n, df, dropped, f"{fault.what}: {fault.values}", fault)
     note = f"n = {n} with {df} residual degrees of freedom is too small for a conclusion" if n <= SMALLEST_N else ""
     return Regression(_fit(values[:, 0], values[:, 1:], terms), n, df, dropped, note)
 
@@ -140,15 +143,16 @@ def _require_unique(labels: Sequence[str], where: object) -> None:
         raise InputError("participant listed twice", where, values, "keep one row each, see --where")
 
 
-def _require_spread(values: NDArray, names: Sequence[str], where: object) -> None:
-    """Raise NotEstimable for constant or collinear columns; values: (N, 1 + K), response first."""
+def _not_estimable(values: NDArray, names: Sequence[str], where: object) -> InputError | None:
+    """What keeps the model from being estimated; values: (N, 1 + K), response first."""
     constant = [name for name, column in zip(names, values.T, strict=True) if np.ptp(column) == 0]
     if constant:
         told = f"{', '.join(constant)} has one value in all {len(values)} complete rows"
-        raise NotEstimable("column is constant", where, told, "leave the column out")
+        return InputError("column is constant", where, told, "leave the column out")
     predictors = values[:, 1:]
     scaled = (predictors - predictors.mean(axis=0)) / predictors.std(axis=0)
     rank = int(np.linalg.matrix_rank(scaled))
-    if rank < scaled.shape[1]:
-        told = f"{', '.join(names[1:])} have rank {rank}, expected {scaled.shape[1]}"
-        raise NotEstimable("columns depend on one another", where, told, "leave one of them out")
+    if rank == scaled.shape[1]:
+        return None
+    told = f"{', '.join(names[1:])} have rank {rank}, expected {scaled.shape[1]}"
+    return InputError("columns depend on one another", where, told, "leave one of them out")

@@ -9,7 +9,7 @@ from nipype.interfaces.base import BaseInterfaceInputSpec, File, SimpleInterface
 from numpy.typing import NDArray
 
 from myelosynth import __version__
-from myelosynth.bids.sidecar import Provenance, read_json
+from myelosynth.bids.sidecar import Provenance, bids_uri, read_json
 from myelosynth.errors import InputError
 from myelosynth.images.transform import LinearTransform
 from myelosynth.images.volume import Volume, load_mask, load_volume, save_volume
@@ -175,6 +175,7 @@ class DvrMap(SimpleInterface):
         save_volume(out, image, series.grid)
         fields |= {
             "SkullStripped": len(sources) > 3,
+            "SpatialReference": bids_uri(out, out),
             "ReferenceVoxels": int(reference_mask.sum()),
             "ReferenceTAC": [round(float(value), 6) for value in reference],
             "VoxelsWithoutFit": int((~usable).sum()),

@@ -11,7 +11,7 @@ from myelosynth import __version__
 from myelosynth.bids.sidecar import Provenance
 from myelosynth.images.volume import load_mask, load_volume, save_volume
 from myelosynth.interfaces.motion import realign, rigid_motion, summary
-from myelosynth.physics.gradients import Gradients, read_bvals, read_gradients
+from myelosynth.physics.gradients import B0_THRESHOLD, read_bvals, read_gradients
 from myelosynth.physics.tensor import denoise, fit_tensor
 
 MAPS = ("fa", "rd", "ad", "md")
@@ -36,7 +36,7 @@ class MeanB0(SimpleInterface):
         source, out = Path(self.inputs.in_file), Path(self.inputs.out_file)
         series = load_volume(source, 4)
         bvals_path = Path(self.inputs.bvals)
-        b0 = Gradients(read_bvals(bvals_path, series.data.shape[3]), np.empty(0)).b0
+        b0 = read_bvals(bvals_path, series.data.shape[3]) <= B0_THRESHOLD
         save_volume(out, series.data[..., b0].mean(-1), series.grid)
         fields = {"SkullStripped": False, "Volumes": int(b0.sum())}
         Provenance("mean b0", "myelosynth", __version__, [source, bvals_path], {}, fields).write(out)

@@ -94,10 +94,10 @@ class FlexibleSelfAttention(nn.Module):
         self.pool, self.pooling = pool, pooling
 
     def forward(self, x: Tensor) -> Tensor:
-        pooled = [self._tokens(convolution(x)) for convolution in (self.query, self.key, self.value)]
-        attended = functional.scaled_dot_product_attention(*pooled, scale=1.0)
+        query, key, value = (self._tokens(branch(x)) for branch in (self.query, self.key, self.value))
+        attended = functional.scaled_dot_product_attention(query, key, value, scale=1.0)
         sides = [side // self.pool for side in x.shape[2:]]
-        o = self.out(attended.transpose(-1, -2).reshape(x.shape[0], -1, *sides))
+        o = self.out(attended.squeeze(1).transpose(1, 2).reshape(x.shape[0], -1, *sides))
         return self.gamma * functional.interpolate(o, size=x.shape[2:], mode="nearest") + x
 
     def _tokens(self, features: Tensor) -> Tensor:

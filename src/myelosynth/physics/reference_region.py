@@ -55,8 +55,10 @@ def clustered_grey(
     end = frames.edges_min[-1]
     early = frames.between(0, min(10, end / 3))
     late = frames.start_s / 60 >= end * 2 / 3
-    means = [np.average(curves[labels == k], axis=0) for k in range(clusters)]
-    ratios = [mean[late].mean() / max(mean[early].mean(), 1e-9) for mean in means]
+    ratios = {}
+    for label in np.unique(labels):
+        mean = curves[labels == label].mean(0)
+        ratios[label] = mean[late].mean() / max(mean[early].mean(), 1e-9)
     region = np.zeros(gm.shape, bool)
-    region[voxels] = labels == int(np.argmin(ratios))
+    region[voxels] = labels == min(ratios, key=lambda label: ratios[label])
     return region

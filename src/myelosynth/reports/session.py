@@ -82,7 +82,7 @@ def number_table(layout: Layout, sub: str, ses: str) -> Table:
         if path.is_file():
             volume = load_volume(path)
             rows.append([words, number(float(volume.data.sum()) * volume.grid.voxel_volume / 1000, 1), "ml", ""])
-    path = layout.label_mask(sub, ses, "L")
+    path = layout.label_mask(sub, ses, "L", desc="manual")
     if path.is_file():
         lesions, grid = load_mask(path, allow_empty=True), Grid.of(open_image(path))
         rows.append(["Lesion load", number(lesions.sum() * grid.voxel_volume / 1000, 1), "ml", ""])
@@ -101,7 +101,7 @@ def contrast_table(layout: Layout, index: SessionIndex, sub: str, ses: str) -> T
         "MToff": layout.source(sub, ses, "MTR"),
         "DWI": layout.source(sub, ses, "FA"),
         "PET": layout.source(sub, ses, "DVR"),
-        "lesions": layout.label_mask(sub, ses, "L"),
+        "lesions": layout.label_mask(sub, ses, "L", desc="manual"),
     }
     rows, classes = [], []
     for contrast in CONTRASTS:
@@ -162,7 +162,7 @@ def _tissue(layout: Layout, sub: str, ses: str) -> Picture | Gap:
 
 
 def _lesions(layout: Layout, sub: str, ses: str) -> Picture | Gap:
-    mask, t1w = layout.label_mask(sub, ses, "L"), layout.anat(sub, ses, "T1w")
+    mask, t1w = layout.label_mask(sub, ses, "L", desc="manual"), layout.anat(sub, ses, "T1w")
     if not (mask.is_file() and t1w.is_file()):
         return Gap("lesions over FLAIR and T1w", "no lesion mask in T1w space for this session")
     volume = load_volume(t1w)
@@ -191,7 +191,7 @@ def _lesion_images(layout: Layout, sub: str, ses: str) -> list[tuple[str, Path, 
     t1w = layout.anat(sub, ses, "T1w")
     rows = [("FLAIR with lesion outline", layout.anat(sub, ses, "FLAIR", "T1w"), True)]
     rows.append(("T1w with lesion outline", t1w, True))
-    rows += [("Lesion-filled T1w", path, False) for path in sorted(t1w.parent.glob("*_desc-*illed_T1w.nii.gz"))]
+    rows.append(("Lesion-filled T1w", layout.anat(sub, ses, "T1w", desc="filled"), False))
     return [row for row in rows if row[1].is_file()]
 
 

@@ -55,13 +55,13 @@ class MeanAtlas(System):
         content = {
             "mean": torch.from_numpy(mean.astype(np.float32)),
             "std": torch.from_numpy(np.sqrt(variance).astype(np.float32)),
-            "count": torch.from_numpy(sums[0].astype(np.uint8)),
+            "count": torch.from_numpy(sums[0].astype(np.int16)),
             "affine": torch.from_numpy(grid.affine.copy()),
             "fill_mean": float(pooled.mean(dtype=np.float64)),
             "fill_std": float(pooled.std(dtype=np.float64)),
         }
         report = {"Controls": [scan.participant for scan in controls]}
-        return Trained(job.checkpoint(content), report, [scan.paths[job.task.target] for scan in controls])
+        return Trained(job.checkpoint(content), report)
 
     def predict(self, checkpoint: Checkpoint, inputs: PredictionInputs, device: torch.device) -> Prediction:
         """The atlas on the subject's grid; the SD only where two controls or more have a value, else the pooled SD."""

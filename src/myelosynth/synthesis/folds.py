@@ -72,8 +72,8 @@ def read_fold(path: Path, number: int) -> Fold:
         raise InputError("no such fold", path, values, "give one of the folds")
     twice = rows.participant_id[rows.participant_id.duplicated()]
     if len(twice):
-        roles = ", ".join(rows.role[rows.participant_id == twice.iloc[0]])
-        raise InputError("leak: two roles in one fold", path, f"{twice.iloc[0]} in fold {number}: {roles}", _AGAIN)
+        both = ", ".join(rows.role[rows.participant_id == twice.iloc[0]])
+        raise InputError("leak: two roles in one fold", path, f"{twice.iloc[0]} in fold {number}: {both}", _AGAIN)
     tests = (table.role == "test").groupby(table.participant_id).sum()
     if (tests != 1).any():
         participant = tests.index[tests != 1][0]

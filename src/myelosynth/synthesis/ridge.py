@@ -2,7 +2,6 @@
 
 import numpy as np
 import torch
-from sklearn.linear_model import Ridge
 
 from myelosynth.synthesis.checkpoints import Checkpoint
 from myelosynth.synthesis.subjects import Statistics, load_subject
@@ -15,6 +14,8 @@ class RidgeRegression(System):
     losses = ("l2",)
 
     def train(self, job: TrainingJob) -> Trained:
+        from sklearn.linear_model import Ridge
+
         subjects = [load_subject(scan, job.task) for scan in job.scans.training]
         statistics = Statistics.of(subjects, job.task.sources)
         features = np.concatenate([statistics.normalise(s.sources, s.mask)[:, s.mask] for s in subjects], 1)

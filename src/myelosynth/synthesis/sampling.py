@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from myelosynth.models.regions import LESION, OTHER
-from myelosynth.synthesis.config import Augmentation, TrainingPreset
+from myelosynth.synthesis.config import TrainingPreset
 from myelosynth.synthesis.inference import window_starts
 
 _PLANES = ((2, 3), (1, 3), (1, 2))
@@ -87,12 +87,21 @@ class Sampler:
             places = [self.grid[number] for number in numbers]
         else:
             places = [self._random_place(rng) for _ in range(self.preset.batch)]
-        return [PatchPlan(*place, *_draw_augmentation(rng, self.preset.augmentation)) for place in places]
+        return [self._drawn(rng, *place) for place in places]
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
         """Images (N, C + E + 1, P, P, P) and regions (N, 1, P, P, P) of a step."""
         pairs = [cut(self.sources[plan.source], plan, self.preset.patch) for plan in self.plan(step)]
         return torch.stack([images for images, _ in pairs]), torch.stack([regions for _, regions in pairs])
+
+    def _drawn(self, rng: Generator, source: int, centre: tuple[int, int, int]) -> PatchPlan:
+        """At most one of the paper's rotations and scalings on top of a place."""
+        settings = self.preset.augmentation
+        choices = [(turn // 90, 1.0) for turn in settings.rotations] + [(0, scale) for scale in settings.scales]
+        if not choices or rng.random() >= settings.share:
+            return PatchPlan(source, centre)
+        turns, scale = choices[rng.integers(len(choices))]
+        return PatchPlan(source, centre, int(rng.integers(len(_PLANES))), turns, scale)
 
     def _random_place(self, rng: Generator) -> tuple[int, tuple[int, int, int]]:
         number = int(rng.integers(len(self.sources)))
@@ -124,15 +133,6 @@ def cut(source: PatchSource, plan: PatchPlan, patch: int) -> tuple[Tensor, Tenso
 def _crop_side(patch: int, scale: float) -> int:
     """A crop of patch/scale voxels, resized to the patch, magnifies by `scale`."""
     return round(patch / scale)
-
-
-def _draw_augmentation(rng: Generator, settings: Augmentation) -> tuple[int, int, float]:
-    """Plane, quarter turns and scale of one sample: at most one of the paper's rotations and scalings."""
-    choices = [(turn // 90, 1.0) for turn in settings.rotations] + [(0, scale) for scale in settings.scales]
-    if not choices or rng.random() >= settings.share:
-        return 0, 0, 1.0
-    turns, scale = choices[rng.integers(len(choices))]
-    return int(rng.integers(len(_PLANES))), turns, scale
 
 
 def _grid_centres(sources: Sequence[PatchSource], preset: TrainingPreset) -> list[tuple[int, tuple[int, int, int]]]:

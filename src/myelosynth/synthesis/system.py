@@ -1,7 +1,7 @@
 """What every system offers: training for a fold, prediction from a checkpoint."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,8 @@ from myelosynth.images.grid import Grid
 from myelosynth.images.transform import LinearTransform
 from myelosynth.synthesis.checkpoints import Checkpoint
 from myelosynth.synthesis.config import Task, TrainingPreset
-from myelosynth.synthesis.manifest import Selection
 from myelosynth.synthesis.folds import Fold
+from myelosynth.synthesis.manifest import Selection
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,7 @@ class Trained:
     """The outcome of a training and what its sidecar should tell."""
 
     checkpoint: Checkpoint
-    report: dict[str, Any] = field(default_factory=dict)
-    used: list[Path] = field(default_factory=list)
+    report: dict[str, Any]
 
 
 @dataclass(frozen=True)

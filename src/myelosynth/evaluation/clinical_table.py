@@ -1,0 +1,96 @@
+"""Indices beside age, sex and clinical scores, one row per patient and system, and the paper's regressions on them."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from myelosynth.bids.index import SessionIndex, read_table
+from myelosynth.bids.layout import Layout
+from myelosynth.errors import InputError
+from myelosynth.evaluation.clinical import regress
+from myelosynth.evaluation.cohort import BASELINE, FOLLOW_UP
+from myelosynth.evaluation.published import published_term
+from myelosynth.evaluation.tables import number
+from myelosynth.myelin.indices import COLUMNS as INDICES
+
+SCORES = ("edss", "msss", "t2_lesion_load_ml")
+
+
+def read_indices(path: Path) -> dict[str, float | None]:
+    """The five indices of one patient and system. Raises InputError unless the table has one row of them."""
+    rows = read_table(path, INDICES)
+    if len(rows) != 1:
+        raise InputError("one row of indices needed", path, f"{len(rows)} rows", "run `myelosynth indices` again")
+    return {name: number(rows[0][name], name, path) for name in INDICES}
+
+
+def participant_rows(
+    index: Path, raw: Path, results: Path, systems: Sequence[str]
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Rows participant x system for every patient of the index, and what was missing.
+
+    EDSS and the other scores are those of the baseline session, as in wei2020 section 3.4; indices are fractions of the
+    baseline lesion volume. A patient without a follow-up, a score or an index has n/a there and is listed.
+    """
+    layout, gaps = Layout(results), []
+    people = _by_participant(raw / "participants.tsv", ("participant_id", "age", "sex"))
+    scores, missing = _baseline_scores(raw / "phenotype" / "edss.tsv")
+    gaps += missing
+    rows = []
+    for label in SessionIndex.read(index, results).participants("patient"):
+        if label not in people:
+            gaps.append(f"sub-{label}: not in participants.tsv")
+        if label not in scores and not missing:
+            gaps.append(f"sub-{label}: no baseline row in phenotype/edss.tsv")
+        who = {
+            "participant_id": f"sub-{label}",
+            "age": people.get(label, {}).get("age"),
+            "sex": people.get(label, {}).get("sex"),
+            **{name: scores.get(label, {}).get(name) for name in SCORES},
+        }
+        for system in systems:
+            path = layout.indices(system, label, FOLLOW_UP)
+            if path.is_file():
+                rows.append({**who, "system": system, **read_indices(path)})
+            else:
+                gaps.append(f"sub-{label} {system}: no indices")
+                rows.append({**who, "system": system})
+    return rows, gaps
+
+
+def _by_participant(path: Path, columns: Sequence[str]) -> dict[str, Mapping[str, str]]:
+    return {row["participant_id"].removeprefix("sub-"): row for row in read_table(path, columns)}
+
+
+def _baseline_scores(path: Path) -> tuple[dict[str, Mapping[str, str]], list[str]]:
+    """Baseline scores by participant, and the gap when there is no table at all."""
+    if not path.is_file():
+        return {}, ["phenotype/edss.tsv: no such table, scores are n/a"]
+    rows = read_table(path, ("participant_id", "session_id", "edss"))
+    first = [row for row in rows if row["session_id"].removeprefix("ses-") == BASELINE]
+    return {row["participant_id"].removeprefix("sub-"): row for row in first}, []
+
+
+def regressions(
+    table: Sequence[Mapping[str, str]],
+    response: str,
+    predictors: Sequence[str],
+    covariates: Sequence[str],
+    where: object,
+) -> list[dict[str, Any]]:
+    """All terms of every system x predictor regression, the layout of wei2020's appendix table 2.
+
+    table: rows with `system`. A regression that cannot be estimated (too few patients, an index that never changes)
+    keeps its rows with n/a and a note. Raises InputError for faults of the table itself.
+    """
+    rows = []
+    for system in dict.fromkeys(row["system"] for row in table):
+        part = [row for row in table if row["system"] == system]
+        for predictor in predictors:
+            fitted = regress(part, response, predictor, covariates, f"{where} system {system}")
+            for row in fitted.rows:
+                printed = published_term(system, predictor, row["term"])
+                extra = {"published_beta": printed.beta, "published_p": printed.p} if printed else {}
+                head = {"system": system, "predictor": predictor}
+                rows.append({**head, **row, "too_small": fitted.too_small, "note": fitted.note, **extra})
+    return rows

@@ -1,0 +1,132 @@
+"""Columns of the evaluation's tables, in order, with their meaning and unit."""
+
+from myelosynth.evaluation.clinical import COLUMNS as CLINICAL
+from myelosynth.myelin.indices import DESCRIPTIONS
+
+Columns = dict[str, dict[str, str]]
+
+
+def _described(unit: str = "", **texts: str) -> Columns:
+    extra = {"Units": unit} if unit else {}
+    return {name: {"Description": text, **extra} for name, text in texts.items()}
+
+
+_SYSTEM = _described(system="method or ceiling (derivative folder), `true` for the measured PET, or a floor")
+_PARTICIPANT = _described(participant_id="test subject")
+_FOLD = _described(fold="fold in which the subject was test")
+_INDICES: Columns = {name: {"Description": text, "Units": "1"} for name, text in DESCRIPTIONS.items()}
+_CONDITION = _described(
+    metric="column of image_metrics.tsv or overlap.tsv, an index, or NAME_error: its absolute error",
+    reference="image or map scored against: measured or noise-free DVR",
+    session_id="ses-t0, ses-t1, or `change` for both together",
+    map="demyelinated, demyelinating or remyelinating; n/a for images and indices",
+    group="subjects pooled: all, patient or control",
+)
+
+IMAGE_METRICS: Columns = {
+    **_SYSTEM,
+    **_PARTICIPANT,
+    **_described(session_id="session", group="patient or control"),
+    **_FOLD,
+    **_described(reference="measured: the DVR of the PET scan; noise-free: simulated DVR without noise"),
+    **_described("DVR squared", mse="mean squared error, whole image"),
+    **_described("dB", psnr="peak signal-to-noise ratio with MAX = data_range; n/a for identical images"),
+    **_described(ssim="structural similarity, Gaussian window of sigma 1.5, population covariance"),
+    **_described("DVR", mae="mean absolute error, whole image"),
+    **_described("DVR squared", mse_masked="mean squared error in the brain mask"),
+    **_described("dB", psnr_masked="peak signal-to-noise ratio of mse_masked"),
+    **_described(ssim_masked="mean of the SSIM map in the brain mask"),
+    **_described(
+        "DVR",
+        mae_masked="mean absolute error in the brain mask",
+        data_range="largest DVR of the reference",
+        lesion_mae="voxelwise mean absolute error in baseline lesions",
+        lesion_mean_difference="absolute difference of the lesions' mean DVR (the other reading of wei2020 Table 1b)",
+        lesion_bias="mean DVR of the prediction minus the reference in baseline lesions",
+        nawm_mae="voxelwise mean absolute error in normal-appearing white matter (controls: white matter)",
+        nawm_mean_difference="absolute difference of the mean DVR there",
+        nawm_bias="mean DVR of the prediction minus the reference there",
+    ),
+}
+OVERLAP: Columns = {
+    **_SYSTEM,
+    **_PARTICIPANT,
+    **_described(session_id="ses-t0 or ses-t1, `change` for maps of both", map="class of lesion voxels compared"),
+    **_FOLD,
+    **_described(
+        dice="DICE against the map of the measured PET; n/a (undefined) where both are empty",
+        n_true="voxels of the class from the measured PET",
+        n_predicted="voxels of the class from the system",
+        defined="false where both maps are empty: excluded from means and counted",
+    ),
+}
+INDICES: Columns = {**_SYSTEM, **_PARTICIPANT, **_FOLD, **_INDICES}
+AGREEMENT: Columns = {
+    **_SYSTEM,
+    **_described(index="column of indices.tsv", n="patients with both values"),
+    **_described(
+        "1",
+        bias="mean of system minus true",
+        sd="standard deviation of the differences (n - 1)",
+        loa_low="lower 95 % limit of agreement, bias - 1.96 sd",
+        loa_high="upper 95 % limit of agreement, bias + 1.96 sd",
+    ),
+    **_described(
+        icc="ICC(2,1): two-way random, absolute agreement, single rating",
+        sign_errors="global index only: patients on the wrong side of zero",
+        sign_n="global index only: patients whose true index is not zero",
+        spearman="Spearman's rank correlation",
+        published_sign_errors="wei2020 Fig. 5 (A), 15 patients of another data set: a comparison, not a target",
+    ),
+}
+SUMMARY: Columns = {
+    **_SYSTEM,
+    **_CONDITION,
+    **_described(
+        n="subjects with a defined value",
+        mean="mean over subjects, in the unit of the metric",
+        sd="standard deviation over subjects (n - 1)",
+        ci_low="lower end of the 95 % BCa bootstrap interval of the mean over subjects; n/a with n < 3",
+        ci_high="upper end of that interval",
+        n_undefined="subjects whose value is undefined, left out of the mean",
+        published="mean printed for this system on clinical data that is not public: a comparison, not a target",
+        published_sd="standard deviation printed with it",
+        published_source="where it was printed",
+    ),
+}
+COMPARISONS: Columns = {
+    **_SYSTEM,
+    **_described(against="method it is compared with, over the same subjects"),
+    **_CONDITION,
+    **_described(
+        n="subjects with a defined value of both",
+        mean_difference="mean of system minus `against`, in the unit of the metric",
+        t="paired t statistic",
+        p_t="two-sided p-value of t",
+        p_t_holm="p_t after Holm's correction over the methods of this condition",
+        w="Wilcoxon signed-rank statistic",
+        p_wilcoxon="two-sided p-value of w",
+        p_wilcoxon_holm="p_wilcoxon after Holm's correction over the methods of this condition",
+        tested="false where no test was made",
+        note="why not",
+    ),
+}
+CLINICAL_TABLE: Columns = {
+    **_described(participant_id="patient"),
+    **_SYSTEM,
+    **_described("years", age="age"),
+    **_described(sex="M or F", edss="Expanded Disability Status Scale, baseline", msss="MS severity score, baseline"),
+    **_described("ml", t2_lesion_load_ml="T2 lesion load, baseline"),
+    **_INDICES,
+}
+CLINICAL_SUMMARY: Columns = {
+    **_SYSTEM,
+    **_described(predictor="index in the regression"),
+    **CLINICAL,
+    **_described(
+        too_small="true with 6 or fewer patients, or no residual degree of freedom: no conclusion can be drawn",
+        note="what limits the row",
+        published_beta="wei2020 appendix table 2, n = 15 patients of another data set: a comparison, not a target",
+        published_p="p-value printed with it",
+    ),
+}

@@ -1,0 +1,54 @@
+"""The indices of myelin content as readers meet them: names, units, plain words."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Index:
+    """A column of indices.tsv: name, unit, what it means, and whether it carries a sign."""
+
+    key: str
+    name: str
+    unit: str
+    meaning: str
+    signed: bool = False
+    needs_followup: bool = True
+
+
+INDICES = (
+    Index(
+        "percent_t0",
+        "Demyelinated at t0",
+        "% of baseline lesion volume",
+        "How much of the lesions had, at the first scan, a myelin signal more than one standard deviation below "
+        "that of healthy controls at the same distance from the CSF.",
+        needs_followup=False,
+    ),
+    Index(
+        "percent_t1",
+        "Demyelinated at t1",
+        "% of baseline lesion volume",
+        "The same at the follow-up scan, within the same lesions.",
+    ),
+    Index(
+        "global",
+        "Global index of change",
+        "percent points, t1 minus t0",
+        "The balance. Positive: demyelination prevails between the scans; negative: remyelination prevails.",
+        signed=True,
+    ),
+    Index(
+        "demyelination",
+        "Demyelination",
+        "% of baseline lesion volume",
+        "How much of the lesions was normal at t0 and demyelinated at t1.",
+    ),
+    Index(
+        "remyelination",
+        "Remyelination",
+        "% of baseline lesion volume",
+        "How much of the lesions was demyelinated at t0 and normal at t1. More is better: in published cohorts "
+        "patients with less disability had more of it.",
+    ),
+)
+DYNAMIC = tuple(index for index in INDICES if index.key in ("global", "demyelination", "remyelination"))

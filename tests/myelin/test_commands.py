@@ -1,0 +1,136 @@
+"""The four commands in a row, from files to indices, and their faults."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from myelosynth.cli import myelin  # noqa: F401  (registers the commands)
+from myelosynth.cli.app import app
+from myelosynth.errors import InputError
+
+AFFINE = np.diag([-2.0, 2.0, 2.0, 1.0])
+SHAPE = (10, 10, 10)
+
+
+def call(*arguments: object) -> None:
+    """Run a command; an exception comes out as it is."""
+    CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False, standalone_mode=False)
+
+
+def save(path: Path, data: np.ndarray, affine: np.ndarray = AFFINE, dtype: str = "float32") -> Path:
+    nib.save(nib.Nifti1Image(np.asarray(data, dtype), affine), path)
+    return path
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    """Two controls of DVR 1.2 +- .1 near CSF and 1.4 +- .1 far from it, and a patient with 20 lesion voxels."""
+    distance = np.full(SHAPE, 1.5)
+    distance[5:] = 5.5
+    save(tmp_path / "distance.nii.gz", distance)
+    save(tmp_path / "wm.nii.gz", np.ones(SHAPE), dtype="uint8")
+    wave = np.where(np.arange(10) % 2, 0.1, -0.1)
+    for name in ("a", "b"):
+        save(tmp_path / f"{name}.nii.gz", np.where(distance < 3, 1.2, 1.4) + wave)
+    lesions = np.zeros(SHAPE)
+    lesions[4:6, 5] = 1
+    save(tmp_path / "lesions.nii.gz", lesions, dtype="uint8")
+    patient = np.full(SHAPE, 1.28)
+    save(tmp_path / "t0.nii.gz", patient)
+    patient[4, 5, :3] = 1.0
+    patient[5, 5, :5] = 1.39
+    save(tmp_path / "t1.nii.gz", patient)
+    return tmp_path
+
+
+def curve(study: Path, *options: object) -> None:
+    images = [item for name in ("a", "b") for item in ("--dvr", study / f"{name}.nii.gz")]
+    images += 2 * ["--distance", study / "distance.nii.gz", "--wm", study / "wm.nii.gz"]
+    call("myelin-curve", *images, "--out", study / "curve.tsv", *options)
+
+
+def maps(study: Path) -> None:
+    shared = ["--lesions", study / "lesions.nii.gz"]
+    for session in ("t0", "t1"):
+        inputs = [*shared, "--distance", study / "distance.nii.gz", "--curve", study / "curve.tsv"]
+        call("demyelination", study / f"{session}.nii.gz", *inputs, "--out", study / f"m_{session}.nii.gz")
+    call("change", study / "m_t0.nii.gz", study / "m_t1.nii.gz", *shared, "--out", study / "change_dseg.nii.gz")
+    call("indices", study / "change_dseg.nii.gz", *shared, "--out", study / "indices.tsv")
+
+
+def test_from_controls_to_indices(study: Path) -> None:
+    """At t0 the ten far lesion voxels (1.28 < 1.3) are demyelinated; at t1 five recover, three near are lost."""
+    curve(study)
+    table = pd.read_csv(study / "curve.tsv", sep="\t")
+    np.testing.assert_allclose(table["mean"], [1.2, 1.4], atol=1e-6)
+    np.testing.assert_allclose(table["sd"], 0.1, atol=1e-4)
+    assert table["n"].tolist() == [1000, 1000]
+    maps(study)
+    row = pd.read_csv(study / "indices.tsv", sep="\t").iloc[0]
+    expected = {"percent_t0": 0.5, "percent_t1": 0.4, "global": -0.1, "demyelination": 0.15, "remyelination": 0.25}
+    assert row.to_dict() == pytest.approx(expected)
+    image = nib.load(study / "change_dseg.nii.gz")
+    assert image.get_data_dtype() == np.uint8
+    np.testing.assert_allclose(image.affine, AFFINE)
+    assert np.bincount(np.asarray(image.dataobj).ravel(), minlength=5)[1:].tolist() == [3, 5, 5, 7]
+
+
+def test_tables_and_sidecars(study: Path) -> None:
+    curve(study, "--bin-width", 2)
+    maps(study)
+    lookup = pd.read_csv(study / "change_dseg.tsv", sep="\t")
+    assert lookup["index"].tolist() == [1, 2, 3, 4]
+    assert lookup["name"].tolist() == ["demyelinating", "remyelinating", "stable demyelinated", "stable normal"]
+    record = json.loads((study / "change_dseg.json").read_text())
+    assert record["Voxels"]["remyelinating"] == 5
+    for name in ("curve", "indices"):
+        columns = pd.read_csv(study / f"{name}.tsv", sep="\t").columns
+        assert set(columns) <= set(json.loads((study / f"{name}.json").read_text()))
+    assert json.loads((study / "curve.json").read_text())["Settings"]["bin_width_mm"] == 2
+    assert json.loads((study / "m_t0.json").read_text())["DemyelinatedVoxels"] == 10
+
+
+def test_no_voxel_demyelinated_is_a_result(study: Path) -> None:
+    curve(study)
+    for session in ("t0", "t1"):
+        save(study / f"{session}.nii.gz", np.full(SHAPE, 1.6))
+    maps(study)
+    assert pd.read_csv(study / "indices.tsv", sep="\t").iloc[0].abs().sum() == 0
+
+
+def test_faults_leave_no_file(study: Path) -> None:
+    with pytest.raises(InputError, match="2 --dvr, 2 --distance, 3 --wm"):
+        curve(study, "--wm", study / "wm.nii.gz")
+    assert not (study / "curve.tsv").exists()
+    curve(study)
+    save(study / "distance.nii.gz", np.ones(SHAPE), np.diag([2.0, 2.0, 2.0, 1.0]))
+    with pytest.raises(InputError, match="grids differ"):
+        maps(study)
+    assert not list(study.glob("m_*"))
+
+
+def test_lesions_are_needed(study: Path) -> None:
+    curve(study)
+    save(study / "lesions.nii.gz", np.zeros(SHAPE), dtype="uint8")
+    with pytest.raises(InputError, match="mask is empty"):
+        maps(study)
+
+
+def test_heavy_libraries_stay_out(study: Path) -> None:
+    curve(study)
+    inputs = ["t0.nii.gz", "--lesions", "lesions.nii.gz", "--distance", "distance.nii.gz", "--curve", "curve.tsv"]
+    program = (
+        "import sys; from myelosynth.cli import myelin; from myelosynth.cli.app import app\n"
+        f"app(args={['demyelination', *inputs, '--out', 'm.nii.gz']!r}, standalone_mode=False)\n"
+        "heavy = {'nipype', 'pandas', 'torch', 'ants'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=study, check=True)
+    assert (study / "m.nii.gz").exists()

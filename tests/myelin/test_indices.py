@@ -1,0 +1,52 @@
+"""The indices and the identities between them."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis.extra.numpy import arrays
+
+from myelosynth.errors import InputError
+from myelosynth.myelin.indices import myelin_indices
+from myelosynth.myelin.maps import change_classes
+
+MASKS = arrays(bool, (4, 3, 5))
+
+
+def of(baseline: np.ndarray, followup: np.ndarray, lesions: np.ndarray) -> dict[str, float]:
+    return myelin_indices(change_classes(baseline, followup, lesions), lesions)
+
+
+def test_by_hand() -> None:
+    """Ten lesion voxels: 1 demyelinating, 2 remyelinating, 3 stable demyelinated, 4 stable normal."""
+    dseg = np.array([1, 2, 2, 3, 3, 3, 4, 4, 4, 4, 0, 0])
+    assert myelin_indices(dseg, dseg > 0) == {
+        "percent_t0": 0.5,
+        "percent_t1": 0.4,
+        "global": -0.1,
+        "demyelination": 0.1,
+        "remyelination": 0.2,
+    }
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(MASKS, MASKS, MASKS.filter(np.any))
+def test_identities(baseline: np.ndarray, followup: np.ndarray, lesions: np.ndarray) -> None:
+    there, back, still = (
+        of(baseline, followup, lesions),
+        of(followup, baseline, lesions),
+        of(baseline, baseline, lesions),
+    )
+    assert there["global"] == pytest.approx(there["percent_t1"] - there["percent_t0"], abs=1e-15)
+    assert there["global"] == pytest.approx(there["demyelination"] - there["remyelination"], abs=1e-15)
+    assert there["percent_t0"] == (baseline & lesions).sum() / lesions.sum()
+    assert there["percent_t1"] == (followup & lesions).sum() / lesions.sum()
+    assert (back["demyelination"], back["remyelination"]) == (there["remyelination"], there["demyelination"])
+    assert back["global"] == -there["global"]
+    assert still["global"] == still["demyelination"] == still["remyelination"] == 0
+
+
+def test_faults() -> None:
+    with pytest.raises(InputError, match="0 lesion voxels"):
+        myelin_indices(np.zeros(3), np.zeros(3, bool))
+    with pytest.raises(InputError, match="1 voxels belong"):
+        myelin_indices(np.array([1, 0, 4]), np.ones(3, bool))

@@ -1,0 +1,249 @@
+"""The map commands from files to files: values, sidecars, names and faults."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from myelosynth.cli import maps  # noqa: F401  (registers the commands)
+from myelosynth.cli.app import app
+from myelosynth.errors import InputError
+from myelosynth.images.transform import LinearTransform
+from myelosynth.physics.frames import Frames
+
+SHAPE = (8, 9, 10)
+ORIENTATIONS = {
+    "RAS": np.diag([2.0, 2.0, 2.0, 1.0]),
+    "LAS": np.diag([-2.0, 2.0, 2.0, 1.0]),
+    "LPS": np.diag([-2.0, -2.0, 2.0, 1.0]),
+    "oblique": np.array([[1.9, -0.6, 0, 5], [0.6, 1.9, 0, -3], [0, 0, 2, 8], [0, 0, 0, 1.0]]),
+}
+
+
+def call(*arguments: object) -> None:
+    """Run a command; an exception comes out as it is."""
+    CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False, standalone_mode=False)
+
+
+def save(path: Path, data: np.ndarray, affine: np.ndarray = ORIENTATIONS["LAS"], dtype: str = "float32") -> Path:
+    nib.save(nib.Nifti1Image(np.asarray(data, dtype), affine), path)
+    return path
+
+
+def load(path: Path) -> np.ndarray:
+    return np.asarray(nib.load(path).dataobj, float)
+
+
+@pytest.fixture
+def scan(tmp_path: Path, tissue: Callable, frames: Frames) -> Path:
+    """A folder with dynamic PET: x < 4 is the reference, x >= 4 white matter of R1 .58 and DVR 1.3; x = 7 is air."""
+    pet = np.zeros((*SHAPE, 34))
+    pet[:4] = tissue(1.0, 1.0)[0]
+    pet[4:7] = tissue(0.58, 1.3)[0]
+    pet[:7] *= 1 + 1e-4 * np.random.default_rng(0).standard_normal((7, *SHAPE[1:], 34))
+    save(tmp_path / "pet.nii.gz", pet)
+    reference = np.zeros(SHAPE)
+    reference[:4] = 1
+    save(tmp_path / "reference.nii.gz", reference, dtype="uint8")
+    save(tmp_path / "gm.nii.gz", 0.9 * reference)
+    save(tmp_path / "mask.nii.gz", np.ones(SHAPE), dtype="uint8")
+    record = {
+        "FrameTimesStart": frames.start_s.tolist(),
+        "FrameDuration": frames.duration_s.tolist(),
+        "ImageDecayCorrected": True,
+        "Units": "kBq/mL",
+    }
+    (tmp_path / "pet.json").write_text(json.dumps(record))
+    return tmp_path
+
+
+def dvr(scan: Path, *options: object) -> tuple[np.ndarray, dict[str, Any]]:
+    paths = ["--frames", scan / "pet.json", "--reference-mask", scan / "reference.nii.gz"]
+    call("dvr", scan / "pet.nii.gz", scan / "dvr.nii.gz", *paths, *options)
+    return load(scan / "dvr.nii.gz"), json.loads((scan / "dvr.json").read_text())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--k2prime", 0.07],
+        ["--k2prime", "auto"],
+        ["--model", "srtm"],
+        ["--model", "srtm2", "--k2prime", 0.07],
+        ["--model", "srtm2", "--k2prime", "auto", "--mask", "mask.nii.gz"],
+    ],
+)
+def test_dvr_of_every_model(scan: Path, options: list[object], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(scan)
+    image, record = dvr(scan, *options)
+    np.testing.assert_allclose(image[4:7], 1.3, atol=0.01)
+    np.testing.assert_allclose(image[:4], 1.0, atol=0.002)
+    assert not image[7].any()
+    assert record["MotionCorrected"] is False
+    assert len(record["ReferenceTAC"]) == 34
+    assert record["Settings"]["model"] in options or record["Settings"]["model"] == "logan"
+    if "auto" in options:
+        assert record["Settings"]["k2prime_per_min"] == pytest.approx(0.07, rel=0.03)
+
+
+def test_dvr_without_k2prime_drops_the_term_and_says_so(scan: Path) -> None:
+    image, record = dvr(scan, "--t-star", 30)
+    assert image[5].mean() < 1.27
+    assert record["Settings"]["k2prime_per_min"] is None
+    assert record["Settings"]["t_star_min"] == 30
+    assert record["Settings"]["frames_fitted"] == 9
+
+
+def test_dvr_corrects_frame_motion(tmp_path: Path, tissue: Callable, frames: Frames) -> None:
+    """A head that jumps by 6 mm half way: with --motion the map is right again inside the tissue."""
+    shape, affine = (24, 24, 20), np.diag([-4.0, 4.0, 4.0, 1.0])
+    x, y, z = np.meshgrid(*(np.arange(n, dtype=float) for n in shape), indexing="ij")
+
+    def head(shift: float) -> tuple[np.ndarray, np.ndarray]:
+        radius = np.sqrt(((x - 11.5 - shift) / 9) ** 2 + ((y - 11.5) / 10) ** 2 + ((z - 9.5) / 7) ** 2)
+        body = 1 / (1 + np.exp((radius - 1) * 12))
+        core = np.sqrt(((x - 14 - shift) / 3.5) ** 2 + ((y - 9) / 5) ** 2 + ((z - 9) / 4) ** 2)
+        return body, body / (1 + np.exp((core - 1) * 8))
+
+    pet = np.zeros((*shape, 34), np.float32)
+    for n in range(34):
+        body, white = head(1.5 if frames.start_s[n] >= 1800 else 0.0)
+        pet[..., n] = (body - white) * tissue(1.0, 1.0)[0][n] + white * tissue(0.58, 1.3)[0][n]
+    save(tmp_path / "pet.nii.gz", pet, affine)
+    body, white = head(0.0)
+    save(tmp_path / "reference.nii.gz", (body > 0.95) & (white < 0.02), affine, "uint8")
+    record = {"FrameTimesStart": frames.start_s.tolist(), "FrameDuration": frames.duration_s.tolist()}
+    (tmp_path / "pet.json").write_text(json.dumps({**record, "ImageDecayCorrected": True, "Units": "Bq/mL"}))
+    core = white > 0.9
+    still, _ = dvr(tmp_path, "--k2prime", 0.07)
+    mended, sidecar = dvr(tmp_path, "--k2prime", 0.07, "--motion")
+    error = {name: np.abs(image[core] - 1.29).mean() for name, image in (("still", still), ("mended", mended))}
+    assert error["mended"] < 0.6 * error["still"]
+    assert sidecar["MotionCorrected"] is True
+    assert sidecar["Motion"]["MaximumShiftMm"] == pytest.approx(6, abs=1.5)
+
+
+def test_pet_reference_weighs_frames_by_duration(scan: Path, frames: Frames, tissue: Callable) -> None:
+    call("pet-reference", scan / "pet.nii.gz", scan / "mean.nii.gz", "--frames", scan / "pet.json", "--to-min", 5)
+    early = frames.start_s < 300
+    expected = (tissue(1.0, 1.0)[0] * frames.duration_s)[early].sum() / 300
+    np.testing.assert_allclose(load(scan / "mean.nii.gz")[0], expected, rtol=1e-3)
+
+
+@pytest.mark.parametrize("method", ["grey-matter", "clustering"])
+def test_reference_region_from_grey_matter(scan: Path, method: str) -> None:
+    region = ["--gm", scan / "gm.nii.gz", "--method", method, "--out", scan / "region.nii.gz", "--minimum-ml", 0.1]
+    call("reference-region", scan / "pet.nii.gz", "--frames", scan / "pet.json", *region)
+    found = load(scan / "region.nii.gz") > 0
+    assert found.any()
+    assert not found[4:].any()
+    assert json.loads((scan / "region.json").read_text())["Settings"]["method"] == method
+
+
+def test_cerebellar_grey_reads_its_transform(scan: Path) -> None:
+    centre = np.eye(4)
+    centre[:3, 3] = [-26 - 7, 66 + 8, 42 + 9]
+    LinearTransform(centre).write(scan / "x.txt")
+    region = ["--gm", scan / "gm.nii.gz", "--method", "cerebellar-grey", "--out", scan / "region.nii.gz"]
+    call(
+        "reference-region",
+        scan / "pet.nii.gz",
+        "--frames",
+        scan / "pet.json",
+        *region,
+        "--template-transform",
+        scan / "x.txt",
+    )
+    np.testing.assert_array_equal(load(scan / "region.nii.gz"), load(scan / "reference.nii.gz"))
+    with pytest.raises(InputError, match="cerebellar-grey needs one"):
+        call("reference-region", scan / "pet.nii.gz", "--frames", scan / "pet.json", *region)
+    with pytest.raises(InputError, match="too small"):
+        call("reference-region", scan / "pet.nii.gz", "--frames", scan / "pet.json", *region,
+             "--template-transform", scan / "x.txt", "--gm-threshold", 0.95)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "said"),
+    [
+        ({"ImageDecayCorrected": False}, [], "not decay corrected"),
+        ({"FrameDuration": [60.0]}, [], "1 FrameDuration for 34 volumes"),
+        ({}, ["--t-star", 80], "too few frames"),
+        ({}, ["--k2prime", "fast"], "'fast'"),
+        ({}, ["--k2prime", "-1"], "'-1'"),
+        ({}, ["--model", "srtm2"], "srtm2 needs"),
+        ({}, ["--mask", "nowhere.nii.gz"], "file missing"),
+    ],
+)
+def test_dvr_faults_leave_no_file(scan: Path, change: dict[str, Any], options: list[object], said: str) -> None:
+    record = json.loads((scan / "pet.json").read_text())
+    (scan / "pet.json").write_text(json.dumps({**record, **change}))
+    with pytest.raises(InputError, match=said):
+        dvr(scan, *options)
+    assert not list(scan.glob("*dvr*"))
+
+
+def test_dvr_refuses_another_grid(scan: Path) -> None:
+    save(scan / "reference.nii.gz", np.ones(SHAPE), ORIENTATIONS["RAS"], "uint8")
+    with pytest.raises(InputError, match="grids differ"):
+        dvr(scan)
+
+
+@pytest.mark.parametrize("code", ORIENTATIONS)
+@pytest.mark.parametrize("prefix", ["", "sub-1_ses-t0"])
+def test_fit_tensor_files(tmp_path: Path, code: str, prefix: str) -> None:
+    rng = np.random.default_rng(3)
+    bvecs = rng.standard_normal((30, 3))
+    bvecs = np.vstack([np.zeros((5, 3)), bvecs / np.linalg.norm(bvecs, axis=1, keepdims=True)])
+    bvals = np.append(np.zeros(5), np.full(30, 1000.0))
+    data = np.zeros((*SHAPE, 35))
+    data[...] = 1000 * np.exp(-bvals * (bvecs**2 @ [1.7e-3, 0.4e-3, 0.4e-3]))
+    save(tmp_path / "dwi.nii.gz", data, ORIENTATIONS[code])
+    save(tmp_path / "mask.nii.gz", np.ones(SHAPE), ORIENTATIONS[code], "uint8")
+    np.savetxt(tmp_path / "bval", bvals[None])
+    np.savetxt(tmp_path / "bvec", bvecs.T)
+    inputs = ["--bvals", tmp_path / "bval", "--bvecs", tmp_path / "bvec", "--mask", tmp_path / "mask.nii.gz"]
+    names = ["--prefix", prefix] if prefix else []
+    call("fit-tensor", tmp_path / "dwi.nii.gz", *inputs, "--out-dir", tmp_path / "out", *names)
+    expected = {"fa": 1.3 / np.sqrt(3.21), "rd": 0.4e-3, "ad": 1.7e-3, "md": 2.5e-3 / 3}
+    for name, value in expected.items():
+        stem = f"{prefix}_model-tensor_param-{name}_dwimap" if prefix else name
+        stem = f"{prefix}_FA" if prefix and name == "fa" else stem
+        image = nib.load(tmp_path / "out" / f"{stem}.nii.gz")
+        np.testing.assert_allclose(image.get_fdata(), value, rtol=2e-3)
+        np.testing.assert_allclose(image.affine, ORIENTATIONS[code], atol=1e-5)
+        record = json.loads((tmp_path / "out" / f"{stem}.json").read_text())
+        assert record["Units"] == ("1" if name == "fa" else "mm2/s")
+    call("mean-b0", tmp_path / "dwi.nii.gz", tmp_path / "b0.nii.gz", "--bvals", tmp_path / "bval")
+    np.testing.assert_allclose(load(tmp_path / "b0.nii.gz"), 1000)
+
+
+def test_mtr_files(tmp_path: Path) -> None:
+    on, off = save(tmp_path / "on.nii.gz", np.full(SHAPE, 54)), save(tmp_path / "off.nii.gz", np.full(SHAPE, 100))
+    mask = np.zeros(SHAPE)
+    mask[2:5] = 1
+    call("mtr", on, off, tmp_path / "mtr.nii.gz", "--mask", save(tmp_path / "mask.nii.gz", mask))
+    np.testing.assert_allclose(load(tmp_path / "mtr.nii.gz"), 46 * mask, rtol=1e-6)
+    with pytest.raises(InputError, match="grids differ"):
+        call("mtr", save(on, np.ones((4, 4, 4))), off, tmp_path / "again.nii.gz")
+    assert not (tmp_path / "again.nii.gz").exists()
+
+
+def test_tac_dvr_files(tmp_path: Path, tissue: Callable, frames: Frames) -> None:
+    curve, reference = tissue(0.58, 1.3)
+    ends = frames.start_s + frames.duration_s
+    table = {"frame_start": frames.start_s, "frame_end": ends, "cerebellum": reference, "wm": curve}
+    pd.DataFrame(table).to_csv(tmp_path / "tacs.tsv", sep="\t", index=False)
+    tacs, out = tmp_path / "tacs.tsv", tmp_path / "out.tsv"
+    call("tac-dvr", tacs, out, "--reference", "cerebellum", "--model", "srtm")
+    found = pd.read_csv(out, sep="\t")
+    assert found.columns.tolist() == ["region", "dvr", "r1", "k2prime", "bpnd"]
+    assert found["dvr"][0] == pytest.approx(1.3, abs=0.005)
+    assert set(found.columns) <= set(json.loads(out.with_suffix(".json").read_text()))
+    with pytest.raises(InputError, match="'pons' among"):
+        call("tac-dvr", tacs, out, "--reference", "pons")

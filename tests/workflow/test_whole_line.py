@@ -1,0 +1,122 @@
+"""The whole line on a tiny cohort with gaps: what it leaves on disk, and what a change reruns."""
+
+import json
+import re
+import subprocess
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+
+from myelosynth.bids.layout import Layout
+from myelosynth.bids.names import sidecar_path
+
+pytestmark = pytest.mark.workflow
+
+SYSTEMS = ("mean-atlas", "ridge", "unet-l1", "cf-sagan-l1", "refiner-cf-sagan-nwl1")
+
+
+@pytest.fixture
+def results(tiny_study):
+    return Layout(tiny_study.folder / "results")
+
+
+def rerun_rules(study, *arguments):
+    """Rules that a dry run would run."""
+    output = study.snakemake("-n", "--quiet", "host", *arguments).stdout
+    return {match.removesuffix(":") for match in re.findall(r"^(?:local)?rule (\S+):", output, re.MULTILINE)}, output
+
+
+def test_every_image_lies_on_the_grid_it_claims_and_says_how_it_was_made(results):
+    images = sorted((results.root / "derivatives").rglob("*.nii.gz"))
+    assert len(images) > 150
+    for path in images:
+        header = nib.load(path).header
+        (qform, qcode), (sform, scode) = header.get_qform(coded=True), header.get_sform(coded=True)
+        assert qcode == scode > 0, path
+        np.testing.assert_allclose(qform, sform, atol=1e-4, err_msg=str(path))
+        record = json.loads(sidecar_path(path).read_text())
+        assert len(record["GeneratedBy"]) == 2, path
+        assert record["GeneratedBy"][1]["Version"], path
+        assert record["Sources"], path
+        assert "Settings" in record, path
+        if "space-dvrt0" in path.name:
+            sub = re.search(r"sub-([0-9A-Za-z]+)", path.name)[1]
+            grid = nib.load(results.source(sub, "t0", "DVR"))
+            assert nib.load(path).shape == grid.shape, path
+            np.testing.assert_allclose(nib.load(path).affine, grid.affine, atol=1e-3, err_msg=str(path))
+
+
+@pytest.mark.parametrize("which", ["raw", "lesions", "myelosynth", "refiner-cf-sagan-nwl1"])
+def test_bids_validator_passes(tiny_study, results, which):
+    raw = tiny_study.folder / "data" / "raw"
+    folder = {"raw": raw, "lesions": raw / "derivatives" / "lesions"}.get(which, results.root / "derivatives" / which)
+    command = ["bids-validator-deno", str(folder), "--format", "json"]
+    report = json.loads(subprocess.run(command, text=True, capture_output=True).stdout)
+    errors = [issue for issue in report["issues"]["issues"] if issue["severity"] == "error"]
+    assert not errors, json.dumps(errors[:5], indent=1)
+
+
+def test_floors_and_ceilings_stand_beside_the_models(results):
+    summary = pd.read_csv(results.table("summary"), sep="\t")
+    overlap = pd.read_csv(results.table("overlap"), sep="\t")
+    assert {*SYSTEMS, "retest", "noise-free"} <= set(summary["system"])
+    assert {*SYSTEMS, "retest", "noise-free", "all-positive"} <= set(overlap["system"])
+    page = results.page("cohort").read_text()
+    for name in (*SYSTEMS, "all-positive", "retest", "noise-free"):
+        assert name in page
+
+
+def test_every_page_says_that_the_data_are_simulated_and_loads_nothing(results):
+    pages = sorted((results.root / "reports").rglob("*.html"))
+    assert len(pages) >= 1 + 4 + 12
+    for page in pages:
+        text = page.read_text()
+        assert "simulated data" in text.lower(), page
+        assert not re.search(r"""(?:src|href)=["'](?:https?:)?//""", text), page
+
+
+def test_gaps_are_counted_and_skipped(tiny_study, results):
+    index = pd.read_csv(results.table("index"), sep="\t")
+    absent = index[index["status"] == "absent"]
+    assert {"PET", "MTon"} <= set(absent["contrast"])
+    page = results.page("cohort").read_text()
+    for sub in set(absent.loc[absent["contrast"].isin(["PET", "MTon"]), "participant_id"]):
+        assert sub in page
+    log = (results.root / "logs" / "check" / "cohort.log").read_text()
+    assert "has no baseline EDSS" in log
+    assert re.search(r"\d+ gaps, 0 faults", log)
+
+
+def test_rerunning_does_nothing(tiny_study):
+    rules, output = rerun_rules(tiny_study)
+    assert not rules, output[-3000:]
+    assert "Nothing to be done" in output
+
+
+def test_the_same_seed_gives_the_same_tables(tiny_study, results, tmp_path):
+    """Maps from native images to the analysis grid and one training, once more: the bytes are the same."""
+    kept = {path: path.read_bytes() for path in (results.source("002", "t0", "DVR"), results.table("curve_fold-1"))}
+    result = tiny_study.snakemake("--cores", "2", "--forcerun", "dvr_baseline", "--quiet", "all", "--", *map(str, kept))
+    assert result.returncode == 0, result.stdout[-3000:]
+    for path, content in kept.items():
+        assert path.read_bytes() == content, path
+
+
+def test_another_t_star_reruns_what_depends_on_the_dvr_and_nothing_else(tiny_study):
+    rules, _ = rerun_rules(tiny_study, "--config", 'pet={"t_star": 20}')
+    assert {"dvr_baseline", "dvr_followup", "dvr_retest", "DVR_to_grid", "train", "predict", "myelin_curve"} <= rules
+    assert {"demyelination", "demyelination_true", "change", "evaluate", "clinical", "cohort_page"} <= rules
+    untouched = {"n4", "extract_brain", "segment_tissue", "register_rigid", "register_boundary", "fit_tensor", "mtr"}
+    untouched |= {"reference_region", "pet_reference_image", "register_template", "check", "fill_lesions"}
+    assert not rules & untouched, rules & untouched
+    assert not any(rule.startswith("simulate") for rule in rules)
+
+
+def test_the_raw_truth_is_read_by_no_training_or_inference_rule(tiny_study):
+    output = tiny_study.snakemake("-n", "--forceall", "--quiet", "host").stdout
+    for block in output.split("\n\n"):
+        rule = re.search(r"^rule (\S+):", block, re.MULTILINE)
+        if rule and "/truth/" in block.split("shell", 1)[0].split("output:")[0]:
+            assert rule[1] in {"dvr_retest", "ceiling_to_grid"}, rule[1]
