@@ -32,12 +32,11 @@ def clinical(
         "Predictor": predictor,
         "Covariates": covariates,
         "Rows": where or "all",
-        "n": fit.n,
         "n_dropped": len(fit.dropped),
         "dropped_participants": fit.dropped,
         "note": fit.note,
     }
-    write_table(out, COLUMNS, fit.rows, [table], Regression=fields)
+    write_table(out, COLUMNS, fit.rows, [table], **fields)
 
 
 def _kept(rows: list[dict[str, str]], where: str | None, table: Path) -> list[dict[str, str]]:
@@ -95,7 +94,7 @@ def clinical_summary(
     rows = read_table(table, ("participant_id", "system"))
     model = {"Response": response, "Predictors": predictor, "Covariates": covariate}
     terms = regressions(rows, response, predictor, covariate, table)
-    write_table(out, CLINICAL_SUMMARY, terms, [table], Regression=model)
+    write_table(out, CLINICAL_SUMMARY, terms, [table], **model)
 
 
 @app.command("evaluate")

@@ -1,1 +1,103 @@
 """Commands: pages."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from myelosynth.cli.app import app
+
+report = typer.Typer(no_args_is_help=True, help="Self-contained HTML pages: one session, one patient, the cohort.")
+app.add_typer(report, name="report")
+
+Results = Annotated[Path, typer.Argument(help="results folder of the study")]
+Index = Annotated[Path, typer.Option(help="session index, TSV of `myelosynth check --index`")]
+Tables = Annotated[Path, typer.Option(help="folder of the tables of `myelosynth evaluate`")]
+Out = Annotated[Path, typer.Option(help="HTML page to write")]
+Sub = Annotated[str, typer.Option(help="participant label without `sub-`")]
+
+
+def _folder(path: Path, what: str) -> Path:
+    """The absolute path of a folder. Raises InputError when it is not there."""
+    from myelosynth.errors import InputError
+
+    if not path.is_dir():
+        raise InputError(f"{what} missing", path, "no such folder", "check the path")
+    return path.absolute()
+
+
+@report.command("session")
+def session(
+    results: Results,
+    sub: Sub,
+    ses: Annotated[str, typer.Option(help="session label without `ses-`")],
+    raw: Annotated[Path, typer.Option(help="raw BIDS data set")],
+    index: Index,
+    out: Out,
+) -> None:
+    """Quality control of one session: masks, registrations before and after, tissue, lesions, what was skipped."""
+    from myelosynth.bids.index import SessionIndex
+    from myelosynth.bids.layout import Layout
+    from myelosynth.reports.session import write_session_page
+
+    root, data = _folder(results, "results folder"), _folder(raw, "raw data set")
+    write_session_page(Layout(root), data, SessionIndex.read(index, data), sub, ses, out)
+
+
+@report.command("patient")
+def patient(
+    results: Results,
+    sub: Sub,
+    index: Index,
+    system: Annotated[str, typer.Option(help="system whose predictions are shown")],
+    tables: Tables,
+    out: Out,
+    raw: Annotated[Path | None, typer.Option(help="raw data set, asked only whether it is simulated")] = None,
+) -> None:
+    """One patient: indices beside their null, measured and predicted maps, change, limits, provenance."""
+    from myelosynth.bids.index import SessionIndex
+    from myelosynth.bids.layout import Layout
+    from myelosynth.reports.patient import write_patient_page
+
+    root, folder = _folder(results, "results folder"), _folder(tables, "tables folder")
+    write_patient_page(Layout(root), SessionIndex.read(index, root), sub, system, folder, out, raw)
+
+
+@report.command("cohort")
+def cohort(
+    results: Results,
+    index: Index,
+    split: Annotated[Path, typer.Option(help="TSV of `myelosynth split`")],
+    tables: Tables,
+    system: Annotated[list[str], typer.Option(help="a system of the tables; repeat for more")],
+    out: Out,
+    main: Annotated[str | None, typer.Option(help="the system of the figures; default: the last --system")] = None,
+    raw: Annotated[Path | None, typer.Option(help="raw data set: demography of the controls")] = None,
+) -> None:
+    """The cohort: flow of subjects, tables with floors and ceilings, figures 3 to 7 of wei2020, regressions."""
+    from myelosynth.bids.index import SessionIndex
+    from myelosynth.bids.layout import Layout
+    from myelosynth.errors import InputError
+    from myelosynth.reports.cohort import CohortInputs, write_cohort_page
+
+    root, folder = _folder(results, "results folder"), _folder(tables, "tables folder")
+    chosen = main or system[-1]
+    if chosen not in system:
+        raise InputError("unknown main system", "--main", f"{chosen}, systems {', '.join(system)}", "name one of them")
+    found = SessionIndex.read(index, raw or root)
+    write_cohort_page(CohortInputs(Layout(root), found, folder, tuple(system), chosen, raw), split, out)
+
+
+@report.command("index")
+def index_table(
+    results: Results,
+    system: Annotated[str, typer.Option(help="system to show beside the measured PET")],
+    tables: Annotated[Path | None, typer.Option(help="folder of indices.tsv; default: RESULTS/tables")] = None,
+    page: Annotated[Path | None, typer.Option(help="cohort page to name; default: RESULTS/reports/cohort.html")] = None,
+) -> None:
+    """Print the indices of every patient, measured and predicted, and where the cohort page is."""
+    from myelosynth.bids.layout import Layout
+    from myelosynth.reports.terminal import print_indices
+
+    layout = Layout(_folder(results, "results folder"))
+    print_indices(layout, system, tables or layout.root / "tables", page)

@@ -8,11 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from nipype.interfaces.base import SimpleInterface
+os.environ.setdefault("NIPYPE_NO_ET", "1")  # no call home: compute nodes have no network
 
-from myelosynth.errors import InputError
+from nipype.interfaces.base import CommandLine, SimpleInterface  # noqa: E402
 
-logging.getLogger("nipype").setLevel(logging.ERROR)
+from myelosynth.errors import InputError  # noqa: E402
+
+for _logger in ("nipype", "nipype.interface", "nipype.utils"):
+    logging.getLogger(_logger).setLevel(logging.ERROR)
 
 
 @contextmanager
@@ -30,13 +33,23 @@ def private_folder() -> Iterator[Path]:
 def run(interface: SimpleInterface) -> Any:
     """Run an interface in a private folder and return its outputs; file inputs must be absolute paths.
 
-    An InputError raised inside comes out unchanged; a command line that fails raises InputError with its stderr.
+    An InputError raised inside comes out unchanged.
     """
     with private_folder():
-        result = interface.run(ignore_exception=False)
-        code = getattr(result.runtime, "returncode", 0)
-        if code:
-            stderr = str(getattr(result.runtime, "stderr", "")).strip().splitlines()
-            values = f"exit code {code}: {' '.join(stderr[-3:])}"
-            raise InputError("engine failed", type(interface).__name__, values, "see --verbose")
+        return interface.run(ignore_exception=False).outputs
+
+
+def run_program(program: CommandLine) -> Any:
+    """Run a lab engine's command line where we stand and return its outputs.
+
+    Raises InputError with the command and the end of its stderr when it cannot start, exits non-zero or leaves an
+    output unwritten (Nipype alone does not always raise).
+    """
+    result = program.run(ignore_exception=True)
+    code = getattr(result.runtime, "returncode", None)
+    traceback = getattr(result.runtime, "traceback", None)
+    if code == 0 and not traceback:
         return result.outputs
+    said = str(getattr(result.runtime, "stderr", "") or traceback or "").strip().splitlines()
+    values = f"exit code {code}: {' '.join(line.strip() for line in said[-3:])}"
+    raise InputError("engine failed", str(program.cmd), values, "run the program by hand on this input")

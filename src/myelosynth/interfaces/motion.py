@@ -1,7 +1,6 @@
 """Motion between the volumes of a series: rigid registration to one reference, with ANTs."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,17 +8,16 @@ from numpy.typing import NDArray
 from myelosynth.images.grid import Grid
 from myelosynth.images.resample import resample
 from myelosynth.images.transform import LinearTransform
+from myelosynth.interfaces.ants_bridge import load_ants, read_mat, to_ants
 
 SEED = 7
 
 
 def rigid_motion(moving: NDArray[np.float32], fixed: NDArray[np.float32], grid: Grid) -> LinearTransform:
     """Pull transform from `fixed` to `moving`, both (X, Y, Z) on `grid`: six parameters, mutual information."""
-    import ants
-
-    found = ants.registration(
-        fixed=_ants_image(fixed, grid),
-        moving=_ants_image(moving, grid),
+    found = load_ants().registration(
+        fixed=to_ants(fixed, grid),
+        moving=to_ants(moving, grid),
         type_of_transform="Rigid",
         initial_transform="Identity",
         aff_metric="mattes",
@@ -28,13 +26,7 @@ def rigid_motion(moving: NDArray[np.float32], fixed: NDArray[np.float32], grid: 
         aff_smoothing_sigmas=(2, 1, 0),
         random_seed=SEED,
     )
-    transform = ants.read_transform(found["fwdtransforms"][0])
-    parameters, centre = np.asarray(transform.parameters), np.asarray(transform.fixed_parameters)
-    lps = np.eye(4)
-    lps[:3, :3] = parameters[:9].reshape(3, 3)
-    lps[:3, 3] = parameters[9:] + centre - lps[:3, :3] @ centre
-    flip = np.diag([-1.0, -1.0, 1.0, 1.0])
-    return LinearTransform(flip @ lps @ flip)
+    return read_mat(found["fwdtransforms"][0])
 
 
 def realign(series: NDArray[np.float32], grid: Grid, motion: Sequence[LinearTransform]) -> NDArray[np.float32]:
@@ -54,16 +46,3 @@ def summary(motion: Sequence[LinearTransform], grid: Grid) -> dict[str, float]:
         "MeanShiftMm": round(float(np.mean(shifts)), 3),
         "MaximumRotationDeg": round(float(angles.max()), 3),
     }
-
-
-def _ants_image(data: NDArray[np.float32], grid: Grid) -> Any:
-    import ants
-
-    lps = np.diag([-1.0, -1.0, 1.0]) @ grid.affine[:3]
-    spacing = np.array(grid.voxel_sizes)
-    return ants.from_numpy(
-        np.ascontiguousarray(data, np.float32),
-        origin=[float(v) for v in lps[:, 3]],
-        spacing=[float(v) for v in spacing],
-        direction=lps[:, :3] / spacing,
-    )

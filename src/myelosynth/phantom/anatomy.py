@@ -81,7 +81,7 @@ def _template_coordinates(random: np.random.Generator, grid: Grid) -> tuple[Map,
     axes = world_axes(grid)
     parts = []
     for axis in range(3):
-        fine = ndimage.affine_transform(flow[axis], np.full(3, spacing), start, grid.shape, order=1, mode="nearest")
+        fine = ndimage.affine_transform(flow[axis], np.eye(3) * spacing, start, grid.shape, order=1, mode="nearest")
         parts.append(((axes[axis] + fine) / np.float32(scale[axis])).astype(np.float32))
     return parts[0], parts[1], parts[2]
 

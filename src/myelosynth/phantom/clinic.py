@@ -60,7 +60,9 @@ def person(settings: Settings, participant: str) -> Person:
         load_ml = mask_load_ml(mask_of(settings.lesion_masks, participant))
     course = Course(load_ml, random.uniform(*DEMYELINATED_SHARE), remyelination, random.uniform(*DEMYELINATION))
     z = (remyelination - (low + high) / 2) / ((high - low) / np.sqrt(12))
-    first = _EDSS_MEAN + _EDSS_PER_SD * z + _EDSS_PER_AGE_SD * (age - mean) / sd + _EDSS_NOISE * random.standard_normal()
+    first = (
+        _EDSS_MEAN + _EDSS_PER_SD * z + _EDSS_PER_AGE_SD * (age - mean) / sd + _EDSS_NOISE * random.standard_normal()
+    )
     scores = {"t0": first, "t1": first + random.choice([-0.5, 0.0, 0.0, 0.0, 0.5])}
     edss = {session: float(np.clip(round(score * 2) / 2, 0, 8)) for session, score in scores.items()}
     severity = 1.3 + 0.2 * random.standard_normal()

@@ -1,9 +1,11 @@
 """The simulated data set as a whole: its tables, and its participants one by one or in parallel."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
+
+from threadpoolctl import threadpool_limits
 
 from myelosynth import __version__
 from myelosynth.bids.layout import RawLayout
@@ -30,6 +32,12 @@ baseline session on the FLAIR grid. `sourcedata/truth` holds the ground truth, w
 
 The anatomy derives from the MNI152 2009a template (Fonov et al. 2011, NeuroImage 54:313), bundled with nilearn.
 """
+_LESIONS_README = """# Lesion masks of a simulated cohort
+
+No person was scanned: these masks are SIMULATED by `myelosynth simulate`. Each one lies on the grid of the FLAIR image
+of the baseline session that its sidecar names and stands for an expert's drawing: voxels at least half filled by
+lesion. Masks of the follow-up session do not exist: the baseline mask is carried along.
+"""
 _COLUMNS = {
     "participant_id": {"Description": "Participant, patients first"},
     "age": {"Description": "Age at t0 (simulated)", "Units": "year"},
@@ -54,7 +62,12 @@ def write_tables(settings: Settings, root: Path) -> None:
     """Write the files of the data set as a whole: descriptions, README, participants and scores."""
     everyone = [person(settings, label) for label, _ in settings.cohort.participants()]
     generated = [{"Name": "myelosynth", "Version": __version__, "Description": "simulate"}]
-    common = {"BIDSVersion": "1.10.0", "License": "CC0", "Authors": ["myelosynth"], "GeneratedBy": generated}
+    common = {
+        "BIDSVersion": "1.10.0",
+        "License": "CC0",
+        "Authors": ["The myelosynth developers", "Nobody was scanned"],
+        "GeneratedBy": generated,
+    }
     write_json(root / "dataset_description.json", {"Name": _NAME, "DatasetType": "raw", **common, **SIMULATED})
     lesions = {"Name": f"{_NAME}: lesion masks", "DatasetType": "derivative", **common}
     links = {"SourceDatasets": [{"URL": "../.."}], "DatasetLinks": {"raw": "../.."}}
@@ -70,8 +83,11 @@ def write_tables(settings: Settings, root: Path) -> None:
         noise=settings.dvr_noise,
     )
     write_text(root / "README.md", readme)
-    write_text(root / "derivatives" / "lesions" / "README.md", "# Lesion masks of a SIMULATED cohort\n\n" + _README[20:].split("\n\n")[0] + "\n")
-    write_text(root / ".bidsignore", "*_xfm.txt\n")
+    write_text(
+        root / "derivatives" / "lesions" / "README.md",
+        _LESIONS_README,
+    )
+    write_text(root / ".bidsignore", "phenotype\n")
     _write_table(root / "participants.tsv", _COLUMNS, [_participant_row(one) for one in everyone])
     rows = [row for one in everyone for row in _score_rows(settings, one)]
     _write_table(root / "phenotype" / "edss.tsv", _SCORES, rows)
@@ -79,7 +95,11 @@ def write_tables(settings: Settings, root: Path) -> None:
 
 def write_participant(settings: Settings, root: Path, participant: str) -> None:
     """Simulate one participant and write every session; the bytes depend on the settings and the label alone."""
-    sessions = settings.cohort.sessions(participant)
+    with threadpool_limits(1):
+        _scan(settings, root, participant)
+
+
+def _scan(settings: Settings, root: Path, participant: str) -> None:
     one = person(settings, participant)
     anatomy = build_anatomy(settings, participant)
     if one.course is None:
@@ -87,7 +107,7 @@ def write_participant(settings: Settings, root: Path, participant: str) -> None:
     else:
         lesions = draw_lesions(settings, participant, anatomy, one.course.load_ml)
         disease = diseased(settings, participant, anatomy, lesions, one.course, settings.voxel("PET")[0])
-    for session in sessions:
+    for session in settings.cohort.sessions(participant):
         Session(settings, raw_layout(root), Subject(one, anatomy, disease), session).write()
 
 
@@ -127,7 +147,7 @@ def _score_rows(settings: Settings, one: Person) -> list[list[str]]:
     ]
 
 
-def _write_table(path: Path, columns: dict[str, dict], rows: list[list[str]]) -> None:
+def _write_table(path: Path, columns: Mapping[str, object], rows: list[list[str]]) -> None:
     lines = ["\t".join(columns), *("\t".join(row) for row in rows)]
     write_text(path, "\n".join(lines) + "\n")
     write_json(path.with_suffix(".json"), columns)

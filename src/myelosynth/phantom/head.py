@@ -5,7 +5,6 @@ from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from myelosynth.phantom.geometry import Map
 
@@ -55,7 +54,11 @@ def head_labels(outside_mm: Map, where: Sequence[Map], thickness: Map) -> NDArra
 def _soft_parts(x: Map, y: Map, z: Map, inset: float = 0.0) -> Map:
     """Positive inside the face and neck, drawn `inset` mm smaller."""
     face = 1 - (x / (66 - inset)) ** 2 - ((y - 22) / (74 - inset)) ** 2 - ((z + 64) / (66 - inset)) ** 2
-    nose = 1 - (x / (15 - inset)) ** 2 - ((y - 92) / (15 - inset)) ** 2 - ((z + 68) / (22 - inset)) ** 2 if inset < 9 else face
+    nose = (
+        1 - (x / (15 - inset)) ** 2 - ((y - 92) / (15 - inset)) ** 2 - ((z + 68) / (22 - inset)) ** 2
+        if inset < 9
+        else face
+    )
     neck = 1 - (x / (64 - inset)) ** 2 - ((y + 38) / (66 - inset)) ** 2 - np.clip(z + 42, 0, None) / 20
     return np.maximum(np.maximum(face, nose), neck)
 

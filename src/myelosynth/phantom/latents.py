@@ -55,7 +55,7 @@ def healthy(settings: Settings, participant: str, anatomy: Anatomy) -> Disease:
     expected = 1 + 0.04 * regional_field(anatomy, "myelin", 30.0)
     myelin = expected + 0.03 * smooth_field(random, anatomy.grid, 25.0)
     axon = 1 + 0.03 * smooth_field(random, anatomy.grid, 20.0)
-    oedema = 0.03 * np.abs(smooth_field(random, anatomy.grid, 20.0))
+    oedema = np.abs(smooth_field(random, anatomy.grid, 20.0)) * np.float32(0.03)
     biology = BIOLOGY_SD * smooth_field(random, anatomy.grid, BIOLOGY_FWHM_MM)
     binding = WHITE_BINDING * (1 + 0.03 * random.standard_normal())
     return Disease({"t0": Latents(myelin, axon, oedema)}, binding, biology, expected, None)
@@ -72,7 +72,7 @@ def diseased(
     base = healthy(settings, participant, anatomy)
     start = base.sessions["t0"]
     random = settings.random(participant, "disease")
-    normal = start.myelin * (1 - 0.08 * np.exp(-anatomy.ventricle_distance / 6))
+    normal = start.myelin * (1 - np.exp(-anatomy.ventricle_distance / 6) * np.float32(0.08))
     inside = lesions.mask
     deficit = _deficit(anatomy, base, inside, pet_voxel_mm)
 

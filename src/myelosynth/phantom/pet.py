@@ -20,8 +20,6 @@ T_STAR_MIN = 30.0
 NOISE_FWHM_MM = 2.5
 _STEP_MIN = 0.01
 _RATES = np.geomspace(0.002, 0.4, 160)
-INTENSITY_STEP = 2.0
-"""Bq/mL per unit of the stored whole numbers."""
 
 
 def schedule() -> Frames:
@@ -43,11 +41,13 @@ class Kinetics:
 def kinetics() -> Kinetics:
     """The reference curve after a one-minute bolus: gamma-like plasma through one tissue that clears at k2'."""
     frames = schedule()
-    time = np.arange(int(round(frames.edges_min[-1] / _STEP_MIN)) + 1) * _STEP_MIN
+    time = np.arange(round(frames.edges_min[-1] / _STEP_MIN) + 1) * _STEP_MIN
     late = np.clip(time - 0.4, 0, None)
-    plasma = 75e3 * late * np.exp(-late / 0.55) + 5.5e3 * (1 - np.exp(-late)) * np.exp(-late / 14) + 1.2e3 * np.exp(
-        -late / 110
-    ) * (1 - np.exp(-late))
+    plasma = (
+        130e3 * late * np.exp(-late / 0.55)
+        + 5.5e3 * (1 - np.exp(-late)) * np.exp(-late / 14)
+        + 1.2e3 * np.exp(-late / 110) * (1 - np.exp(-late))
+    )
     reference = 0.28 * _convolve(plasma, K2PRIME)
     convolved = np.stack([_frame_means(_convolve(reference, rate), frames) for rate in _RATES])
     return Kinetics(frames, _frame_means(reference, frames), convolved)
@@ -97,7 +97,7 @@ def _noise_shape(frames: Frames) -> NDArray[np.float64]:
 def dynamic_series(
     r1: Map, dvr: Map, voxel_mm: tuple[float, float, float], random: np.random.Generator, dvr_noise: float
 ) -> NDArray[np.int16]:
-    """A dynamic series (X, Y, Z, F) in units of INTENSITY_STEP Bq/mL, with spatially correlated counting noise."""
+    """A dynamic series (X, Y, Z, F) in whole Bq/mL, with spatially correlated counting noise."""
     frames = kinetics().frames
     scale = frame_noise(dvr_noise)
     sigma = [NOISE_FWHM_MM / FWHM_PER_SIGMA / size for size in voxel_mm]
@@ -110,7 +110,7 @@ def dynamic_series(
         activity[head] = curves(r1[head], dvr[head], frame)
         noise = ndimage.gaussian_filter(random.standard_normal(r1.shape, dtype=np.float32), sigma, truncate=3)
         amplitude = np.sqrt(np.maximum(activity, 0.02 * kinetics().reference[frame])) * np.float32(spread[frame])
-        stored = np.round((activity + amplitude * noise) / INTENSITY_STEP)
+        stored = np.round(activity + amplitude * noise)
         series[..., frame] = np.clip(stored, -32768, 32767)
     return series
 

@@ -1,15 +1,15 @@
 """Write every file of one simulated session: raw images, lesion mask and ground truth."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
 from myelosynth.bids.layout import RawLayout
 from myelosynth.bids.names import sidecar_path
 from myelosynth.bids.sidecar import write_json
-from myelosynth.images.atomic import staged, write_text
+from myelosynth.images.atomic import write_text
 from myelosynth.images.grid import Grid
 from myelosynth.images.transform import LinearTransform
 from myelosynth.images.volume import save_volume
@@ -19,7 +19,7 @@ from myelosynth.phantom.diffusion import diffusion_series, fsl_directions, gradi
 from myelosynth.phantom.geometry import Map, Sampler, box_grid, random_offset
 from myelosynth.phantom.latents import DEMYELINATED_BELOW, SCANNER_FWHM_MM, Disease, dvr_maps, regional_field
 from myelosynth.phantom.mri import anatomical_image, transfer_pair
-from myelosynth.phantom.pet import INTENSITY_STEP, K2PRIME, dynamic_series
+from myelosynth.phantom.pet import K2PRIME, dynamic_series
 from myelosynth.phantom.settings import Settings
 from myelosynth.phantom.sidecars import SIMULATED, mr_sidecar, pet_sidecar
 from myelosynth.phantom.tissues import CSF, GREY, HEAD, WHITE
@@ -81,9 +81,7 @@ class Session:
 
     def write_transfer(self) -> None:
         """The magnetisation transfer pair, in one position."""
-        pair = transfer_pair(
-            self.anatomy, self.latents, self.sampler("MT"), self.random("MT"), self.settings.b1_spread
-        )
+        pair = transfer_pair(self.anatomy, self.latents, self.sampler("MT"), self.random("MT"), self.settings.b1_spread)
         for state, image in zip(("on", "off"), pair, strict=True):
             path = self.layout.anat(self.label, self.session, "MTR", mt=state)
             save_volume(path, image, self.grid("MT"), np.int16)
@@ -112,7 +110,7 @@ class Session:
             series = dynamic_series(
                 r1, truth, self.settings.voxel("PET"), self.random(purpose), self.settings.dvr_noise
             )
-            _save_activity(path, series, grid)
+            save_volume(path, series, grid, np.int16)
             write_json(sidecar_path(path), pet_sidecar())
         self._save_truth("dvr.nii.gz", truth, grid, "Noise-free DVR blurred by the scanner, PET grid of this session")
         self._save_truth("oracle_dvr.nii.gz", oracle, grid, "The same with the PET-only terms at their mean")
@@ -159,7 +157,7 @@ class Session:
         truth, _, health = (sampler(values) for values in dvr_maps(self.anatomy, self.disease, session))
         return health - truth > DEMYELINATED_BELOW
 
-    def truth(self, name: str):  # type: ignore[no-untyped-def]
+    def truth(self, name: str) -> Path:
         """Path of a truth file of this session."""
         return self.layout.truth(self.label, self.session, name)
 
@@ -208,8 +206,3 @@ class Session:
         path = self.truth(name)
         save_volume(path, data, grid, dtype)
         write_json(sidecar_path(path), {"Description": text, **SIMULATED})
-
-
-def _save_activity(path, series: NDArray[np.int16], grid: Grid) -> None:  # type: ignore[no-untyped-def]
-    """Write whole numbers with the slope that makes them Bq/mL; the header follows images.volume.save_volume."""
-    save_volume(path, series, grid, np.int16)

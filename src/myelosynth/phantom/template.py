@@ -58,7 +58,7 @@ def _ventricles(csf: Map, grid: Grid) -> Map:
 
 def _head_distance(brain: np.ndarray, grid: Grid) -> tuple[Grid, Map]:
     coarse = brain[::2, ::2, ::2]
-    pad = 20
+    pad = 13
     wide = np.pad(coarse, pad)
     near = ndimage.distance_transform_edt(~wide) * 2 <= _CLOSING_MM
     closed = ndimage.distance_transform_edt(near) * 2 > _CLOSING_MM

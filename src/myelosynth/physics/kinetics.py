@@ -36,7 +36,7 @@ def cumulative_integral(curves: Array, mid_min: Array) -> Array:
 
 
 def logan_dvr(curves: Array, reference: Array, frames: Frames, first: int, k2prime: float | None = None) -> Array:
-    """DVR of each curve (N, F) by reference Logan; NaN where the curve touches zero after t*.
+    """DVR of each curve (N, F) by reference Logan; NaN where the curve is not positive after t*.
 
     Slope of  int C / C  on  (int Cr + Cr / k2') / C  over frames `first`...; without k2' the term Cr / k2' is dropped
     (Logan et al. 1996, J Cereb Blood Flow Metab 16:834, equations 6 and 7). reference: (F,); k2prime: per minute.

@@ -1,0 +1,128 @@
+"""Which engine does which step, and whether it can run here.
+
+Embedded engines install with pip; lab engines are programs of FSL, FreeSurfer or ANTs on the PATH. Nothing switches
+silently: a step runs the engine it is told, or its default, or fails before any work starts.
+"""
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import version as distribution_version
+from pathlib import Path
+from typing import Any
+
+from myelosynth.errors import InputError
+
+
+@dataclass(frozen=True)
+class Engine:
+    """One engine of one step.
+
+    factory: "module:class" of the Nipype interface; suite: a Python distribution, or fsl, freesurfer, ants;
+    programs: executables that must be on the PATH (none: embedded).
+    """
+
+    name: str
+    factory: str
+    suite: str
+    programs: tuple[str, ...] = ()
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the engine installs with pip."""
+        return not self.programs
+
+    def fault(self) -> str | None:
+        """What is missing to run this engine here, or None."""
+        if self.embedded:
+            return None
+        if self.suite == "fsl" and not os.environ.get("FSLDIR"):
+            return "FSLDIR is not set, expected the FSL folder"
+        if self.suite == "freesurfer":
+            if not os.environ.get("FREESURFER_HOME"):
+                return "FREESURFER_HOME is not set, expected the FreeSurfer folder"
+            if not freesurfer_licence().is_file():
+                return f"no FreeSurfer licence at {freesurfer_licence()}, expected your own licence file (FS_LICENSE)"
+        missing = [program for program in self.programs if shutil.which(program) is None]
+        return f"not on the PATH: {', '.join(missing)}" if missing else None
+
+    def interface(self, **inputs: Any) -> Any:
+        """A Nipype interface of this engine with its inputs set; None means not given."""
+        module, name = self.factory.split(":")
+        given = {key: value for key, value in inputs.items() if value is not None}
+        return getattr(import_module(f"myelosynth.interfaces.{module}"), name)(**given)
+
+    def version(self) -> str:
+        """The version that goes into the sidecar."""
+        if self.embedded:
+            return distribution_version(self.suite)
+        if self.suite == "fsl":
+            return _first_line(Path(os.environ.get("FSLDIR", "/"), "etc", "fslversion"))
+        if self.suite == "freesurfer":
+            return _first_line(Path(os.environ.get("FREESURFER_HOME", "/"), "build-stamp.txt"))
+        from nipype.interfaces.ants.base import Info
+
+        return str(Info.version() or "unknown")
+
+
+def freesurfer_licence() -> Path:
+    """Where FreeSurfer looks for the user's licence: FS_LICENSE, else its home folder."""
+    home = Path(os.environ.get("FREESURFER_HOME", "/"))
+    return Path(os.environ.get("FS_LICENSE") or home / "license.txt")
+
+
+def _first_line(path: Path) -> str:
+    return path.read_text(errors="replace").strip().splitlines()[0] if path.is_file() else "unknown"
+
+
+ENGINES: Mapping[str, tuple[Engine, ...]] = {
+    "n4": (
+        Engine("antspyx", "bias:AntsPyN4", "antspyx"),
+        Engine("ants", "bias:AntsN4", "ants", ("N4BiasFieldCorrection",)),
+    ),
+    "extract-brain": (
+        Engine("deepbet", "brain:Deepbet", "deepbet"),
+        Engine("bet", "brain:FslBet", "fsl", ("bet",)),
+        Engine("synthstrip", "brain:SynthStrip", "freesurfer", ("mri_synthstrip",)),
+    ),
+    "register": (
+        Engine("antspyx", "linear:AntsPyLinear", "antspyx"),
+        Engine("flirt", "linear:FslFlirt", "fsl", ("flirt",)),
+    ),
+    "register-bbr": (
+        Engine("myelosynth", "boundary:BoundaryRegistration", "myelosynth"),
+        Engine("flirt", "boundary:FslBoundaryRegistration", "fsl", ("flirt",)),
+    ),
+    "fill-lesions": (Engine("myelosynth", "lesions:FillLesions", "myelosynth"),),
+    "segment-tissue": (
+        Engine("dipy", "tissue:DipyHmrf", "dipy"),
+        Engine("fast", "tissue:FslFast", "fsl", ("fast",)),
+        Engine("freesurfer", "tissue:FreeSurferTissue", "freesurfer", ("recon-all", "mri_convert")),
+    ),
+}
+"""step (command name) -> engines, the default first."""
+
+
+def find_engine(step: str, name: str | None = None) -> Engine:
+    """The engine called `name` for a step (None: its default). Raises InputError when unknown or not installed."""
+    engines = {engine.name: engine for engine in ENGINES[step]}
+    engine = engines.get(name) if name else ENGINES[step][0]
+    if engine is None:
+        cure = "choose one of these in the configuration or with --engine"
+        raise InputError(f"unknown engine for {step}", "--engine", f"{name}, known: {', '.join(engines)}", cure)
+    fault = engine.fault()
+    if fault:
+        cure = f"install or load {engine.suite}, or use the embedded engine {ENGINES[step][0].name}"
+        raise InputError(f"engine {engine.name} cannot run", step, fault, cure)
+    return engine
+
+
+def engine_table() -> list[dict[str, str]]:
+    """Every step and engine with its suite and what is missing here (empty: ready)."""
+    return [
+        {"step": step, "engine": engine.name, "suite": engine.suite, "missing": engine.fault() or ""}
+        for step, engines in ENGINES.items()
+        for engine in engines
+    ]

@@ -1,0 +1,131 @@
+"""Tissue segmentation: fractions of CSF, grey and white matter."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from nipype.interfaces.base import BaseInterfaceInputSpec, File, SimpleInterface, TraitedSpec
+from numpy.typing import NDArray
+
+from myelosynth.errors import InputError
+from myelosynth.images.grid import Grid
+from myelosynth.images.resample import resample
+from myelosynth.images.transform import LinearTransform
+from myelosynth.images.volume import Volume, load_mask, load_volume, save_volume
+from myelosynth.interfaces.base import run_program
+
+_SEED = 20
+_SMOOTHNESS = 0.1
+
+
+class TissueInputSpec(BaseInterfaceInputSpec):
+    in_file = File(exists=True, mandatory=True, desc="T1w, bias corrected, lesions filled")
+    mask_file = File(exists=True, mandatory=True, desc="brain mask")
+    csf_file = File(mandatory=True, desc="CSF fraction")
+    gm_file = File(mandatory=True, desc="grey matter fraction")
+    wm_file = File(mandatory=True, desc="white matter fraction")
+    wm_mask_file = File(mandatory=True, desc="white matter mask, uint8")
+
+
+class TissueOutputSpec(TraitedSpec):
+    wm_mask_file = File(desc="white matter mask, uint8")
+
+
+class _TissueInterface(SimpleInterface):
+    input_spec = TissueInputSpec
+    output_spec = TissueOutputSpec
+
+    def _run_interface(self, runtime: Any) -> Any:
+        volume = load_volume(Path(self.inputs.in_file))
+        mask = load_mask(Path(self.inputs.mask_file), volume.grid, volume.path)
+        fractions = self.segment(volume, mask)
+        names = (self.inputs.csf_file, self.inputs.gm_file, self.inputs.wm_file)
+        for name, fraction in zip(names, fractions, strict=True):
+            save_volume(Path(name), fraction, volume.grid)
+        save_volume(Path(self.inputs.wm_mask_file), fractions[2] > 0.5, volume.grid, np.uint8)
+        self._results["wm_mask_file"] = self.inputs.wm_mask_file
+        return runtime
+
+    def segment(self, volume: Volume, mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """Fractions (3, X, Y, Z) of CSF, GM, WM, which sum to 1 inside the mask and are 0 outside."""
+        raise NotImplementedError
+
+
+class DipyHmrf(_TissueInterface):
+    """Hidden Markov random field (Zhang et al. 2001) by dipy, 3 classes."""
+
+    def segment(self, volume: Volume, mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+        return segment_hmrf(volume.data, mask)
+
+
+class FslFast(_TissueInterface):
+    """FSL FAST, 3 classes, through Nipype."""
+
+    def segment(self, volume: Volume, mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+        from nipype.interfaces.fsl import FAST
+
+        save_volume(Path("brain.nii.gz"), volume.data * mask, volume.grid)
+        program = FAST(in_files=["brain.nii.gz"], img_type=1, number_classes=3, out_basename="fast")
+        program.inputs.output_type = "NIFTI_GZ"
+        run_program(program)
+        found = np.stack([load_volume(Path(f"fast_pve_{n}.nii.gz")).data for n in range(3)])
+        return normalise(found, mask)
+
+
+class FreeSurferTissue(_TissueInterface):
+    """FreeSurfer's recon-all (autorecon1 and 2): tissue from its aseg labels, through Nipype."""
+
+    def segment(self, volume: Volume, mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+        from nipype.interfaces.freesurfer import MRIConvert, ReconAll
+
+        run_program(ReconAll(subject_id="s", subjects_dir=str(Path.cwd()), T1_files=str(volume.path), directive="autorecon1"))
+        run_program(ReconAll(subject_id="s", subjects_dir=str(Path.cwd()), directive="autorecon2"))
+        run_program(MRIConvert(in_file="s/mri/aseg.mgz", out_file="aseg.nii.gz", out_type="niigz"))
+        labels = load_volume(Path("aseg.nii.gz"))
+        return normalise(aseg_fractions(labels.data, labels.grid, volume.grid), mask)
+
+
+_ASEG_WHITE = (2, 41, 7, 46, 77, 78, 79, 85, 16, 251, 252, 253, 254, 255)
+_ASEG_CSF = (4, 5, 14, 15, 24, 31, 43, 44, 63, 72)
+
+
+def aseg_fractions(labels: NDArray[np.float32], grid: Grid, target: Grid) -> NDArray[np.float32]:
+    """CSF, GM, WM fractions (3, X, Y, Z) on `target` from FreeSurfer aseg labels: each class resampled linearly.
+
+    White: cerebral and cerebellar white matter, corpus callosum, brain stem, hypointensities; CSF: ventricles, choroid
+    plexus, CSF; every other label is grey.
+    """
+    white = np.isin(labels, _ASEG_WHITE)
+    csf = np.isin(labels, _ASEG_CSF)
+    classes = (csf, (labels > 0) & ~white & ~csf, white)
+    identity = LinearTransform.identity()
+    return np.stack([resample(c.astype(np.float32), grid, target, identity) for c in classes])
+
+
+def normalise(fractions: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Make fractions (3, X, Y, Z) sum to 1 inside the mask (what no class claims is CSF) and 0 outside."""
+    total = fractions.sum(0)
+    scaled = fractions / np.where(total > 0, total, 1)
+    scaled[0][total <= 0] = 1
+    return (np.clip(scaled, 0, 1) * mask).astype(np.float32)
+
+
+def segment_hmrf(data: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """CSF, GM and WM fractions (3, X, Y, Z) of a T1w by dipy's HMRF (Zhang et al. 2001), deterministic.
+
+    Intensities are cut at the mask's 99.9th percentile, so that a bright vessel does not set the classes' start. dipy
+    fills a zero background with unseeded noise; the same noise comes from a fixed seed here.
+    """
+    from dipy.segment.tissue import TissueClassifierHMRF
+
+    where = np.argwhere(mask)
+    box = tuple(slice(max(0, low - 1), high + 2) for low, high in zip(where.min(0), where.max(0), strict=True))
+    inside, top = mask[box], float(np.percentile(data[mask], 99.9))
+    if top <= 0:
+        raise InputError("no signal inside the mask", "T1w", f"99.9th percentile {top}, expected > 0", "check the mask")
+    noise = 1e-3 + 1e-4 * np.random.default_rng(np.random.SeedSequence(_SEED)).standard_normal(inside.shape)
+    scaled = np.where(inside & (data[box] > 0), np.clip(data[box] / top, 2e-3, 1), noise)
+    _, _, found = TissueClassifierHMRF(verbose=False).classify(scaled, 3, _SMOOTHNESS, max_iter=50)
+    fractions = np.zeros((3, *data.shape), np.float32)
+    fractions[(slice(None), *box)] = np.moveaxis(np.asarray(found, np.float32), -1, 0)
+    return normalise(fractions, mask)

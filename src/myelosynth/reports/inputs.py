@@ -1,0 +1,67 @@
+"""What the cohort page is made from."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from myelosynth.bids.index import SessionIndex
+from myelosynth.bids.layout import Layout
+from myelosynth.evaluation import columns
+from myelosynth.reports.systems import System, ordered, system
+from myelosynth.reports.tables import read_table
+
+_WITHOUT_MODEL = ("all-positive", "no-change")
+TABLES = {
+    "image_metrics": columns.IMAGE_METRICS,
+    "overlap": columns.OVERLAP,
+    "indices": columns.INDICES,
+    "agreement": columns.AGREEMENT,
+    "summary": columns.SUMMARY,
+    "comparisons": columns.COMPARISONS,
+    "clinical_table": columns.CLINICAL_TABLE,
+    "clinical": columns.CLINICAL_SUMMARY,
+}
+
+
+@dataclass(frozen=True)
+class CohortInputs:
+    """A study's results, its roster, the folder of its tables, the systems to show and the one of the figures."""
+
+    layout: Layout
+    index: SessionIndex
+    tables: Path
+    systems: tuple[str, ...]
+    main: str
+    raw: Path | None
+
+    def table(self, name: str) -> pd.DataFrame:
+        """A table of the evaluation, limited to the systems shown; without rows where it has not been made.
+
+        Raises InputError for a table that lacks columns.
+        """
+        frame = read_table(self.tables / f"{name}.tsv", list(TABLES[name]))
+        if frame is None:
+            return pd.DataFrame(columns=list(TABLES[name]))
+        return frame[[self.shows(str(key)) for key in frame["system"]]]
+
+    def missing_tables(self) -> list[str]:
+        return [name for name in TABLES if not (self.tables / f"{name}.tsv").is_file()]
+
+    def shows(self, key: str) -> bool:
+        """Whether a system is on the page: asked for, truth, ceiling, or a floor that needs no model."""
+        return key in (*self.systems, *_WITHOUT_MODEL) or system(key).kind in ("truth", "ceiling")
+
+    def ordered(self, keys: Iterable[object]) -> list[System]:
+        """Systems of a table in the order of the page."""
+        return ordered([str(key) for key in keys], self.main)
+
+    def row_class(self, one: System) -> str:
+        return "main" if one.key == self.main else one.kind
+
+
+def patients_sorted(indices: pd.DataFrame, by: str) -> Sequence[str]:
+    """Participants with a measured value of an index, sorted by it, as figure 5 of wei2020."""
+    true = indices[(indices["system"] == "true") & indices[by].notna()]
+    return list(true.sort_values([by, "participant_id"])["participant_id"])

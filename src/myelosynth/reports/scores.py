@@ -1,0 +1,183 @@
+"""The tables of the cohort page: metrics, overlap, agreement, tests, regressions, published values."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pandas as pd
+
+from myelosynth.evaluation.published import FIGURES
+from myelosynth.reports.indices import INDICES
+from myelosynth.reports.inputs import CohortInputs
+from myelosynth.reports.systems import system as named
+from myelosynth.reports.tables import MISSING, Table, count, interval, number, p_value, points, word
+
+NOT_COMPARABLE = "published (other data, not comparable)"
+MAPS = (
+    ("ses-t0", "demyelinated", "demyelinated, t0"),
+    ("ses-t1", "demyelinated", "demyelinated, t1"),
+    ("change", "demyelinating", "demyelinating, t0 to t1"),
+    ("change", "remyelinating", "remyelinating, t0 to t1"),
+)
+# metric, group, head, digits
+WHOLE = (("mse", "all", "MSE (DVR²)", 4), ("psnr", "all", "PSNR (dB)", 2), ("ssim", "all", "SSIM", 3))
+BRAIN = (
+    ("mse_masked", "all", "MSE (DVR²)", 4),
+    ("psnr_masked", "all", "PSNR (dB)", 2),
+    ("ssim_masked", "all", "SSIM", 3),
+    ("mae_masked", "all", "MAE (DVR)", 4),
+)
+REGIONS = (
+    ("lesion_mae", "patient", "lesions, MAE (DVR)", 4),
+    ("lesion_mean_difference", "patient", "lesions, |difference of means| (DVR)", 4),
+    ("nawm_mean_difference", "patient", "NAWM, |difference of means| (DVR)", 4),
+    ("nawm_mean_difference", "control", "controls' WM, |difference of means| (DVR)", 4),
+)
+_PARTS = ((WHOLE, "whole image"), (BRAIN, "brain mask"), (REGIONS, "regions"))
+
+
+def spread(row: Any, digits: int) -> str:
+    """Mean, SD and interval of a row of summary.tsv, on two lines."""
+    if row is None or pd.isna(row["mean"]):
+        return MISSING
+    first = f"{number(row['mean'], digits)} ± {number(row['sd'], digits)}"
+    ends = interval(row["ci_low"], row["ci_high"], lambda value: number(value, digits))
+    return first if ends == MISSING else f"{first}\n({ends})"
+
+
+def image_tables(cohort: CohortInputs, session: str, reference: str) -> list[Table]:
+    """Image metrics of every system: whole image, brain mask and regions; published values where there are some."""
+    summary = cohort.table("summary")
+    chosen = summary[(summary["session_id"] == session) & (summary["reference"] == reference)]
+    found = []
+    for metrics, words in _PARTS:
+        part = chosen[chosen["metric"].isin([metric for metric, *_ in metrics])]
+        if not part.empty:
+            caption = f"Image metrics, {words}, {session.removeprefix('ses-')}, against the {reference} DVR"
+            found.append(_metric_table(cohort, part, metrics, caption))
+    return found
+
+
+def _metric_table(
+    cohort: CohortInputs, part: pd.DataFrame, metrics: Sequence[tuple[str, str, str, int]], caption: str
+) -> Table:
+    by = {(r["system"], r["metric"], r["group"]): r for r in part.to_dict("records")}
+    printed = [m for m in metrics if any(pd.notna(r["published"]) for k, r in by.items() if k[1:] == m[:2])]
+    rows, classes = [], []
+    for one in cohort.ordered(part["system"]):
+        own = [by.get((one.key, metric, group)) for metric, group, *_ in metrics]
+        counts = sorted({int(row["n"]) for row in own if row is not None})
+        cells = [spread(row, digits) for row, (*_, digits) in zip(own, metrics, strict=True)]
+        beside = [_published(by.get((one.key, metric, group)), digits) for metric, group, _, digits in printed]
+        rows.append([one.name, one.tag, " / ".join(map(str, counts)), *cells, *beside])
+        classes.append(cohort.row_class(one))
+    heads = ["System", "Part", "n", *(head for _, _, head, _ in metrics)]
+    heads += [f"{head}, {NOT_COMPARABLE}" for _, _, head, _ in printed]
+    return Table(heads, rows, caption, classes, text_columns=2)
+
+
+def _published(row: Any, digits: int) -> str:
+    if row is None or pd.isna(row["published"]):
+        return MISSING
+    deviation = f" ({number(row['published_sd'], digits)})" if pd.notna(row["published_sd"]) else ""
+    return f"{number(row['published'], digits)}{deviation}"
+
+
+def dice_table(cohort: CohortInputs) -> Table:
+    """DICE of the demyelination and change maps: mean, SD, interval, n, undefined, published."""
+    summary = cohort.table("summary")
+    part = summary[summary["metric"] == "dice"]
+    rows, classes = [], []
+    for session, which, words in MAPS:
+        here = part[(part["session_id"] == session) & (part["map"] == which)]
+        by = {row["system"]: row for row in here.to_dict("records")}
+        for one in cohort.ordered(by):
+            row = by[one.key]
+            cells = [count(row["n"]), count(row["n_undefined"]), spread(row, 3), _published(row, 2)]
+            rows.append([words, one.name, one.tag, *cells])
+            classes.append(cohort.row_class(one))
+    heads = ("Map", "System", "Part", "n", "undefined", "DICE, mean ± SD (95 % interval)", NOT_COMPARABLE)
+    notes = ("Where both maps are empty DICE is undefined: left out of the mean and counted.",)
+    return Table(heads, rows, "Overlap with the maps of the measured PET", classes, notes, text_columns=3)
+
+
+def agreement_table(cohort: CohortInputs) -> Table:
+    """Agreement of every index with the measured PET's."""
+    table = cohort.table("agreement")
+    rows, classes = [], []
+    for index in INDICES:
+        here = {row["system"]: row for row in table[table["index"] == index.key].to_dict("records")}
+        for one in cohort.ordered(here):
+            row = here[one.key]
+            sign = f"{count(row['sign_errors'])} of {count(row['sign_n'])}" if index.key == "global" else ""
+            printed = row["published_sign_errors"]
+            beside = f"{count(printed)} of 15" if index.key == "global" and pd.notna(printed) else ""
+            limits = interval(row["loa_low"], row["loa_high"], lambda value: points(value, True))
+            shown = [points(row["bias"], True), points(row["sd"]), limits, number(row["icc"], 2)]
+            rows.append([index.name, one.name, count(row["n"]), *shown, number(row["spearman"], 2), sign, beside])
+            classes.append(cohort.row_class(one))
+    heads = ("Index", "System", "n", "Bias (points)", "SD (points)", "Limits of agreement (points)", "ICC", "Spearman")
+    heads = (*heads, "Sign errors", f"Sign errors, {NOT_COMPARABLE}")
+    notes = ("Points are percent points of the baseline lesion volume. ICC(2,1), absolute agreement.",)
+    return Table(heads, rows, "Indices: predicted against measured PET", classes, notes, text_columns=2)
+
+
+def comparison_table(cohort: CohortInputs) -> Table:
+    """Paired tests of every system against the reference method, Holm-corrected; or why there is none."""
+    table = cohort.table("comparisons")
+    rows = []
+    for row in table.to_dict("records"):
+        note = word(row["note"])
+        rows.append(
+            [
+                " ".join(str(row[key]) for key in ("metric", "map", "session_id") if pd.notna(row[key])),
+                f"{word(row['reference'])}, {word(row['group'])}",
+                f"{named(str(row['system'])).name} − {named(str(row['against'])).name}",
+                count(row["n"]),
+                number(row["mean_difference"], 4, True),
+                p_value(row["p_t_holm"]),
+                p_value(row["p_wilcoxon_holm"]),
+                "" if note == MISSING else note,
+            ]
+        )
+    heads = ("Metric", "Reference, group", "Difference", "n", "Mean", "p (t, Holm)", "p (Wilcoxon, Holm)", "Note")
+    return Table(heads, rows, "Paired comparisons over subjects", text_columns=3)
+
+
+def clinical_table(cohort: CohortInputs, keep: Callable[[str], bool]) -> Table:
+    """Regressions of EDSS on each dynamic index for the systems that `keep` accepts."""
+    table = cohort.table("clinical")
+    rows, classes, notes = [], [], []
+    for predictor in dict.fromkeys(table["predictor"]):
+        part = table[table["predictor"] == predictor]
+        for one in cohort.ordered(part["system"]):
+            if not keep(one.key):
+                continue
+            for row in part[part["system"] == one.key].to_dict("records"):
+                rows.append([predictor, one.name, row["term"], *_regression_cells(row)])
+                classes.append("truth" if one.kind == "truth" else cohort.row_class(one))
+                if pd.notna(row["note"]) and str(row["note"]):
+                    notes.append(f"{one.name}, {predictor}: {row['note']}.")
+    heads = ("Index", "Indices from", "Term", "Coefficient", "SE", "t", "p", "β", "95 % interval", "n", "df", "R²")
+    heads = (*heads, "β, published", "p, published")
+    unit = "Indices enter as fractions (0 to 1), so a coefficient is EDSS points per whole lesion volume. "
+    unit += "β is standardised. Published values: 15 patients of another data set, not comparable."
+    return Table(heads, rows, "EDSS regressed on the index, age, sex and T2 lesion load", classes,
+                 [unit, *dict.fromkeys(notes)], text_columns=3)  # fmt: skip
+
+
+def _regression_cells(row: dict) -> list[str]:
+    numbers = [number(row["coefficient"]), number(row["standard_error"]), number(row["t"], 2), p_value(row["p"])]
+    fit = [number(row["beta"]), interval(row["ci_low"], row["ci_high"]), count(row["n"]), count(row["df"])]
+    return [*numbers, *fit, number(row["r2"], 2), number(row["published_beta"]), p_value(row["published_p"])]
+
+
+def published_table() -> Table:
+    """Every published figure, with its source."""
+    rows = []
+    for figure in FIGURES:
+        about = " ".join(part for part in (figure.metric, figure.region, figure.session) if part)
+        digits = 2 if figure.metric in ("dice", "psnr") else 4
+        rows.append([figure.system, about, number(figure.mean, digits), number(figure.sd, digits), figure.source])
+    heads = ("System", "Metric", "Mean", "SD", "Source")
+    return Table(heads, rows, "Published values: clinical data that is not public. Never a target for these data.",
+                 ["published"] * len(rows), text_columns=2)  # fmt: skip

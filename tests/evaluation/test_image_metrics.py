@@ -1,0 +1,105 @@
+"""Image metrics against scikit-image called directly, and by hand."""
+
+import json
+from math import log10
+
+import numpy as np
+import pytest
+from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structural_similarity
+
+from myelosynth.errors import InputError
+from myelosynth.evaluation.image_metrics import compare, region_difference
+
+SHAPE = (16, 14, 13)
+
+
+@pytest.fixture
+def pair():
+    rng = np.random.default_rng(4)
+    target = rng.uniform(0.5, 1.5, SHAPE)
+    return target + rng.normal(0, 0.1, SHAPE), target
+
+
+def test_whole_image_values_equal_scikit_image(pair):
+    pred, target = pair
+    found = compare(pred, target)
+    span = target.max()
+    assert found["data_range"] == span
+    assert found["mse"] == pytest.approx(mean_squared_error(target, pred))
+    assert found["psnr"] == pytest.approx(peak_signal_noise_ratio(target, pred, data_range=span))
+    expected = structural_similarity(
+        target, pred, data_range=span, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
+    )
+    assert found["ssim"] == pytest.approx(expected)
+    assert found["ssim"] != pytest.approx(structural_similarity(target, pred, data_range=span), abs=1e-4)
+    assert found["mae"] == pytest.approx(abs(pred - target).mean())
+    assert found["mse_masked"] is None
+
+
+def test_masked_values_ignore_what_lies_outside(pair):
+    pred, target = pair
+    mask = np.zeros(SHAPE, bool)
+    mask[:6] = True
+    found = compare(pred, target, mask)
+    assert found["mse_masked"] == pytest.approx(((pred - target)[mask] ** 2).mean())
+    assert found["mae_masked"] == pytest.approx(abs(pred - target)[mask].mean())
+    assert found["psnr_masked"] == pytest.approx(
+        20 * log10(target.max()) - 10 * log10(((pred - target)[mask] ** 2).mean())
+    )
+    spoilt = pred.copy()
+    spoilt[15] += 5
+    again = compare(spoilt, target, mask)
+    assert again["mse"] > 10 * found["mse"]
+    assert [again[k] for k in again if k.endswith("masked")] == [found[k] for k in found if k.endswith("masked")]
+
+
+def test_masked_ssim_is_the_mean_of_the_map_within_the_mask(pair):
+    pred, target = pair
+    mask = np.zeros(SHAPE, bool)
+    mask[3:9, 2:7, 5:11] = True
+    _, similarity = structural_similarity(
+        target, pred, data_range=2.0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, full=True
+    )
+    assert compare(pred, target, mask, data_range=2.0)["ssim_masked"] == pytest.approx(similarity[mask].mean())
+
+
+def test_published_mse_and_psnr_follow_from_one_another():
+    """MAX = 2.85-3.02 by inversion of the printed PSNR: wei2020 equation .2 with MAX in DVR units."""
+    target = np.zeros(SHAPE)
+    target[0, 0, 0] = 2.9
+    assert compare(target + np.sqrt(0.0078), target)["psnr"] == pytest.approx(30.3, abs=0.05)
+
+
+def test_identical_images_are_json_safe(pair):
+    _, target = pair
+    found = compare(target, target, target > 0)
+    assert (found["mse"], found["psnr"], found["psnr_masked"]) == (0, None, None)
+    assert found["ssim"] == pytest.approx(1)
+    assert "Infinity" not in json.dumps(found)
+
+
+def test_region_difference_tells_both_readings_apart():
+    target, region = np.ones((2, 2, 2)), np.zeros((2, 2, 2), bool)
+    region[0] = True
+    pred = target.copy()
+    pred[0] = [[1.3, 0.9], [0.9, 0.8]]
+    pred[1] = 9
+    found = region_difference(pred, target, region)
+    assert found["mae"] == pytest.approx((0.3 + 0.1 + 0.1 + 0.2) / 4)
+    assert found["bias"] == pytest.approx(-0.025)
+    assert found["mean_difference"] == pytest.approx(0.025)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"pred": np.ones((16, 14, 12))}, r"\(16, 14, 12\) against \(16, 14, 13\)"),
+        ({"mask": np.zeros(SHAPE, bool)}, "mask is empty"),
+        ({"mask": np.ones((3, 3, 3), bool)}, r"\(3, 3, 3\) against"),
+        ({"data_range": 0.0}, "data range must be above 0"),
+        ({"pred": np.ones((9, 14, 13)), "target": np.ones((9, 14, 13))}, "too small for SSIM"),
+    ],
+)
+def test_faults_name_both_values(change, message):
+    with pytest.raises(InputError, match=message):
+        compare(**({"pred": np.ones(SHAPE), "target": np.ones(SHAPE)} | change))

@@ -1,0 +1,273 @@
+"""A small made-up study on disk, with the names and columns of the real one; no step of the pipeline is run."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from myelosynth.bids.index import SessionIndex, expected
+from myelosynth.bids.layout import Layout, RawLayout
+from myelosynth.bids.sidecar import Provenance, write_json
+from myelosynth.images.grid import Grid
+from myelosynth.images.transform import LinearTransform
+from myelosynth.images.volume import save_volume
+
+SYSTEMS = ("mean-atlas", "ridge", "unet-l1", "refiner-cf-sagan-nwl1")
+MAIN = SYSTEMS[-1]
+CONTRASTS = ("T1w", "T2w", "FLAIR", "MTon", "MToff", "DWI", "PET")
+INDEX_KEYS = ("percent_t0", "percent_t1", "global", "demyelination", "remyelination")
+
+
+@dataclass(frozen=True)
+class Study:
+    """Where the made-up study lies and who is in it."""
+
+    raw: Path
+    results: Path
+    patients: tuple[str, ...]
+    controls: tuple[str, ...]
+
+    @property
+    def layout(self) -> Layout:
+        return Layout(self.results)
+
+    @property
+    def index(self) -> Path:
+        return self.layout.table("index")
+
+
+class Painter:
+    """Ellipsoid brains of one study: `head` on a T1w grid (LPS, 3 mm) and `grid` for the DVR (RAS, 4 mm)."""
+
+    def __init__(self, study: Study, seed: int = 0, scale: float = 1.0) -> None:
+        self.study, self.random = study, np.random.default_rng(seed)
+        self.t1w = self._grid((46, 54, 44), 3.0 * scale, flip=True)
+        self.dvr = self._grid((36, 42, 34), 4.0 * scale, flip=False)
+
+    @staticmethod
+    def _grid(shape: tuple[int, int, int], size: float, flip: bool) -> Grid:
+        signs = np.array([-1, -1, 1] if flip else [1, 1, 1]) * size
+        affine = np.diag([*signs, 1.0])
+        affine[:3, 3] = -signs * (np.array(shape) - 1) / 2
+        return Grid(shape, affine)
+
+    @staticmethod
+    def radius(grid: Grid, shift: float = 0.0) -> np.ndarray:
+        """Normalised distance from the centre of the brain: 1 at its surface; a nose-side bump breaks symmetry."""
+        index = np.indices(grid.shape).reshape(3, -1)
+        x, y, z = grid.affine[:3, :3] @ index + grid.affine[:3, 3:]
+        half = np.array([54.0, 70.0, 58.0]) * abs(grid.affine[2, 2]) / (3.0 if grid.shape[0] == 46 else 4.0)
+        return np.sqrt(((x + shift) / half[0]) ** 2 + (y / half[1]) ** 2 + (z / half[2]) ** 2).reshape(grid.shape)
+
+    def lesions(self, grid: Grid) -> np.ndarray:
+        radius = self.radius(grid)
+        index = np.indices(grid.shape).reshape(3, -1)
+        x, _, z = (grid.affine[:3, :3] @ index + grid.affine[:3, 3:]).reshape(3, *grid.shape)
+        return (radius > 0.3) & (radius < 0.5) & (np.abs(z) < 20) & (x > 0)
+
+    def session(self, sub: str, ses: str) -> None:
+        layout, raw = self.study.layout, RawLayout(self.study.raw, self.study.raw / "derivatives" / "lesions")
+        radius, brain = self.radius(self.t1w), self.radius(self.t1w) < 0.85
+        head = np.where(brain, 100 * (1.2 - 0.5 * (radius > 0.6)) + 3 * self.random.standard_normal(radius.shape), 20)
+        head[radius > 1] = 0
+        head[radius < 0.25] = 30
+        for suffix, mt in (("T1w", None), ("T2w", None), ("FLAIR", None), ("MTR", "on"), ("MTR", "off")):
+            shifted = np.roll(head, 3, axis=0) if suffix != "T1w" else head
+            save_volume(raw.anat(sub, ses, suffix, mt), shifted, self.t1w)
+        save_volume(raw.dwi(sub, ses), np.stack([head, head * 0.5], -1), self.t1w)
+        raw.dwi(sub, ses, ".bval").write_text("0 1000\n")
+        save_volume(raw.pet(sub, ses), np.stack([head, head * 2], -1), self.t1w)
+        write_json(raw.pet(sub, ses, ".json"), {"FrameTimesStart": [0, 900]})
+        save_volume(layout.anat(sub, ses, "T1w"), head, self.t1w)
+        self.sidecar(layout.anat(sub, ses, "T1w"), "n4", "antspyx", "0.6.3")
+        for name in ("T2w", "FLAIR"):
+            save_volume(layout.anat(sub, ses, name, "T1w"), head, self.t1w)
+        save_volume(layout.brain_mask(sub, ses), brain, self.t1w, np.uint8)
+        for label, low, high in (("CSF", 0, 0.25), ("WM", 0.25, 0.6), ("GM", 0.6, 0.85)):
+            save_volume(layout.probseg(sub, ses, label), (radius >= low) & (radius < high), self.t1w)
+        for name in ("T2w", "FLAIR", "MT", "DWI", "PET"):
+            path = layout.transform(sub, ses, name, "T1w")
+            matrix = np.eye(4)
+            matrix[0, 3] = -9.0 * (1 if self.t1w.affine[0, 0] > 0 else 1)
+            LinearTransform(matrix).write(path)
+            boundary = {"cost_before": 0.91234, "cost_after": 0.51234, "fallback": name == "DWI"}
+            self.sidecar(path, "register", "bbr", "1.0", boundary if name != "MT" else {})
+
+    @staticmethod
+    def sidecar(path: Path, step: str, engine: str, version: str, settings: dict | None = None, **fields) -> None:
+        Provenance(step, engine, version, [], settings or {}, fields).write(path)
+
+    def patient(self, sub: str, sessions: tuple[str, ...], systems: tuple[str, ...]) -> None:
+        layout = self.study.layout
+        lesions = self.lesions(self.t1w)
+        for ses in sessions:
+            save_volume(layout.label_mask(sub, ses, "L", desc="manual"), lesions, self.t1w, np.uint8)
+            save_volume(layout.anat(sub, ses, "T1w", desc="filled"), np.ones(self.t1w.shape), self.t1w)
+        radius, inside = self.radius(self.dvr), self.lesions(self.dvr)
+        save_volume(layout.brain_mask(sub, "t0", "dvrt0"), radius < 0.85, self.dvr, np.uint8)
+        save_volume(layout.label_mask(sub, "t0", "L", "dvrt0"), inside, self.dvr, np.uint8)
+        LinearTransform.identity().write(layout.transform(sub, "t0", "T1w", "dvrt0"))
+        for ses in sessions:
+            truth = np.where(radius < 0.85, 1.25 - 0.2 * (radius > 0.6) - 0.15 * inside, 0)
+            truth = np.where(radius < 0.85, truth + 0.03 * self.random.standard_normal(radius.shape), 0)
+            save_volume(layout.source(sub, ses, "DVR"), truth, self.dvr)
+            self.sidecar(layout.source(sub, ses, "DVR"), "dvr", "myelosynth", "0.1.0")
+            self._maps("true", sub, ses, truth, inside)
+            for system in systems:
+                path = layout.prediction(system, sub, ses)
+                noise = 0.04 * self.random.standard_normal(radius.shape)
+                predicted = np.where(radius < 0.85, truth + noise, 0)
+                save_volume(path, predicted, self.dvr)
+                facts = {"Model": system, "Fold": 1, "Seed": 1, "CheckpointSha256": "ab" * 32, "SplitSha256": "cd" * 32}
+                self.sidecar(path, "predict", "torch", "2.13", **facts)
+                self._maps(system, sub, ses, predicted, inside)
+
+    def _maps(self, system: str, sub: str, ses: str, dvr: np.ndarray, inside: np.ndarray) -> None:
+        layout = self.study.layout
+        save_volume(layout.demyelinated(system, sub, ses), inside & (dvr < 1.08), self.dvr, np.uint8)
+        if ses == "t1":
+            classes = np.where(inside, 1 + (np.indices(dvr.shape).sum(0) % 4), 0)
+            save_volume(layout.change(system, sub, ses), classes, self.dvr, np.uint8)
+
+
+def make_study(
+    root: Path,
+    patients: int = 4,
+    controls: int = 3,
+    images: tuple[str, ...] = ("001",),
+    simulated: bool = True,
+    scale: float = 1.0,
+) -> Study:
+    """A study with images for the patients in `images` (their t0 and t1) and tables for everybody.
+
+    The last patient has no t1; the first has no EDSS.
+    """
+    labels = tuple(f"{n:03d}" for n in range(1, patients + controls + 1))
+    study = Study(root / "raw", root / "results", labels[:patients], labels[patients:])
+    layout, painter = study.layout, Painter(study, scale=scale)
+    write_json(study.raw / "dataset_description.json", {"Name": "made up", "Simulated": simulated})
+    write_json(layout.derivatives / "dataset_description.json", {"Name": "made up", "Simulated": simulated})
+    for sub in images:
+        for ses in ("t0", "t1"):
+            painter.session(sub, ses)
+        LinearTransform.identity().write(layout.transform(sub, "t1", "T1wt1", "T1wt0"))
+        painter.patient(sub, ("t0", "t1"), (*SYSTEMS[1:], "retest"))
+    _roster(study).write(study.index)
+    tables(study)
+    return study
+
+
+def _roster(study: Study) -> SessionIndex:
+    rows = [(sub, "patient", ses, c) for sub in study.patients for ses in ("t0", "t1") for c in CONTRASTS]
+    rows = [row for row in rows if not (row[0] == study.patients[-1] and row[2] == "t1")]
+    rows += [(sub, "patient", "t0", "lesions") for sub in study.patients]
+    rows += [(sub, "control", "t0", contrast) for sub in study.controls for contrast in CONTRASTS if contrast != "T2w"]
+    return expected(RawLayout(study.raw, study.raw / "derivatives" / "lesions"), rows)
+
+
+def write_tsv(path: Path, rows: list[dict]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pd.DataFrame(rows).to_csv(path, sep="\t", index=False, na_rep="n/a")
+
+
+def tables(study: Study) -> None:
+    """Every table of the evaluation, with numbers from one seeded generator."""
+    random, layout = np.random.default_rng(3), study.layout
+    everybody = [*((s, "patient") for s in study.patients), *((s, "control") for s in study.controls)]
+    followed = study.patients[:-1]
+    split = [
+        {"participant_id": f"sub-{s}", "group": g, "fold": fold, "role": "test" if n % 3 + 1 == fold else "train"}
+        for n, (s, g) in enumerate(everybody)
+        for fold in (1, 2, 3)
+    ]
+    write_tsv(layout.table("split"), split)
+    people = [
+        {"participant_id": f"sub-{s}", "age": 25 + n, "sex": "FM"[n % 2], "group": g}
+        for n, (s, g) in enumerate(everybody)
+    ]
+    write_tsv(study.raw / "participants.tsv", people)
+    indices, clinical = [], []
+    for n, sub in enumerate(followed):
+        base = random.uniform(0.1, 0.2, 2)
+        for system in ("true", *SYSTEMS, "retest", "noise-free"):
+            lost, gained = np.clip(base + 0.03 * random.standard_normal(2), 0.01, 1)
+            row = {"percent_t0": 0.6, "percent_t1": 0.6 + lost - gained, "global": lost - gained}
+            row |= {"demyelination": lost, "remyelination": gained}
+            indices.append({"system": system, "participant_id": f"sub-{sub}", **row})
+            who = {"participant_id": f"sub-{sub}", "system": system, "age": 25 + n, "sex": "FM"[n % 2]}
+            scores = {"edss": np.nan if n == 0 else 1.5 + n, "msss": 4.0 + n, "t2_lesion_load_ml": 10.0 + n}
+            clinical.append({**who, **scores, **row})
+    write_tsv(layout.table("indices"), indices)
+    write_tsv(layout.table("clinical_table"), clinical)
+    _score_tables(study, random, everybody)
+    _models(study)
+
+
+def _score_tables(study: Study, random: np.random.Generator, everybody: list[tuple[str, str]]) -> None:
+    layout, scored = study.layout, (*SYSTEMS, "retest", "noise-free")
+    images, overlap, agreement, clinical = [], [], [], []
+    for system in scored:
+        for n, (sub, group) in enumerate(everybody):
+            for reference in ("measured", "noise-free"):
+                mse = float(random.uniform(0.001, 0.004))
+                values = {"mse": mse, "psnr": 25.0 + n, "ssim": 0.9, "mae": mse**0.5, "data_range": 1.5}
+                masked = {f"{key}_masked": values[key] for key in ("mse", "psnr", "ssim", "mae")}
+                regions = {"lesion_mae": 0.04, "lesion_mean_difference": 0.02, "nawm_mean_difference": 0.01}
+                head = {"system": system, "participant_id": f"sub-{sub}", "session_id": "ses-t0", "group": group}
+                images.append({**head, "fold": n % 3 + 1, "reference": reference, **values, **masked, **regions})
+        for key in INDEX_KEYS:
+            limits = {"bias": 0.01, "sd": 0.02, "loa_low": -0.0292, "loa_high": 0.0492, "icc": 0.7}
+            sign = 1 if key == "global" else np.nan
+            agreement.append({"system": system, "index": key, "n": 3, **limits, "sign_errors": sign, "spearman": 0.5})
+    for system in (*scored, "all-positive"):
+        for sub in study.patients[:-1]:
+            for when, which in (
+                ("ses-t0", "demyelinated"),
+                ("ses-t1", "demyelinated"),
+                ("change", "demyelinating"),
+                ("change", "remyelinating"),
+            ):
+                head = {"system": system, "participant_id": f"sub-{sub}", "session_id": when, "map": which}
+                score = {"dice": float(random.uniform(0.5, 0.9)), "n_true": 100, "n_predicted": 110, "defined": True}
+                overlap.append({**head, **score})
+    for system in ("true", *scored):
+        for predictor in ("demyelination", "remyelination"):
+            for term in ("intercept", predictor, "age", "male", "t2_lesion_load_ml"):
+                fit = {"coefficient": -0.1, "standard_error": 0.05, "t": -2.0, "p": 0.06, "beta": -0.4}
+                rest = {"ci_low": -0.2, "ci_high": 0.01, "n": 3, "df": 0, "r2": 0.5, "too_small": True}
+                note = "n = 3 is too small for 5 terms"
+                clinical.append({"system": system, "predictor": predictor, "term": term, **fit, **rest, "note": note})
+    for name, rows in (("image_metrics", images), ("overlap", overlap), ("agreement", agreement)):
+        write_tsv(layout.table(name), rows)
+    write_tsv(layout.table("clinical"), clinical)
+
+
+def _models(study: Study) -> None:
+    layout = study.layout
+    for fold in (1, 2, 3):
+        curve = [
+            {"distance_low": 2.0 * i, "distance_high": 2.0 * i + 2, "n": 900, "mean": 1.15 + 0.01 * i, "sd": 0.05}
+            for i in range(12)
+        ]
+        write_tsv(layout.table(f"curve_fold-{fold}"), curve)
+        for system in SYSTEMS:
+            record = {"CheckpointSha256": "ab" * 32, "Fold": fold}
+            record["Participants"] = {"train": ["sub-002"], "validation": ["sub-003"], "test": ["sub-001"]}
+            path = layout.checkpoint(system, fold).with_suffix(".json")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(record))
+        log = [
+            {"step": 50 * i, "image_loss": 0.5 / i, "discriminator_loss": 0.6, "validation_l1": 0.4 / i + 0.01 * fold}
+            for i in range(1, 9)
+        ]
+        for system in SYSTEMS[2:]:
+            write_tsv(layout.checkpoint(system, fold).with_name("log.tsv"), log)
+
+
+@pytest.fixture(scope="session")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """One study for all tests that only read it."""
+    return make_study(tmp_path_factory.mktemp("study"))
