@@ -57,8 +57,8 @@ def called(number, session, system):
     """Which of the 8 lesion voxels a system calls demyelinated."""
     flags = np.zeros(8, bool)
     flags[: {"true": 4, "retest": 4, "noise-free": 4, "ridge": 2, "unet-l1": 4}[system]] = True
-    if session == "t1":
-        flags = np.roll(flags, 2 if system in ("true", "unet-l1") else 0)
+    if session == "t1" and system in ("true", "unet-l1"):
+        flags = np.isin(np.arange(8), (2, 3, 4))  # 0 and 1 remyelinated, 4 demyelinated
     if number == "003":
         flags[:] = False
     mask = np.zeros(GRID.shape, bool)

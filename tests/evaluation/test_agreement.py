@@ -30,7 +30,7 @@ def test_bland_altman_by_hand():
 
 
 def test_sign_errors_count_wrong_sides_only():
-    assert sign_errors([0.1, -0.1, 0.1, 0.0, 0.2], [0.2, -0.3, -0.1, 0.1, 0.0]) == (2, 4)
+    assert sign_errors([0.1, -0.1, 0.1, 0.0, 0.2, 0.0], [0.2, -0.3, -0.1, 0.1, 0.0, -0.1]) == (3, 5)
 
 
 def test_spearman_sees_order_and_needs_variance():

@@ -66,13 +66,15 @@ def test_overlap_has_floors_ceilings_and_undefined_pairs(run, tmp_path, tables):
         (row,) = pick(rows, system=system, map=which, session_id=session, participant_id=who)
         return row["dice"]
 
-    # truth at t0: voxels 0-3; ridge calls 0-1; at t1 the truth is 2-5, ridge as before
+    # truth at t0: voxels 0-3; ridge calls 0-1; at t1 the truth is 2-4, ridge as before
     assert float(score("ridge", "demyelinated", "ses-t0")) == pytest.approx(2 * 2 / (2 + 4))
     assert float(score("ridge", "demyelinated", "ses-t1")) == 0
     assert float(score("all-positive", "demyelinated", "ses-t0")) == pytest.approx(2 * 0.5 / 1.5)
     assert float(score("unet-l1", "remyelinating")) == 1
     assert float(score("all-positive", "remyelinating")) == pytest.approx(2 * 2 / (8 + 2))
     assert float(score("no-change", "demyelinating")) == 0
+    assert {row["n_true"] for row in pick(rows, participant_id="sub-001", map="demyelinating")} == {"1"}
+    assert {row["n_true"] for row in pick(rows, participant_id="sub-001", map="remyelinating")} == {"2"}
     assert score("retest", "demyelinated", "ses-t0") == "1.0"
     (nothing,) = pick(rows, system="ridge", participant_id="sub-003", session_id="ses-t0")
     assert (nothing["dice"], nothing["defined"], nothing["n_true"]) == ("n/a", "false", "0")
@@ -84,7 +86,7 @@ def test_indices_and_agreement_follow_from_the_maps(run, tmp_path, tables):
     run()
     rows = tables.read(tmp_path / "out" / "indices.tsv")
     (true,) = pick(rows, system="true", participant_id="sub-001")
-    assert [float(true[name]) for name in ("percent_t0", "demyelination", "remyelination")] == [0.5, 0.25, 0.25]
+    assert [float(true[name]) for name in ("percent_t0", "demyelination", "remyelination")] == [0.5, 0.125, 0.25]
     assert {row["participant_id"] for row in rows} == {"sub-001", "sub-003"}
     agreement = tables.read(tmp_path / "out" / "agreement.tsv")
     (row,) = pick(agreement, system="ridge", index="remyelination")
@@ -93,7 +95,7 @@ def test_indices_and_agreement_follow_from_the_maps(run, tmp_path, tables):
     (row,) = pick(agreement, system="unet-l1", index="demyelination")
     assert float(row["icc"]) == pytest.approx(1)
     (row,) = pick(agreement, system="ridge", index="global")
-    assert (row["sign_errors"], row["sign_n"]) == ("0", "0")
+    assert (row["sign_errors"], row["sign_n"]) == ("1", "1")  # ridge sees no change; 003 has none to see
 
 
 def test_summary_keeps_sessions_apart_and_counts_the_undefined(run, tmp_path, tables):
@@ -182,7 +184,8 @@ def test_a_map_on_another_grid_is_a_fault(run, mini, tmp_path):
 
 def test_followup_on_another_grid_than_baseline_is_a_fault(run, mini):
     moved = Grid((12, 12, 12), np.array([[2.0, 0, 0, 9], [0, 2, 0, 0], [0, 0, 2, 0], [0, 0, 0, 1]]))
-    save_volume(mini.layout.source("001", "t1", "DVR"), np.ones((12, 12, 12)), moved)
+    for path in (mini.layout.source("001", "t1", "DVR"), *mini.root.glob("derivatives/*/sub-001/ses-t1/pet/*.nii.gz")):
+        save_volume(path, np.ones((12, 12, 12)), moved)
     assert "grids differ" in fault_of(run())
 
 

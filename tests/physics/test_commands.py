@@ -150,7 +150,16 @@ def test_cerebellar_grey_reads_its_transform(scan: Path) -> None:
     centre = np.eye(4)
     centre[:3, 3] = [-26 - 7, 66 + 8, 42 + 9]
     LinearTransform(centre).write(scan / "x.txt")
-    region = ["--gm", scan / "gm.nii.gz", "--method", "cerebellar-grey", "--out", scan / "region.nii.gz"]
+    region = [
+        "--gm",
+        scan / "gm.nii.gz",
+        "--method",
+        "cerebellar-grey",
+        "--out",
+        scan / "region.nii.gz",
+        "--erosions",
+        0,
+    ]
     call(
         "reference-region",
         scan / "pet.nii.gz",

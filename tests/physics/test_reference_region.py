@@ -27,7 +27,7 @@ def mni_affine(axes: tuple[int, int, int]) -> np.ndarray:
 @pytest.mark.parametrize("to_pet", [LinearTransform.identity(), TURN])
 def test_cerebellum_lies_low_and_behind_on_both_sides(axes: tuple[int, int, int], to_pet: LinearTransform) -> None:
     grid = Grid(SHAPE, to_pet.matrix @ mni_affine(axes))
-    region = cerebellar_grey(np.ones(SHAPE, np.float32), grid, to_pet, 0.5)
+    region = cerebellar_grey(np.ones(SHAPE, bool), grid, to_pet)
     world = np.argwhere(region) @ grid.affine[:3, :3].T + grid.affine[:3, 3]
     mni = (~to_pet).apply(world)
     assert region.sum() * 64 / 1000 == pytest.approx(2 * 4 / 3 * np.pi * 20 * 18 * 13 / 1000, rel=0.05)
@@ -38,8 +38,9 @@ def test_cerebellum_lies_low_and_behind_on_both_sides(axes: tuple[int, int, int]
 
 
 def test_cerebellum_needs_grey_matter() -> None:
-    gm = np.full(SHAPE, 0.4, np.float32)
-    assert not cerebellar_grey(gm, Grid(SHAPE, mni_affine((1, 1, 1))), TURN, 0.5).any()
+    grid = Grid(SHAPE, mni_affine((1, 1, 1)))
+    whole = cerebellar_grey(np.ones(SHAPE, bool), grid, LinearTransform.identity())
+    assert not cerebellar_grey(~whole, grid, LinearTransform.identity()).any()
 
 
 def test_erosion_takes_one_layer() -> None:

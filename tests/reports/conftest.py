@@ -11,6 +11,9 @@ import pytest
 from myelosynth.bids.index import SessionIndex, expected
 from myelosynth.bids.layout import Layout, RawLayout
 from myelosynth.bids.sidecar import Provenance, write_json
+from myelosynth.evaluation import columns
+from myelosynth.evaluation.summary import agreement_rows, all_scores, comparison_rows, summary_rows
+from myelosynth.evaluation.tables import write_table
 from myelosynth.images.grid import Grid
 from myelosynth.images.transform import LinearTransform
 from myelosynth.images.volume import save_volume
@@ -18,7 +21,12 @@ from myelosynth.images.volume import save_volume
 SYSTEMS = ("mean-atlas", "ridge", "unet-l1", "refiner-cf-sagan-nwl1")
 MAIN = SYSTEMS[-1]
 CONTRASTS = ("T1w", "T2w", "FLAIR", "MTon", "MToff", "DWI", "PET")
-INDEX_KEYS = ("percent_t0", "percent_t1", "global", "demyelination", "remyelination")
+MAPS = (
+    ("ses-t0", "demyelinated"),
+    ("ses-t1", "demyelinated"),
+    ("change", "demyelinating"),
+    ("change", "remyelinating"),
+)
 
 
 @dataclass(frozen=True)
@@ -91,7 +99,7 @@ class Painter:
         for name in ("T2w", "FLAIR", "MT", "DWI", "PET"):
             path = layout.transform(sub, ses, name, "T1w")
             matrix = np.eye(4)
-            matrix[0, 3] = -9.0 * (1 if self.t1w.affine[0, 0] > 0 else 1)
+            matrix[0, 3] = -9.0
             LinearTransform(matrix).write(path)
             boundary = {"cost_before": 0.91234, "cost_after": 0.51234, "fallback": name == "DWI"}
             self.sidecar(path, "register", "bbr", "1.0", boundary if name != "MT" else {})
@@ -198,51 +206,80 @@ def tables(study: Study) -> None:
             row |= {"demyelination": lost, "remyelination": gained}
             indices.append({"system": system, "participant_id": f"sub-{sub}", **row})
             who = {"participant_id": f"sub-{sub}", "system": system, "age": 25 + n, "sex": "FM"[n % 2]}
-            scores = {"edss": np.nan if n == 0 else 1.5 + n, "msss": 4.0 + n, "t2_lesion_load_ml": 10.0 + n}
+            scores = {"edss": None if n == 0 else 1.5 + n, "msss": 4.0 + n, "t2_lesion_load_ml": 10.0 + n}
             clinical.append({**who, **scores, **row})
-    write_tsv(layout.table("indices"), indices)
-    write_tsv(layout.table("clinical_table"), clinical)
-    _score_tables(study, random, everybody)
+    write_table(layout.table("clinical_table"), columns.CLINICAL_TABLE, clinical, [])
+    _score_tables(study, random, everybody, indices)
     _models(study)
 
 
-def _score_tables(study: Study, random: np.random.Generator, everybody: list[tuple[str, str]]) -> None:
+def _score_tables(
+    study: Study, random: np.random.Generator, everybody: list[tuple[str, str]], indices: list[dict]
+) -> None:
+    """Scores per subject are made up; everything that follows from them is made by the evaluation itself."""
     layout, scored = study.layout, (*SYSTEMS, "retest", "noise-free")
-    images, overlap, agreement, clinical = [], [], [], []
-    for system in scored:
-        for n, (sub, group) in enumerate(everybody):
-            for reference in ("measured", "noise-free"):
-                mse = float(random.uniform(0.001, 0.004))
-                values = {"mse": mse, "psnr": 25.0 + n, "ssim": 0.9, "mae": mse**0.5, "data_range": 1.5}
-                masked = {f"{key}_masked": values[key] for key in ("mse", "psnr", "ssim", "mae")}
-                regions = {"lesion_mae": 0.04, "lesion_mean_difference": 0.02, "nawm_mean_difference": 0.01}
-                head = {"system": system, "participant_id": f"sub-{sub}", "session_id": "ses-t0", "group": group}
-                images.append({**head, "fold": n % 3 + 1, "reference": reference, **values, **masked, **regions})
-        for key in INDEX_KEYS:
-            limits = {"bias": 0.01, "sd": 0.02, "loa_low": -0.0292, "loa_high": 0.0492, "icc": 0.7}
-            sign = 1 if key == "global" else np.nan
-            agreement.append({"system": system, "index": key, "n": 3, **limits, "sign_errors": sign, "spearman": 0.5})
-    for system in (*scored, "all-positive"):
-        for sub in study.patients[:-1]:
-            for when, which in (
-                ("ses-t0", "demyelinated"),
-                ("ses-t1", "demyelinated"),
-                ("change", "demyelinating"),
-                ("change", "remyelinating"),
-            ):
-                head = {"system": system, "participant_id": f"sub-{sub}", "session_id": when, "map": which}
-                score = {"dice": float(random.uniform(0.5, 0.9)), "n_true": 100, "n_predicted": 110, "defined": True}
-                overlap.append({**head, **score})
+    images = [
+        _image_row(random, system, n, who, ses, reference)
+        for system in scored
+        for n, who in enumerate(everybody)
+        for ses in ("ses-t0", "ses-t1")
+        for reference in ("measured", "noise-free")
+        if ses == "ses-t0" or who[0] in study.patients[:-1]
+    ]
+    overlap = [
+        {
+            "system": system,
+            "participant_id": f"sub-{sub}",
+            "session_id": when,
+            "map": which,
+            "fold": 1,
+            "dice": None if (system, sub, when) == ("retest", "002", "change") else float(random.uniform(0.5, 0.9)),
+            "n_true": 100,
+            "n_predicted": 110,
+            "defined": (system, sub, when) != ("retest", "002", "change"),
+        }
+        for system in (*scored, "all-positive")
+        for sub in study.patients[:-1]
+        for when, which in MAPS
+    ]
+    scores = all_scores(images, overlap, indices)
+    rows = {
+        "image_metrics": (columns.IMAGE_METRICS, images),
+        "overlap": (columns.OVERLAP, overlap),
+        "indices": (columns.INDICES, indices),
+        "agreement": (columns.AGREEMENT, agreement_rows(indices)),
+        "summary": (columns.SUMMARY, summary_rows(scores, seed=1, resamples=100)),
+        "comparisons": (columns.COMPARISONS, comparison_rows(scores, SYSTEMS, MAIN)),
+        "clinical": (columns.CLINICAL_SUMMARY, _clinical_rows(scored)),
+    }
+    gaps = [{"participant_id": "sub-004", "session_id": "t1", "system": "ridge", "missing": "predicted DVR"}]
+    for name, (described, content) in rows.items():
+        write_table(layout.table(name), described, content, [], Gaps=gaps)
+
+
+def _image_row(
+    random: np.random.Generator, system: str, number: int, who: tuple[str, str], ses: str, reference: str
+) -> dict:
+    mse = float(random.uniform(0.001, 0.004))
+    values = {"mse": mse, "psnr": 25.0 + number, "ssim": 0.9, "mae": mse**0.5}
+    masked = {f"{key}_masked": value for key, value in values.items()}
+    regions = {"nawm_mae": 0.03, "nawm_mean_difference": 0.01, "nawm_bias": 0.01}
+    if who[1] == "patient":
+        regions |= {"lesion_mae": 0.04, "lesion_mean_difference": 0.02, "lesion_bias": -0.02}
+    head = {"system": system, "participant_id": f"sub-{who[0]}", "session_id": ses, "group": who[1]}
+    return {**head, "fold": number % 3 + 1, "reference": reference, **values, **masked, "data_range": 1.5, **regions}
+
+
+def _clinical_rows(scored: tuple[str, ...]) -> list[dict]:
+    rows = []
     for system in ("true", *scored):
         for predictor in ("demyelination", "remyelination"):
             for term in ("intercept", predictor, "age", "male", "t2_lesion_load_ml"):
-                fit = {"coefficient": -0.1, "standard_error": 0.05, "t": -2.0, "p": 0.06, "beta": -0.4}
+                fit = {"coefficient": -0.1234, "standard_error": 0.05, "t": -2.0, "p": 0.0612, "beta": -0.4321}
                 rest = {"ci_low": -0.2, "ci_high": 0.01, "n": 3, "df": 0, "r2": 0.5, "too_small": True}
                 note = "n = 3 is too small for 5 terms"
-                clinical.append({"system": system, "predictor": predictor, "term": term, **fit, **rest, "note": note})
-    for name, rows in (("image_metrics", images), ("overlap", overlap), ("agreement", agreement)):
-        write_tsv(layout.table(name), rows)
-    write_tsv(layout.table("clinical"), clinical)
+                rows.append({"system": system, "predictor": predictor, "term": term, **fit, **rest, "note": note})
+    return rows
 
 
 def _models(study: Study) -> None:

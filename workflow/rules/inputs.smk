@@ -92,12 +92,8 @@ def ceiling_native(w):
 
 
 def ceiling_steps(w):
-    if w.ses == BASELINE:
-        return []
-    return [
-        layout.transform(w.sub, w.ses, "PET", "T1w"),
-        layout.transform(w.sub, w.ses, "T1w", "dvrt0"),
-    ]
+    """From the session's PET to the analysis grid; at baseline the two undo one another."""
+    return [layout.transform(w.sub, w.ses, "PET", "T1w"), layout.transform(w.sub, w.ses, "T1w", "dvrt0")]
 
 
 # -- learning.smk ------------------------------------------------------------------------------------------------------

@@ -1,1 +1,216 @@
-"""Commands: imaging."""
+"""Commands: anatomical imaging steps, each by a named engine."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from myelosynth.cli import geometry
+from myelosynth.cli.app import app
+from myelosynth.cli.paths import given, output
+
+EngineName = Annotated[str | None, typer.Option("--engine", help="see docs; the default is embedded")]
+
+
+class Contrast(StrEnum):
+    """What the moving image's boundary looks like: t1 has brighter white matter, t2 and flair brighter grey."""
+
+    t1 = "t1"
+    t2 = "t2"
+    flair = "flair"
+
+
+@app.command("n4")
+def n4(
+    image: Annotated[Path, typer.Argument(metavar="IN", help="image to correct")],
+    out: Annotated[Path, typer.Argument(help="corrected image")],
+    mask: Annotated[Path | None, typer.Option(help="where the bias field is estimated; default: the head")] = None,
+    engine: EngineName = None,
+) -> None:
+    """Correct the bias field (N4). Engines: antspyx (default), ants."""
+    from myelosynth.interfaces.engines import find_engine
+
+    chosen, out = find_engine("n4", engine), output(out)
+    _checked(image)
+    _run(chosen.interface(in_file=_text(image), mask_file=_text(given(mask)), out_file=str(out)))
+    _record("n4", chosen, [image, mask], {"Mask": mask is not None}, out)
+
+
+@app.command("extract-brain")
+def extract_brain(
+    image: Annotated[Path, typer.Argument(metavar="IN", help="T1w head")],
+    out_mask: Annotated[Path, typer.Option(help="brain mask")],
+    out_brain: Annotated[Path | None, typer.Option(help="the image inside the mask")] = None,
+    engine: EngineName = None,
+) -> None:
+    """Extract the brain from a T1w head. Engines: deepbet (default), bet, synthstrip."""
+    import logging
+
+    from myelosynth.images.volume import load_mask, load_volume, save_volume
+    from myelosynth.interfaces.brain import mask_quality
+    from myelosynth.interfaces.engines import find_engine
+
+    chosen, out_mask = find_engine("extract-brain", engine), output(out_mask)
+    brain = output(out_brain) if out_brain else None
+    _checked(image)
+    _run(chosen.interface(in_file=_text(image), mask_file=str(out_mask)))
+    volume, mask = load_volume(image), load_mask(out_mask)
+    quality = mask_quality(mask, volume.grid)
+    if not quality["Passed"]:
+        logging.getLogger(__name__).warning("%s: brain mask implausible, look at it: %s", out_mask.name, quality)
+    _record("extract-brain", chosen, [image], {}, out_mask, Type="Brain", QualityControl=quality)
+    if brain:
+        save_volume(brain, volume.data * mask, volume.grid)
+        _record("extract-brain", chosen, [image], {}, brain, SkullStripped=True)
+
+
+@app.command("register")
+def register(
+    moving: Annotated[Path, typer.Argument(help="image that is moved")],
+    fixed: Annotated[Path, typer.Argument(help="image that stands")],
+    out_transform: Annotated[Path, typer.Option(help="ITK text pull transform")],
+    out_image: Annotated[Path | None, typer.Option(help="moving image on the fixed grid")] = None,
+    dof: Annotated[int, typer.Option(help="6 rigid, 12 affine")] = 6,
+    fixed_mask: Annotated[Path | None, typer.Option(help="where the similarity counts")] = None,
+    engine: EngineName = None,
+) -> None:
+    """Register rigidly or affinely by similarity. Engines: antspyx (default), flirt."""
+    from myelosynth.interfaces.engines import find_engine
+
+    chosen = find_engine("register", engine)
+    out_transform, resampled = output(out_transform, ".txt", ".tfm"), output(out_image) if out_image else None
+    _checked(moving)
+    _checked(fixed)
+    interface = chosen.interface(
+        moving_file=_text(moving),
+        fixed_file=_text(fixed),
+        fixed_mask=_text(given(fixed_mask)),
+        dof=_dof(dof),
+        out_transform=str(out_transform),
+    )
+    record = _run(interface).record
+    record |= {"Dof": dof, "Fallback": False, "Moving": moving.name, "Fixed": fixed.name}
+    _record("register", chosen, [moving, fixed, fixed_mask], {"Dof": dof}, out_transform, **record)
+    _resampled(moving, fixed, out_transform, resampled)
+
+
+@app.command("register-bbr")
+def register_bbr(
+    moving: Annotated[Path, typer.Argument(help="image that is moved")],
+    fixed: Annotated[Path, typer.Argument(help="T1w that stands")],
+    wm_mask: Annotated[Path, typer.Option(help="white matter, fixed space")],
+    out_transform: Annotated[Path, typer.Option(help="ITK text pull transform")],
+    gm: Annotated[
+        Path | None, typer.Option(help="grey matter fraction: only its edge with white matter counts")
+    ] = None,
+    init: Annotated[Path | None, typer.Option(help="ITK text start; default: an own rigid start")] = None,
+    contrast: Annotated[Contrast | None, typer.Option(help="default: found from the data")] = None,
+    dof: Annotated[int, typer.Option(help="6 rigid, 12 affine")] = 6,
+    out_image: Annotated[Path | None, typer.Option(help="moving image on the fixed grid")] = None,
+    engine: EngineName = None,
+) -> None:
+    """Register along the white matter boundary (Greve and Fischl 2009). Engines: myelosynth (default), flirt."""
+    from myelosynth.interfaces.engines import find_engine
+
+    chosen = find_engine("register-bbr", engine)
+    out_transform, resampled = output(out_transform, ".txt", ".tfm"), output(out_image) if out_image else None
+    _checked(moving)
+    _checked(fixed)
+    interface = chosen.interface(
+        moving_file=_text(moving),
+        fixed_file=_text(fixed),
+        wm_mask=_text(given(wm_mask)),
+        gm_file=_text(given(gm)),
+        init_file=_text(given(init)),
+        contrast=contrast.value if contrast else None,
+        dof=_dof(dof),
+        out_transform=str(out_transform),
+    )
+    record = _run(interface).record
+    record |= {"Dof": dof, "Moving": moving.name, "Fixed": fixed.name}
+    settings = {"Dof": dof, "Contrast": contrast.value if contrast else "found"}
+    _record("register-bbr", chosen, [moving, fixed, wm_mask, gm, init], settings, out_transform, **record)
+    _resampled(moving, fixed, out_transform, resampled)
+
+
+@app.command("fill-lesions")
+def fill_lesions(
+    image: Annotated[Path, typer.Argument(metavar="T1", help="T1w")],
+    lesions: Annotated[Path, typer.Argument(help="lesion mask on the T1w grid, may be empty")],
+    out: Annotated[Path, typer.Argument(help="filled T1w")],
+    wm_mask: Annotated[Path | None, typer.Option(help="white matter; default: found around the lesions")] = None,
+    engine: EngineName = None,
+) -> None:
+    """Fill lesions with the white matter around them. Engine: myelosynth."""
+    from myelosynth.interfaces.engines import find_engine
+
+    chosen, out = find_engine("fill-lesions", engine), output(out)
+    _checked(image)
+    inputs = {"in_file": _text(image), "lesion_file": _text(given(lesions)), "wm_mask": _text(given(wm_mask))}
+    _run(chosen.interface(**inputs, out_file=str(out)))
+    _record("fill-lesions", chosen, [image, lesions, wm_mask], {}, out)
+
+
+@app.command("segment-tissue")
+def segment_tissue(
+    image: Annotated[Path, typer.Argument(metavar="T1", help="T1w, bias corrected, lesions filled")],
+    mask: Annotated[Path, typer.Option(help="brain mask")],
+    out_dir: Annotated[Path, typer.Option(help="folder for the four outputs")],
+    prefix: Annotated[str | None, typer.Option(help="BIDS names: PREFIX_label-WM_probseg.nii.gz ...")] = None,
+    engine: EngineName = None,
+) -> None:
+    """Fractions of CSF, grey and white matter, and a white matter mask. Engines: dipy (default), fast, freesurfer."""
+    from myelosynth.interfaces.engines import find_engine
+
+    chosen, folder = find_engine("segment-tissue", engine), out_dir.absolute()
+    _checked(image)
+    labels = ("CSF", "GM", "WM")
+    names = [f"{prefix}_label-{label}_probseg.nii.gz" if prefix else f"{label.lower()}.nii.gz" for label in labels]
+    csf, gm, wm = (folder / name for name in names)
+    wm_mask = folder / (f"{prefix}_label-WM_mask.nii.gz" if prefix else "wm_mask.nii.gz")
+    outputs = {"csf_file": str(csf), "gm_file": str(gm), "wm_file": str(wm), "wm_mask_file": str(wm_mask)}
+    _run(chosen.interface(in_file=_text(image), mask_file=_text(given(mask)), **outputs))
+    for path, label in zip((csf, gm, wm), labels, strict=True):
+        _record("segment-tissue", chosen, [image, mask], {}, path, Label=label, Units="fraction, 0-1")
+    _record("segment-tissue", chosen, [image, mask], {}, wm_mask, Label="WM", Type="ROI")
+
+
+def _checked(image: Path) -> None:
+    """Raise InputError for a missing or unreadable image before any engine starts."""
+    from myelosynth.images.volume import open_image
+
+    open_image(image)
+
+
+def _text(path: Path | None) -> str | None:
+    return str(path.absolute()) if path else None
+
+
+def _dof(dof: int) -> int:
+    from myelosynth.errors import InputError
+
+    if dof not in (6, 12):
+        raise InputError("dof unknown", "--dof", f"{dof}, expected 6 (rigid) or 12 (affine)", "choose one of the two")
+    return dof
+
+
+def _run(interface: Any) -> Any:
+    from myelosynth.interfaces.base import run
+
+    return run(interface)
+
+
+def _resampled(moving: Path, fixed: Path, transform: Path, out: Path | None) -> None:
+    if out:
+        geometry.transform(moving, fixed, out, [str(transform)])
+
+
+def _record(
+    step: str, engine: Any, sources: list[Path | None], settings: dict[str, Any], out: Path, **fields: Any
+) -> None:
+    """Write the sidecar of one output, with the engine and its version."""
+    from myelosynth.bids.sidecar import Provenance
+
+    present = [source for source in sources if source is not None]
+    Provenance(step, engine.name, engine.version(), present, {"Engine": engine.name, **settings}, fields).write(out)

@@ -105,7 +105,7 @@ def reference_region(
         Path | None, typer.Option(help="ITK text affine, moving PET, fixed MNI152 (cerebellar-grey)")
     ] = None,
     gm_threshold: Annotated[float, typer.Option(help="grey-matter fraction that counts")] = 0.5,
-    erosions: Annotated[int, typer.Option(min=0, help="voxel layers taken off (grey-matter)")] = 1,
+    erosions: Annotated[int, typer.Option(min=0, help="voxel layers taken off grey matter (not clustering)")] = 1,
     clusters: Annotated[int, typer.Option(min=2, help="k of k-means (clustering)")] = 4,
     minimum_ml: Annotated[float, typer.Option(help="smallest acceptable region, ml")] = 1.0,
 ) -> None:

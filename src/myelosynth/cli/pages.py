@@ -78,7 +78,8 @@ def cohort(
     from myelosynth.bids.index import SessionIndex
     from myelosynth.bids.layout import Layout
     from myelosynth.errors import InputError
-    from myelosynth.reports.cohort import CohortInputs, write_cohort_page
+    from myelosynth.reports.cohort import write_cohort_page
+    from myelosynth.reports.inputs import CohortInputs
 
     root, folder = _folder(results, "results folder"), _folder(tables, "tables folder")
     chosen = main or system[-1]

@@ -37,10 +37,11 @@ def open_image(path: Path) -> nib.Nifti1Image:
     return image  # type: ignore[return-value]
 
 
-def load_volume(path: Path, ndim: int = 3) -> Volume:
+def load_volume(path: Path, ndim: int = 3, allow_empty: bool = False) -> Volume:
     """Load an image of `ndim` dimensions as float32; a trailing axis of length 1 is dropped.
 
-    Raises InputError for a missing or truncated file, other dimensions, NaN or infinite values, or all zeros.
+    Raises InputError for a missing or truncated file, other dimensions, NaN or infinite values, or all zeros
+    (unless `allow_empty`).
     """
     path = Path(path)
     image = open_image(path)
@@ -57,7 +58,7 @@ def load_volume(path: Path, ndim: int = 3) -> Volume:
     bad = int((~np.isfinite(data)).sum())
     if bad:
         raise InputError("NaN or infinite voxels", path, f"{bad} of {data.size}, expected 0", "mend the image")
-    if not data.any():
+    if not allow_empty and not data.any():
         raise InputError("image is empty", path, "every voxel is 0, expected signal", "check how it was made")
     return Volume(data, Grid.of(image), path)
 

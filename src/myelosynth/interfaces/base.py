@@ -10,9 +10,9 @@ from typing import Any
 
 os.environ.setdefault("NIPYPE_NO_ET", "1")  # no call home: compute nodes have no network
 
-from nipype.interfaces.base import CommandLine, SimpleInterface  # noqa: E402
+from nipype.interfaces.base import CommandLine, SimpleInterface
 
-from myelosynth.errors import InputError  # noqa: E402
+from myelosynth.errors import InputError
 
 for _logger in ("nipype", "nipype.interface", "nipype.utils"):
     logging.getLogger(_logger).setLevel(logging.ERROR)

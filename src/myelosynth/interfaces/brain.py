@@ -54,7 +54,9 @@ class Deepbet(_BrainInterface):
             _, mask, _ = BrainExtraction(no_gpu=True).run(image)
         except (AssertionError, ValueError) as fault:  # how deepbet says that it sees no head
             values = f"deepbet: {fault}"
-            raise InputError("no brain found", volume.path, values, "check the image, or try another --engine") from fault
+            raise InputError(
+                "no brain found", volume.path, values, "check the image, or try another --engine"
+            ) from fault
         return np.asarray(mask.dataobj) > 0
 
 

@@ -76,7 +76,7 @@ class ReferenceRegionInputs(BaseInterfaceInputSpec):
     method = traits.Enum("cerebellar-grey", "grey-matter", "clustering", mandatory=True)
     template_transform = File(desc="ITK text affine, moving PET, fixed MNI152 (cerebellar-grey)")
     gm_threshold = traits.Float(0.5, usedefault=True, desc="grey-matter fraction")
-    erosions = traits.Int(1, usedefault=True, desc="voxel layers taken off (grey-matter)")
+    erosions = traits.Int(1, usedefault=True, desc="voxel layers taken off")
     clusters = traits.Int(4, usedefault=True, desc="k of k-means (clustering)")
     minimum_ml = traits.Float(1.0, usedefault=True, desc="smallest acceptable region")
     out_file = File(mandatory=True, desc="reference mask")
@@ -97,20 +97,19 @@ class ReferenceRegion(SimpleInterface):
         gm = load_volume(sources[2])
         series.grid.require(gm.grid, sources[2], sources[0])
         method, settings = self.inputs.method, dict[str, Any](gm_threshold=self.inputs.gm_threshold)
+        if method == "clustering":
+            region = clustered_grey(series.data, frames, gm.data, self.inputs.gm_threshold, self.inputs.clusters)
+            settings |= {"clusters": self.inputs.clusters}
+        else:
+            region = eroded_grey(gm.data, self.inputs.gm_threshold, self.inputs.erosions)
+            settings |= {"erosions": self.inputs.erosions}
         if method == "cerebellar-grey":
             if not isdefined(self.inputs.template_transform):
                 cure = "give --template-transform or choose another --method"
                 raise InputError("no template transform", sources[0], "cerebellar-grey needs one", cure)
             sources.append(Path(self.inputs.template_transform))
-            to_pet = LinearTransform.read(sources[-1])
-            region = cerebellar_grey(gm.data, series.grid, to_pet, self.inputs.gm_threshold)
+            region = cerebellar_grey(region, series.grid, LinearTransform.read(sources[-1]))
             settings |= {"centre_mni_mm": CEREBELLUM_CENTRE_MM, "radii_mm": CEREBELLUM_RADII_MM, "mirrored": True}
-        elif method == "grey-matter":
-            region = eroded_grey(gm.data, self.inputs.gm_threshold, self.inputs.erosions)
-            settings |= {"erosions": self.inputs.erosions}
-        else:
-            region = clustered_grey(series.data, frames, gm.data, self.inputs.gm_threshold, self.inputs.clusters)
-            settings |= {"clusters": self.inputs.clusters}
         volume_ml = float(region.sum() * series.grid.voxel_volume / 1000)
         if volume_ml < self.inputs.minimum_ml:
             values = f"{volume_ml:.2f} ml by {method}, needed {self.inputs.minimum_ml:g}"

@@ -50,8 +50,8 @@ def fill_lesions(
     """Replace each lesion (26-connected piece) by values drawn from the white matter within 6 mm of it.
 
     data, lesions, white: (X, Y, Z) on `grid`. A voxel gets the mean of the shell's white matter plus a residual drawn
-    from the same shell (fixed seed), so mean and texture match the surroundings. A shell with fewer than 30 white voxels
-    grows to 15 mm, then to all white matter around lesions. Without `white`, it is found by `white_matter_near`.
+    from the same shell (fixed seed), so mean and texture match the surroundings. A shell with fewer than 30 white
+    voxels grows to 15 mm, then to all white matter around lesions. Without `white`, it is found by `white_matter_near`.
     """
     from scipy import ndimage
 
@@ -85,9 +85,7 @@ def _texture(shell: NDArray[np.float32], count: int, generator: np.random.Genera
     return (core.mean() + drawn).astype(np.float32)
 
 
-def white_matter_near(
-    data: NDArray[np.float32], lesions: NDArray[np.bool_], grid: Grid
-) -> NDArray[np.bool_]:
+def white_matter_near(data: NDArray[np.float32], lesions: NDArray[np.bool_], grid: Grid) -> NDArray[np.bool_]:
     """White matter within 15 mm of lesions on T1w: the brightest of three Gaussian classes there, (X, Y, Z)."""
     from scipy import ndimage
     from sklearn.mixture import GaussianMixture

@@ -78,7 +78,9 @@ class FreeSurferTissue(_TissueInterface):
     def segment(self, volume: Volume, mask: NDArray[np.bool_]) -> NDArray[np.float32]:
         from nipype.interfaces.freesurfer import MRIConvert, ReconAll
 
-        run_program(ReconAll(subject_id="s", subjects_dir=str(Path.cwd()), T1_files=str(volume.path), directive="autorecon1"))
+        run_program(
+            ReconAll(subject_id="s", subjects_dir=str(Path.cwd()), T1_files=str(volume.path), directive="autorecon1")
+        )
         run_program(ReconAll(subject_id="s", subjects_dir=str(Path.cwd()), directive="autorecon2"))
         run_program(MRIConvert(in_file="s/mri/aseg.mgz", out_file="aseg.nii.gz", out_type="niigz"))
         labels = load_volume(Path("aseg.nii.gz"))

@@ -49,8 +49,8 @@ def world_axes(grid: Grid) -> list[Map]:
 def smooth_field(random: np.random.Generator, grid: Grid, fwhm_mm: float) -> Map:
     """A Gaussian random field (X, Y, Z) of zero mean and unit standard deviation, on a RAS-aligned `grid`.
 
-    White noise on a coarse lattice fixed in world space, under a separable Gaussian kernel evaluated at the fine voxels,
-    so that a finer lattice shows the same field.
+    White noise on a coarse lattice fixed in world space, under a separable Gaussian kernel evaluated at the fine
+    voxels, so that a finer lattice shows the same field.
     """
     step, sigma = fwhm_mm / 2.5, fwhm_mm / FWHM_PER_SIGMA / np.sqrt(2)
     coarse = [np.arange(low - 2 * fwhm_mm, high + 2 * fwhm_mm, step) for low, high in HEAD_BOX_MM]

@@ -19,7 +19,7 @@ WHITE_BINDING = 0.275
 """BP of healthy white matter, so that its DVR is about 1.22-1.32."""
 BIOLOGY_SD, BIOLOGY_FWHM_MM = 0.03, 8.0
 SCANNER_FWHM_MM = 2.5
-DEMYELINATED_BELOW = 0.07
+DEMYELINATED_BELOW = 0.08
 """A lesion voxel is demyelinated where its blurred DVR lies this far below what health has there: about one standard
 deviation of control white matter at one distance to CSF."""
 _GREY_DVR, _CSF_DVR = 1.0, 0.6
@@ -87,7 +87,7 @@ def diseased(
 
     def repaired(limit: float) -> Map:
         gain = _step((limit - order) / 0.03)
-        return _replace(myelin0, inside, myelin0[inside] + 0.92 * gain * (normal[inside] - myelin0[inside]))
+        return _replace(myelin0, inside, myelin0[inside] + 0.94 * gain * (normal[inside] - myelin0[inside]))
 
     def healed(myelin: Map) -> float:
         return float((below0 & ~deficit.below(myelin)).mean())
@@ -171,7 +171,7 @@ def _lesion_values(random: np.random.Generator, lesions: Lesions, anatomy: Anato
 
 
 def _with_loss(normal: Map, inside: NDArray[np.bool_], severity: NDArray[np.float32], shift: float) -> Map:
-    loss = 0.05 + 0.85 * _step((severity + shift) / 0.25)
+    loss = 0.06 + 0.92 * _step((severity + shift) / 0.25)
     return _replace(normal, inside, normal[inside] * (1 - loss))
 
 
@@ -183,7 +183,7 @@ def _with_tissue_damage(
     depth = lesions.depth[inside]
     texture = smooth_field(random, anatomy.grid, 8.0)[inside]
     axonal = random.uniform(0.1, 0.6, lesions.count + 1)[number] * np.sqrt(depth)
-    water = random.uniform(0.15, 0.75, lesions.count + 1)[number] * (0.6 + 0.4 * depth) + 0.06 * texture
+    water = random.uniform(0.05, 0.85, lesions.count + 1)[number] * (0.6 + 0.4 * depth) + 0.06 * texture
     axon = _replace(start.axon, inside, start.axon[inside] * (1 - axonal))
     return Latents(myelin, axon, _replace(start.oedema, inside, np.clip(water, 0.05, 1)))
 

@@ -53,7 +53,7 @@ def _parametric(
     random: np.random.Generator, anatomy: Anatomy, load_ml: float
 ) -> tuple[NDArray[np.bool_], NDArray[np.int32], int]:
     """Ellipsoids of every kind, grown together until their white matter holds the load."""
-    count = int(np.clip(15 + 9.0 * load_ml * np.exp(0.3 * random.standard_normal()), 15, 400))
+    count = int(np.clip((20 + 10 * load_ml) * np.exp(0.3 * random.standard_normal()), 15, 400))
     grid, voxel = anatomy.grid, anatomy.grid.affine[0, 0]
     level = np.full(grid.shape, np.inf, np.float32)
     owner = np.zeros(grid.shape, np.int32)

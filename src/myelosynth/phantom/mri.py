@@ -70,7 +70,7 @@ def white_relaxation(latents: Latents, inside: NDArray[np.bool_]) -> tuple[NDArr
 def white_mtr(latents: Latents, inside: NDArray[np.bool_]) -> NDArray:
     """MTR (%) of white matter voxels (n,): 46 in health, 25-42 in lesions."""
     lost, thin = 1 - latents.myelin[inside], 1 - latents.axon[inside]
-    return WHITE.mtr - 15 * lost - 4 * thin - 8 * latents.oedema[inside]
+    return WHITE.mtr - 12 * lost - 4 * thin - 13 * latents.oedema[inside]
 
 
 def signal_map(anatomy: Anatomy, latents: Latents, sequence: Signal, saturated: bool = False) -> Map:

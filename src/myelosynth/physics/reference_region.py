@@ -12,28 +12,29 @@ CEREBELLUM_CENTRE_MM = (26.0, -66.0, -42.0)
 CEREBELLUM_RADII_MM = (20.0, 18.0, 13.0)
 
 
-def cerebellar_grey(
-    gm: NDArray[np.float32], grid: Grid, template_to_pet: LinearTransform, threshold: float
-) -> NDArray[np.bool_]:
-    """Grey matter above `threshold` in an ellipsoid of each cerebellar hemisphere, posterior and inferior.
+def eroded_grey(gm: NDArray[np.float32], threshold: float, erosions: int) -> NDArray[np.bool_]:
+    """Grey matter above `threshold`, its outer voxel layer (six neighbours) taken off `erosions` times.
 
-    gm: fraction 0-1 (X, Y, Z) on the PET grid; template_to_pet: pull transform, MNI152 RAS mm to PET RAS mm. The
-    ellipsoids (centre, radii in MNI152 mm, mirrored) keep 6 mm clear of the tentorium and of occipital cortex above it.
+    gm: fraction 0-1 (X, Y, Z). Erosion keeps clear of white matter and CSF, whose tracer the scanner blurs into grey.
     """
-    inside = np.argwhere(gm > threshold)
+    grey = gm > threshold
+    return ndimage.binary_erosion(grey, iterations=erosions) if erosions else grey
+
+
+def cerebellar_grey(grey: NDArray[np.bool_], grid: Grid, template_to_pet: LinearTransform) -> NDArray[np.bool_]:
+    """Grey matter in an ellipsoid of each cerebellar hemisphere, posterior and inferior.
+
+    grey: (X, Y, Z) on the PET grid; template_to_pet: pull transform, MNI152 RAS mm to PET RAS mm. The ellipsoids
+    (centre, radii in MNI152 mm, mirrored) stay clear of the tentorium and of the occipital cortex above it.
+    """
+    inside = np.argwhere(grey)
     world = inside @ grid.affine[:3, :3].T + grid.affine[:3, 3]
     mni = (~template_to_pet).apply(world)
     mni[:, 0] = np.abs(mni[:, 0])
     distance = (((mni - CEREBELLUM_CENTRE_MM) / np.array(CEREBELLUM_RADII_MM)) ** 2).sum(1)
-    region = np.zeros(gm.shape, bool)
+    region = np.zeros(grey.shape, bool)
     region[tuple(inside[distance <= 1].T)] = True
     return region
-
-
-def eroded_grey(gm: NDArray[np.float32], threshold: float, erosions: int) -> NDArray[np.bool_]:
-    """Grey matter above `threshold`, its outer voxel layer (six neighbours) taken off `erosions` times."""
-    grey = gm > threshold
-    return ndimage.binary_erosion(grey, iterations=erosions) if erosions else grey
 
 
 def clustered_grey(

@@ -40,7 +40,9 @@ def denoise(data: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.fl
     """Marchenko-Pastur PCA denoising of a diffusion series (X, Y, Z, N), with dipy (Veraart et al. 2016)."""
     from dipy.denoise.localpca import mppca
 
-    return np.asarray(mppca(data, mask=mask, patch_radius=2), np.float32)
+    with np.errstate(divide="ignore", invalid="ignore"):  # voxels that no patch of the mask covers
+        denoised = mppca(data, mask=mask, patch_radius=2)
+    return np.nan_to_num(np.asarray(denoised, np.float32))
 
 
 def _spread_out(values: NDArray, mask: NDArray[np.bool_]) -> NDArray[np.float32]:

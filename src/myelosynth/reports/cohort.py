@@ -1,12 +1,14 @@
 """The page of the cohort."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from myelosynth.bids.index import GROUPS
+from myelosynth.bids.index import BASELINE, GROUPS
 from myelosynth.reports.curves import control_curves, edss_scatter, training_curves
 from myelosynth.reports.flow import demography, evaluation_gaps, flow, gap_table
 from myelosynth.reports.inputs import CohortInputs, patients_sorted
-from myelosynth.reports.maps import CHANGE, Analysis, change_maps
+from myelosynth.reports.maps import CHANGE, FOLLOW_UP, Analysis, change_maps
 from myelosynth.reports.names import patient_page, qc_page, relative
 from myelosynth.reports.page import Gap, Picture, write_page
 from myelosynth.reports.plots import dice_boxes, index_lines, percent_bars
@@ -21,9 +23,18 @@ from myelosynth.reports.scores import (
 from myelosynth.reports.simulated import is_simulated
 from myelosynth.reports.slices import CONVENTION
 from myelosynth.reports.systems import system as named
-from myelosynth.reports.tables import Table
 
-__all__ = ["CohortInputs", "write_cohort_page"]
+_FIRST = ("ses-t0", "measured")  # session and reference of the tables that are not folded away
+
+
+@dataclass(frozen=True)
+class PersonLinks:
+    """One participant with links to the patient page (empty when there is none) and the QC page of each session."""
+
+    participant: str
+    group: str
+    page: str
+    quality: Sequence[tuple[str, str]]
 
 
 def write_cohort_page(cohort: CohortInputs, split: Path, out: Path) -> None:
@@ -72,15 +83,20 @@ def write_cohort_page(cohort: CohortInputs, split: Path, out: Path) -> None:
     )
 
 
-_FIRST = ("ses-t0", "measured")
-
-
 def change_examples(cohort: CohortInputs) -> list[tuple[str, Picture]]:
     """Change maps of up to three patients: least, middle and greatest measured global index; figure 6."""
-    order = list(patients_sorted(cohort.table("indices"), "global"))
+    order = [
+        participant
+        for participant in patients_sorted(cohort.table("indices"), "global")
+        if cohort.layout.change("true", participant.removeprefix("sub-"), FOLLOW_UP).is_file()
+    ]
     if not order:
         return []
-    chosen = {"remyelination prevails": order[0], "in between": order[len(order) // 2], "demyelination prevails": order[-1]}
+    chosen = {
+        "remyelination prevails": order[0],
+        "in between": order[len(order) // 2],
+        "demyelination prevails": order[-1],
+    }
     examples: dict[str, tuple[str, Picture]] = {}
     for words, participant in chosen.items():
         sub = participant.removeprefix("sub-")
@@ -91,6 +107,12 @@ def change_examples(cohort: CohortInputs) -> list[tuple[str, Picture]]:
     return list(examples.values())
 
 
-def page_links(cohort: CohortInputs, out: Path) -> Table:
-    """Relative links to patient and quality-control pages, as (group, [(words, link)]) rows per participant."""
-    raise NotImplementedError
+def page_links(cohort: CohortInputs, out: Path) -> list[PersonLinks]:
+    """Relative links to the pages that the workflow makes: QC of every session, pages of the predicted patients."""
+    people = []
+    for sub, group in cohort.index.groups.items():
+        predicted = group == GROUPS[0] and cohort.layout.prediction(cohort.main, sub, BASELINE).is_file()
+        page = relative(patient_page(cohort.layout, sub), out) if predicted else ""
+        quality = [(ses, relative(qc_page(cohort.layout, sub, ses), out)) for ses in cohort.index.sessions(sub)]
+        people.append(PersonLinks(f"sub-{sub}", group, page, quality))
+    return people

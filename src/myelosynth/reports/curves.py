@@ -40,8 +40,8 @@ def control_curves(cohort: CohortInputs) -> Picture | Gap:
         ax.set_ylabel("DVR of controls' white matter")
         ax.legend()
         caption = (
-            "Control curve of each fold: mean (line) and ± 1 SD (band) over voxels of the fold's controls. A lesion voxel "
-            "below the lower edge at its own distance counts as demyelinated."
+            "Control curve of each fold: mean (line) and ± 1 SD (band) over voxels of the fold's controls. A lesion "
+            "voxel below the lower edge at its own distance counts as demyelinated."
         )
         return Picture(svg_uri(figure), "DVR of controls by distance to CSF, per fold", caption)
 
@@ -71,7 +71,8 @@ def training_curves(cohort: CohortInputs) -> Picture | Gap:
         figure.tight_layout()
         caption = (
             "Training: mean absolute error of the validation subjects (solid) and the system's own image loss on its "
-            "training patches (dashed; weighted losses have another scale). The weights with least validation error are kept."
+            "training patches (dashed; weighted losses have another scale). The weights with least validation error "
+            "are kept."
         )
         return Picture(svg_uri(figure), "training curves per system and fold", caption)
 
@@ -95,8 +96,8 @@ def edss_scatter(cohort: CohortInputs) -> Picture | Gap:
         axes[0].set_ylabel("EDSS at t0 (points)")
         figure.tight_layout()
         caption = (
-            f"EDSS against the dynamic indices from measured PET and from {system(cohort.main).name}. Lines are plain least "
-            "squares; the regressions below adjust for age, sex and lesion load. After figure 7."
+            f"EDSS against the dynamic indices from measured PET and from {system(cohort.main).name}. Lines are plain "
+            "least squares; the regressions below adjust for age, sex and lesion load. After figure 7."
         )
         return Picture(svg_uri(figure), "scatter of EDSS against demyelination and remyelination", caption)
 

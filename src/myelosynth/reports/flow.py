@@ -110,7 +110,9 @@ def _women(sex: pd.Series) -> str:
 def _mean(values: pd.Series) -> str:
     if values.empty:
         return MISSING
-    told = f"{number(values.mean(), 1)} ± {number(values.std(), 1)} ({number(values.min(), 0)}–{number(values.max(), 0)})"
+    told = (
+        f"{number(values.mean(), 1)} ± {number(values.std(), 1)} ({number(values.min(), 0)}–{number(values.max(), 0)})"
+    )
     return f"{told}, n = {len(values)}"
 
 

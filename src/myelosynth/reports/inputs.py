@@ -1,6 +1,6 @@
 """What the cohort page is made from."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,7 +61,7 @@ class CohortInputs:
         return "main" if one.key == self.main else one.kind
 
 
-def patients_sorted(indices: pd.DataFrame, by: str) -> Sequence[str]:
+def patients_sorted(indices: pd.DataFrame, by: str) -> list[str]:
     """Participants with a measured value of an index, sorted by it, as figure 5 of wei2020."""
     true = indices[(indices["system"] == "true") & indices[by].notna()]
     return list(true.sort_values([by, "participant_id"])["participant_id"])

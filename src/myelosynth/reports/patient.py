@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from myelosynth.bids.index import BASELINE, SessionIndex
+from myelosynth.bids.index import SessionIndex
 from myelosynth.bids.layout import Layout
 from myelosynth.errors import InputError
 from myelosynth.reports.indices import INDICES, Index
@@ -96,9 +97,10 @@ def _indices(tables: Path, sub: str) -> tuple[pd.DataFrame | None, list[Gap]]:
 
 def value_of(indices: pd.DataFrame | None, system: str, key: str) -> float | None:
     """The value of an index for a system as a fraction; None where there is none."""
-    if indices is None or system not in indices.index or pd.isna(indices.loc[system, key]):
+    if indices is None or system not in indices.index:
         return None
-    return float(indices.loc[system, key])
+    value = float(indices[key].astype(float)[system])
+    return None if np.isnan(value) else value
 
 
 def _limits_of(limits: pd.DataFrame | None, system: str, key: str) -> tuple[float | None, float | None]:

@@ -9,7 +9,7 @@ from myelosynth.reports.indices import DYNAMIC
 from myelosynth.reports.inputs import CohortInputs, patients_sorted
 from myelosynth.reports.page import Gap, Picture, plotting, svg_uri
 from myelosynth.reports.scores import MAPS
-from myelosynth.reports.systems import PREDICTED_COLOUR, RETEST_COLOUR, TRUE_COLOUR, System, colours, system
+from myelosynth.reports.systems import PREDICTED_COLOUR, TRUE_COLOUR, System, colours, system
 
 _LABELS_UP_TO = 40  # more patients than this get no tick label each
 
@@ -25,7 +25,7 @@ def dice_boxes(cohort: CohortInputs) -> Picture | Gap:
     palette = colours(systems)
     with plotting():
         figure, axes = pyplot.subplots(
-            1, len(shown), figsize=(2.6 + 1.75 * len(shown), 0.7 + 0.32 * len(systems)), sharey=True, squeeze=False
+            1, len(shown), figsize=(2.4 + 1.9 * len(shown), 0.9 + 0.34 * len(systems)), sharey=True, squeeze=False
         )
         for ax, (session, which, words) in zip(axes[0], shown, strict=True):
             here = overlap[(overlap["session_id"] == session) & (overlap["map"] == which)]

@@ -32,7 +32,9 @@ def independence(layout: Layout, sub: str, system: str) -> Independence:
         return Independence("unknown", words)
     seen = [role for role in ("train", "validation") if sub in names.get(role, set())]
     if seen:
-        words = f"Warning: this subject was in the {' and '.join(seen)} part of fold {fold}. Do not use this prediction."
+        words = (
+            f"Warning: this subject was in the {' and '.join(seen)} part of fold {fold}. Do not use this prediction."
+        )
         return Independence("broken", words)
     people = sum(len(names.get(role, ())) for role in ("train", "validation"))
     words = (

@@ -11,7 +11,7 @@ from myelosynth.reports.inputs import CohortInputs
 from myelosynth.reports.systems import system as named
 from myelosynth.reports.tables import MISSING, Table, count, interval, number, p_value, points, word
 
-NOT_COMPARABLE = "published (other data, not comparable)"
+PUBLISHED_NOTE = "* Published values, mean (SD): other data, not comparable."
 MAPS = (
     ("ses-t0", "demyelinated", "demyelinated, t0"),
     ("ses-t1", "demyelinated", "demyelinated, t1"),
@@ -32,7 +32,7 @@ REGIONS = (
     ("nawm_mean_difference", "patient", "NAWM, |difference of means| (DVR)", 4),
     ("nawm_mean_difference", "control", "controls' WM, |difference of means| (DVR)", 4),
 )
-_PARTS = ((WHOLE, "whole image"), (BRAIN, "brain mask"), (REGIONS, "regions"))
+_PARTS = ((BRAIN, "brain mask"), (WHOLE, "whole image"), (REGIONS, "regions"))
 
 
 def spread(row: Any, digits: int) -> str:
@@ -61,18 +61,28 @@ def _metric_table(
     cohort: CohortInputs, part: pd.DataFrame, metrics: Sequence[tuple[str, str, str, int]], caption: str
 ) -> Table:
     by = {(r["system"], r["metric"], r["group"]): r for r in part.to_dict("records")}
-    printed = [m for m in metrics if any(pd.notna(r["published"]) for k, r in by.items() if k[1:] == m[:2])]
     rows, classes = [], []
     for one in cohort.ordered(part["system"]):
         own = [by.get((one.key, metric, group)) for metric, group, *_ in metrics]
         counts = sorted({int(row["n"]) for row in own if row is not None})
         cells = [spread(row, digits) for row, (*_, digits) in zip(own, metrics, strict=True)]
-        beside = [_published(by.get((one.key, metric, group)), digits) for metric, group, _, digits in printed]
-        rows.append([one.name, one.tag, " / ".join(map(str, counts)), *cells, *beside])
+        printed = [(head, _published(row, digits)) for row, (*_, head, digits) in zip(own, metrics, strict=True)]
+        rows.append([one.name, one.tag, " / ".join(map(str, counts)), *cells, _beside(printed)])
         classes.append(cohort.row_class(one))
-    heads = ["System", "Part", "n", *(head for _, _, head, _ in metrics)]
-    heads += [f"{head}, {NOT_COMPARABLE}" for _, _, head, _ in printed]
-    return Table(heads, rows, caption, classes, text_columns=2)
+    heads = ["System", "Part", "n", *(head for _, _, head, _ in metrics), "Published*"]
+    return Table(*_without_empty(heads, rows), caption, classes, (PUBLISHED_NOTE,), text_columns=2)
+
+
+def _beside(printed: Sequence[tuple[str, str]]) -> str:
+    """Published values of one system, one a line, each with its head; empty without any."""
+    return "\n".join(f"{head.split(' (')[0]}: {value}" for head, value in printed if value != MISSING)
+
+
+def _without_empty(heads: list[str], rows: list[list[str]]) -> tuple[list[str], list[list[str]]]:
+    """Heads and rows without the last column where no row has anything in it."""
+    if any(row[-1] for row in rows):
+        return heads, rows
+    return heads[:-1], [row[:-1] for row in rows]
 
 
 def _published(row: Any, digits: int) -> str:
@@ -86,18 +96,28 @@ def dice_table(cohort: CohortInputs) -> Table:
     """DICE of the demyelination and change maps: mean, SD, interval, n, undefined, published."""
     summary = cohort.table("summary")
     part = summary[summary["metric"] == "dice"]
+    by = {(row["system"], row["session_id"], row["map"]): row for row in part.to_dict("records")}
     rows, classes = [], []
-    for session, which, words in MAPS:
-        here = part[(part["session_id"] == session) & (part["map"] == which)]
-        by = {row["system"]: row for row in here.to_dict("records")}
-        for one in cohort.ordered(by):
-            row = by[one.key]
-            cells = [count(row["n"]), count(row["n_undefined"]), spread(row, 3), _published(row, 2)]
-            rows.append([words, one.name, one.tag, *cells])
-            classes.append(cohort.row_class(one))
-    heads = ("Map", "System", "Part", "n", "undefined", "DICE, mean ± SD (95 % interval)", NOT_COMPARABLE)
-    notes = ("Where both maps are empty DICE is undefined: left out of the mean and counted.",)
-    return Table(heads, rows, "Overlap with the maps of the measured PET", classes, notes, text_columns=3)
+    for one in cohort.ordered(part["system"]):
+        cells = [_dice_cell(by.get((one.key, session, which))) for session, which, _ in MAPS]
+        printed = [(words, _published(by.get((one.key, session, which)), 2)) for session, which, words in MAPS]
+        rows.append([one.name, one.tag, *cells, _beside(printed)])
+        classes.append(cohort.row_class(one))
+    heads = ["System", "Part", *(words for *_, words in MAPS), "Published*"]
+    notes = (
+        "Mean ± SD, 95 % interval of the mean, patients. Where both maps are empty DICE is undefined: left out of the "
+        "mean and counted.",
+        PUBLISHED_NOTE,
+    )
+    caption = "DICE with the maps of the measured PET"
+    return Table(*_without_empty(heads, rows), caption, classes, notes, text_columns=2)
+
+
+def _dice_cell(row: Any) -> str:
+    if row is None:
+        return MISSING
+    undefined = f", {count(row['n_undefined'])} undefined" if row["n_undefined"] else ""
+    return f"{spread(row, 3)}\nn = {count(row['n'])}{undefined}"
 
 
 def agreement_table(cohort: CohortInputs) -> Table:
@@ -115,9 +135,9 @@ def agreement_table(cohort: CohortInputs) -> Table:
             shown = [points(row["bias"], True), points(row["sd"]), limits, number(row["icc"], 2)]
             rows.append([index.name, one.name, count(row["n"]), *shown, number(row["spearman"], 2), sign, beside])
             classes.append(cohort.row_class(one))
-    heads = ("Index", "System", "n", "Bias (points)", "SD (points)", "Limits of agreement (points)", "ICC", "Spearman")
-    heads = (*heads, "Sign errors", f"Sign errors, {NOT_COMPARABLE}")
-    notes = ("Points are percent points of the baseline lesion volume. ICC(2,1), absolute agreement.",)
+    heads = ["Index", "System", "n", "Bias (points)", "SD (points)", "Limits of agreement (points)", "ICC", "Spearman"]
+    heads += ["Sign errors", "Sign errors, published*"]
+    notes = ("Points are percent points of the baseline lesion volume. ICC(2,1), absolute agreement.", PUBLISHED_NOTE)
     return Table(heads, rows, "Indices: predicted against measured PET", classes, notes, text_columns=2)
 
 
@@ -157,12 +177,12 @@ def clinical_table(cohort: CohortInputs, keep: Callable[[str], bool]) -> Table:
                 classes.append("truth" if one.kind == "truth" else cohort.row_class(one))
                 if pd.notna(row["note"]) and str(row["note"]):
                     notes.append(f"{one.name}, {predictor}: {row['note']}.")
-    heads = ("Index", "Indices from", "Term", "Coefficient", "SE", "t", "p", "β", "95 % interval", "n", "df", "R²")
-    heads = (*heads, "β, published", "p, published")
+    heads = ["Index", "Indices from", "Term", "Coefficient", "SE", "t", "p", "β", "95 % interval", "n", "df", "R²"]
+    heads += ["β, published*", "p, published*"]
     unit = "Indices enter as fractions (0 to 1), so a coefficient is EDSS points per whole lesion volume. "
-    unit += "β is standardised. Published values: 15 patients of another data set, not comparable."
-    return Table(heads, rows, "EDSS regressed on the index, age, sex and T2 lesion load", classes,
-                 [unit, *dict.fromkeys(notes)], text_columns=3)  # fmt: skip
+    unit += "β is standardised. * Published values: 15 patients of another data set, not comparable."
+    caption = "EDSS regressed on the index, age, sex and T2 lesion load"
+    return Table(heads, rows, caption, classes, [unit, *dict.fromkeys(notes)], text_columns=3)
 
 
 def _regression_cells(row: dict) -> list[str]:
@@ -179,5 +199,5 @@ def published_table() -> Table:
         digits = 2 if figure.metric in ("dice", "psnr") else 4
         rows.append([figure.system, about, number(figure.mean, digits), number(figure.sd, digits), figure.source])
     heads = ("System", "Metric", "Mean", "SD", "Source")
-    return Table(heads, rows, "Published values: clinical data that is not public. Never a target for these data.",
-                 ["published"] * len(rows), text_columns=2)  # fmt: skip
+    caption = "Published values: clinical data that is not public. Never a target for these data."
+    return Table(heads, rows, caption, ["published"] * len(rows), text_columns=2)

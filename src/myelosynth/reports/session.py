@@ -31,7 +31,8 @@ LESION_COLOUR = "#FF5C5C"
 
 def write_session_page(layout: Layout, raw_root: Path, index: SessionIndex, sub: str, ses: str, out: Path) -> None:
     """Write the QC page of a session; what is missing is listed on the page. Raises InputError for unreadable files."""
-    pictures, gaps = {}, []
+    pictures: dict[str, Picture | None] = {}
+    gaps: list[Gap] = []
     for name, draw in (("brain", _brain), ("tissue", _tissue), ("lesions", _lesions)):
         drawn = draw(layout, sub, ses)
         if isinstance(drawn, Gap):
@@ -193,5 +194,3 @@ def _lesion_images(layout: Layout, sub: str, ses: str) -> list[tuple[str, Path, 
     rows.append(("T1w with lesion outline", t1w, True))
     rows.append(("Lesion-filled T1w", layout.anat(sub, ses, "T1w", desc="filled"), False))
     return [row for row in rows if row[1].is_file()]
-
-

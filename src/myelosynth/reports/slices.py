@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -115,21 +116,21 @@ def draw_cut(ax: Axes, layers: Sequence[Layer], cut: Cut, sizes: Sequence[float]
     ax.set_ylim(0, height)
     ax.set_aspect("equal")
     if sides:
-        style = {"color": "white", "fontsize": 7, "va": "center", "transform": ax.transAxes}
+        style: dict[str, Any] = {"color": "white", "fontsize": 7, "va": "center", "transform": ax.transAxes}
         ax.text(0.01, 0.5, _SIDES[cut.axis][0], ha="left", **style)
         ax.text(0.99, 0.5, _SIDES[cut.axis][1], ha="right", **style)
 
 
 def _draw_layer(ax: Axes, layer: Layer, cut: Cut, extent: tuple[float, float, float, float]) -> None:
     plane = np.take(layer.data, cut.index, axis=cut.axis).T
-    place = {"origin": "lower", "extent": extent, "interpolation": "nearest", "alpha": layer.alpha}
+    place: dict[str, Any] = {"origin": "lower", "extent": extent, "interpolation": "nearest", "alpha": layer.alpha}
     if layer.kind == "image":
         if layer.shown is not None:
-            plane = np.ma.masked_where(~np.take(layer.shown, cut.index, axis=cut.axis).T, plane)
+            plane = np.where(np.take(layer.shown, cut.index, axis=cut.axis).T, plane, np.nan)
         ax.imshow(plane, cmap=layer.colour, vmin=layer.low, vmax=layer.high, **place)
     elif layer.kind == "labels":
         colours = ListedColormap(list(layer.palette))
-        labels = np.ma.masked_equal(np.rint(plane), 0)
+        labels = np.where(plane > 0, np.rint(plane), np.nan)
         ax.imshow(labels, cmap=colours, vmin=0.5, vmax=len(layer.palette) + 0.5, **place)
     elif plane.min() < layer.level < plane.max():
         across = (np.arange(plane.shape[1]) + 0.5) * extent[1] / plane.shape[1]

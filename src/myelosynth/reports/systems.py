@@ -20,12 +20,7 @@ _KNOWN = {
     "cf-sagan-nwl1": ("CF-SAGAN, NWL1", "candidate"),
     "refiner-cf-sagan-nwl1": ("Refiner CF-SAGAN, NWL1", "candidate"),
 }
-KIND_WORDS = {
-    "truth": "truth",
-    "ceiling": "ceiling: what measurement noise allows",
-    "floor": "floor: to be beaten",
-    "candidate": "model",
-}
+KIND_WORDS = {"truth": "truth", "ceiling": "ceiling", "floor": "floor", "candidate": "model"}
 _ORDER = {"truth": 0, "candidate": 1, "floor": 2, "ceiling": 3}
 
 

@@ -1,0 +1,183 @@
+"""Commands on grids and masks that need no imaging engine; a study calls them hundreds of times, so they start fast."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from myelosynth import __version__
+from myelosynth.cli.app import app
+from myelosynth.cli.paths import given, output
+
+Transforms = Annotated[list[str], typer.Option("--transform", help="ITK text file, or inverse:FILE; repeat in order")]
+
+
+class Interpolation(StrEnum):
+    """How values between voxels are made."""
+
+    nearest = "nearest"
+    linear = "linear"
+    bspline = "bspline"
+
+
+@app.command("transform")
+def transform(
+    image: Annotated[Path, typer.Argument(help="3D or 4D image")],
+    reference: Annotated[Path, typer.Argument(help="image whose grid the output gets")],
+    out: Annotated[Path, typer.Argument(help="resampled image")],
+    transforms: Transforms,
+    interpolation: Annotated[Interpolation, typer.Option(help="for images")] = Interpolation.linear,
+    labels: Annotated[bool, typer.Option("--labels", help="nearest neighbour, uint8: for masks and labels")] = False,
+) -> None:
+    """Bring an image onto a reference grid in one interpolation; the first --transform leaves the image's space."""
+    import numpy as np
+
+    from myelosynth.bids.sidecar import bids_uri
+    from myelosynth.errors import InputError
+    from myelosynth.images.grid import Grid
+    from myelosynth.images.resample import resample
+    from myelosynth.images.volume import load_volume, open_image, save_volume
+
+    out, target, chain = output(out), Grid.of(open_image(reference)), _chain(transforms)
+    how = "nearest" if labels else interpolation.value
+    if labels and interpolation is Interpolation.bspline:
+        raise InputError("labels are never interpolated", image, "--labels with bspline", "leave out one of the two")
+    shape = open_image(image).shape
+    volume = load_volume(image, ndim=4 if len(shape) > 3 and shape[3] > 1 else 3, allow_empty=labels)
+    if labels:
+        _require_labels(volume.data, image)
+    moved = resample(volume.data, volume.grid, target, chain, how)  # type: ignore[arg-type]
+    save_volume(out, moved, target, np.uint8 if labels else np.float32)
+    settings = {"Transforms": transforms, "Interpolation": how, "Labels": labels}
+    fields = {"SpatialReference": bids_uri(reference, out)} | ({"Type": "ROI"} if labels else {})
+    _record("transform", [image, reference, *(Path(_file(t)) for t in transforms)], settings, fields, out, image)
+
+
+def _require_labels(data: Any, image: Path) -> None:
+    from myelosynth.errors import InputError
+
+    low, high = float(data.min()), float(data.max())
+    if low < 0 or high > 255 or bool((data != data.round()).any()):
+        values = f"values from {low:g} to {high:g}, expected whole numbers from 0 to 255"
+        raise InputError("not a label image", image, values, "leave out --labels")
+
+
+@app.command("compose-transforms")
+def compose_transforms(
+    out: Annotated[Path, typer.Argument(help="ITK text pull transform")],
+    transforms: Transforms,
+) -> None:
+    """Join transforms into one; the first --transform leaves the moving image's space, as in `transform`."""
+    out = output(out, ".txt", ".tfm")
+    _chain(transforms).write(out)
+    _record("compose-transforms", [Path(_file(t)) for t in transforms], {"Transforms": transforms}, {}, out)
+
+
+@app.command("nawm")
+def nawm(
+    white: Annotated[Path, typer.Argument(metavar="WM", help="white matter mask")],
+    lesions: Annotated[Path, typer.Argument(help="lesion mask, may be empty")],
+    out: Annotated[Path, typer.Argument(help="normal-appearing white matter mask")],
+) -> None:
+    """White matter outside lesions."""
+    import numpy as np
+
+    from myelosynth.errors import InputError
+    from myelosynth.images.grid import Grid
+    from myelosynth.images.volume import load_mask, open_image, save_volume
+
+    out, grid = output(out), Grid.of(open_image(white))
+    mask = load_mask(white) & ~load_mask(lesions, grid, white, allow_empty=True)
+    if not mask.any():
+        raise InputError("no normal-appearing white matter", white, "0 voxels outside lesions", "check both masks")
+    save_volume(out, mask, grid, np.uint8)
+    _record("nawm", [white, lesions], {}, {"Type": "ROI", "Label": "NAWM"}, out)
+
+
+@app.command("csf-distance")
+def csf_distance(
+    csf: Annotated[Path, typer.Argument(metavar="CSF_MASK", help="ventricles, or all CSF")],
+    domain: Annotated[Path, typer.Argument(help="mask inside which distances are written")],
+    out: Annotated[Path, typer.Argument(help="distance image, mm")],
+) -> None:
+    """3D Euclidean distance in mm to the nearest CSF voxel, inside a domain."""
+    from myelosynth.images.grid import Grid
+    from myelosynth.images.volume import load_mask, open_image, save_volume
+    from myelosynth.interfaces import csf as maths
+
+    out, grid = output(out), Grid.of(open_image(csf))
+    distance = maths.csf_distance(load_mask(csf), load_mask(domain, grid, csf), grid)
+    save_volume(out, distance, grid)
+    _record("csf-distance", [csf, domain], {"Distance": "Euclidean, voxel centres"}, {"Units": "mm"}, out)
+
+
+@app.command("ventricles")
+def ventricles(
+    csf: Annotated[Path, typer.Argument(metavar="CSF", help="CSF fraction, 0-1")],
+    out: Annotated[Path, typer.Argument(help="ventricle mask")],
+    mask: Annotated[Path, typer.Option(help="brain mask")],
+) -> None:
+    """The ventricles: CSF deep inside the brain mask, its large pieces."""
+    import numpy as np
+
+    from myelosynth.images.volume import load_mask, load_volume, save_volume
+    from myelosynth.interfaces import csf as maths
+
+    out, fraction = output(out), load_volume(csf)
+    found = maths.ventricles(fraction.data, load_mask(mask, fraction.grid, csf), fraction.grid)
+    save_volume(out, found, fraction.grid, np.uint8)
+    volume = round(float(found.sum()) * fraction.grid.voxel_volume / 1000, 2)
+    _record("ventricles", [csf, mask], {}, {"Type": "ROI", "Label": "ventricles", "VolumeMl": volume}, out)
+
+
+@app.command("mni-template")
+def mni_template(
+    out: Annotated[Path, typer.Argument(metavar="OUT_T1", help="T1w template brain")],
+    resolution: Annotated[int, typer.Option(min=1, max=10, help="isotropic voxel, mm")] = 1,
+) -> None:
+    """Write the MNI152 template brain that ships with nilearn, as the fixed image of an affine registration."""
+    from myelosynth.images.volume import save_volume
+    from myelosynth.interfaces.template import mni_template as load
+
+    out = output(out)
+    data, grid, version = load(resolution)
+    save_volume(out, data, grid)
+    fields = {"SkullStripped": True, "SpatialReference": "MNI152 (ICBM 2009a nonlinear symmetric)"}
+    _record("mni-template", [], {"ResolutionMm": resolution}, fields, out, engine=("nilearn", version))
+
+
+def _file(item: str) -> str:
+    return item.removeprefix("inverse:")
+
+
+def _chain(transforms: list[str]) -> Any:
+    """The pull transform of a chain, its first member next to the moving image."""
+    from myelosynth.images.transform import LinearTransform
+
+    chain = LinearTransform.identity()
+    for item in transforms:
+        path = given(Path(_file(item)))
+        step = LinearTransform.read(path)  # type: ignore[arg-type]
+        chain = chain @ (~step if item.startswith("inverse:") else step)
+    return chain
+
+
+def _record(
+    step: str,
+    sources: list[Path],
+    settings: dict[str, Any],
+    fields: dict[str, Any],
+    out: Path,
+    inherit: Path | None = None,
+    engine: tuple[str, str] = ("myelosynth", __version__),
+) -> None:
+    """Write the sidecar; an image keeps what its source's sidecar says of the values themselves."""
+    from myelosynth.bids.names import sidecar_path
+    from myelosynth.bids.sidecar import Provenance, read_json
+
+    kept: dict[str, Any] = {}
+    if inherit is not None and sidecar_path(inherit).is_file():
+        before = read_json(sidecar_path(inherit))
+        kept = {key: before[key] for key in ("Type", "Units", "Label", "SkullStripped") if key in before}
+    Provenance(step, *engine, sources, settings, {**fields, **kept}).write(out)

@@ -1,0 +1,140 @@
+"""Boundary-based registration of a contrast to T1w."""
+
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from nipype.interfaces.base import BaseInterfaceInputSpec, File, SimpleInterface, TraitedSpec, isdefined, traits
+
+from myelosynth.images.transform import LinearTransform
+from myelosynth.images.volume import Volume, load_mask, load_volume
+from myelosynth.interfaces.base import run_program
+from myelosynth.interfaces.boundary_cost import Boundary, BoundaryCost, minimise, white_boundary
+from myelosynth.interfaces.linear import read_flirt, register_mutual_information
+
+_BLIND_COST = 0.9  # 1 is what an image without any boundary gives
+_log = logging.getLogger(__name__)
+
+
+class BoundaryInputSpec(BaseInterfaceInputSpec):
+    moving_file = File(exists=True, mandatory=True, desc="image that is moved (T2w, FLAIR, b0, T1w)")
+    fixed_file = File(exists=True, mandatory=True, desc="T1w that stands")
+    wm_mask = File(exists=True, mandatory=True, desc="white matter on the fixed grid")
+    gm_file = File(exists=True, desc="grey matter fraction on the fixed grid: only its edge with white matter counts")
+    init_file = File(exists=True, desc="ITK text start; default: an own rigid start")
+    contrast = traits.Enum("t1", "t2", "flair", desc="default: found from the data")
+    dof = traits.Enum(6, 12, usedefault=True, desc="6 rigid, 12 affine")
+    out_transform = File(mandatory=True, desc="ITK text pull transform")
+
+
+class BoundaryOutputSpec(TraitedSpec):
+    out_transform = File(desc="ITK text pull transform")
+    record = traits.Dict(desc="cost before and after, fallback, contrast, for the sidecar")
+
+
+class _BoundaryInterface(SimpleInterface):
+    input_spec = BoundaryInputSpec
+    output_spec = BoundaryOutputSpec
+
+    def _run_interface(self, runtime: Any) -> Any:
+        moving = load_volume(Path(self.inputs.moving_file))
+        fixed = load_volume(Path(self.inputs.fixed_file))
+        boundary = self._boundary(fixed)
+        if isdefined(self.inputs.init_file):
+            start, how = LinearTransform.read(Path(self.inputs.init_file)), "given"
+        else:
+            start, how = register_mutual_information(moving, fixed, None, 6)[0], "rigid, mutual information"
+        measured = BoundaryCost(moving.data, moving.grid, boundary, start, 1.0).contrast()
+        found = "t2" if measured > 0 else "t1"
+        contrast = self.inputs.contrast if isdefined(self.inputs.contrast) else found
+        sign = -1.0 if contrast == "t1" else 1.0
+        transform, inside = self.refine(moving, fixed, boundary, start, sign)
+        before = BoundaryCost(moving.data, moving.grid, boundary, start, sign)(np.zeros(6))[0]
+        after = BoundaryCost(moving.data, moving.grid, boundary, transform, sign)(np.zeros(6))[0]
+        reason = rejection(before, after, inside)
+        if reason:
+            _log.warning("%s: boundary-based registration rejected (%s), the start is kept", moving.path.name, reason)
+        (start if reason else transform).write(Path(self.inputs.out_transform))
+        record = {
+            "Cost": "boundary contrast, Greve & Fischl 2009",
+            "CostBefore": round(before, 5),
+            "CostAfter": round(after, 5),
+            "Fallback": bool(reason),
+            "FallbackReason": reason,
+            "Contrast": contrast,
+            "ContrastPercentAtStart": round(measured, 2),
+            "Start": how,
+            "BoundaryPoints": len(boundary.inside),
+            "MeanDisplacementMm": round(mean_displacement(start, transform, boundary), 4),
+        }
+        self._results.update(out_transform=self.inputs.out_transform, record=record)
+        return runtime
+
+    def _boundary(self, fixed: Volume) -> Boundary:
+        white = load_mask(Path(self.inputs.wm_mask), fixed.grid, fixed.path)
+        grey = None
+        if isdefined(self.inputs.gm_file):
+            volume = load_volume(Path(self.inputs.gm_file))
+            fixed.grid.require(volume.grid, volume.path, fixed.path)
+            grey = volume.data
+        return white_boundary(white, fixed.grid, grey)
+
+    def refine(
+        self, moving: Volume, fixed: Volume, boundary: Boundary, start: LinearTransform, sign: float
+    ) -> tuple[LinearTransform, bool]:
+        """The refined pull transform, and whether it ended inside the search range."""
+        raise NotImplementedError
+
+
+class BoundaryRegistration(_BoundaryInterface):
+    """Our own boundary-based registration: bounded L-BFGS-B on the cost of Greve & Fischl 2009."""
+
+    def refine(
+        self, moving: Volume, fixed: Volume, boundary: Boundary, start: LinearTransform, sign: float
+    ) -> tuple[LinearTransform, bool]:
+        return minimise(moving.data, moving.grid, boundary, start, sign, self.inputs.dof)
+
+
+class FslBoundaryRegistration(_BoundaryInterface):
+    """FSL FLIRT with cost bbr, through Nipype; the record's costs are ours, so engines can be compared."""
+
+    def refine(
+        self, moving: Volume, fixed: Volume, boundary: Boundary, start: LinearTransform, sign: float
+    ) -> tuple[LinearTransform, bool]:
+        from nipype.interfaces.fsl import FLIRT
+
+        np.savetxt("start.mat", start.to_flirt(moving.grid, fixed.grid))
+        program = FLIRT(
+            in_file=str(moving.path),
+            reference=str(fixed.path),
+            dof=self.inputs.dof,
+            cost="bbr",
+            wm_seg=self.inputs.wm_mask,
+            in_matrix_file="start.mat",
+            bbrslope=-0.5 * sign,
+            schedule=str(Path(os.environ.get("FSLDIR", "/"), "etc", "flirtsch", "bbr.sch")),
+            out_matrix_file="flirt.mat",
+            out_file="flirt.nii.gz",
+        )
+        program.inputs.output_type = "NIFTI_GZ"
+        run_program(program)
+        return read_flirt(Path("flirt.mat"), moving.grid, fixed.grid), True
+
+
+def rejection(before: float, after: float, inside: bool) -> str | None:
+    """Why a refinement is worse than its start, or None when it is accepted."""
+    if after > before:
+        return f"cost {after:.4f} is worse than {before:.4f} at the start"
+    if not inside:
+        return "it ran to the edge of its search range"
+    if after > _BLIND_COST:
+        return f"cost {after:.4f}: no boundary to see in the moving image"
+    return None
+
+
+def mean_displacement(one: LinearTransform, other: LinearTransform, boundary: Boundary) -> float:
+    """Mean distance in mm between the images of the boundary under two transforms."""
+    apart = one.apply(boundary.inside) - other.apply(boundary.inside)
+    return float(np.linalg.norm(apart, axis=1).mean())
