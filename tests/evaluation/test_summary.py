@@ -6,7 +6,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from myelosynth.evaluation.published import CLINICAL, FIGURES, published
-from myelosynth.evaluation.summary import agreement_rows, all_scores, comparison_rows
+from myelosynth.evaluation.summary import agreement_rows, all_scores, comparison_rows, summary_rows
 
 
 def images(systems, n=12):
@@ -67,3 +67,25 @@ def test_published_rows_agree_with_their_own_arithmetic():
     assert len({(f.system, f.metric, f.session, f.region) for f in FIGURES}) == len(FIGURES)
     assert published("refiner-cf-sagan-nwl1", "dice", "change", "remyelinating").mean == 0.69
     assert published("mean-atlas", "mse", "ses-t0") is None
+
+
+def test_error_of_an_index_is_absolute():
+    values = dict.fromkeys(("percent_t0", "percent_t1", "global", "demyelination"), 0.1)
+    rows = [
+        {"system": system, "participant_id": f"sub-{i}", **values, "remyelination": value}
+        for system, pair in (("true", (0.3, 0.1)), ("ridge", (0.1, 0.2)))
+        for i, value in enumerate(pair)
+    ]
+    (found,) = [s for s in all_scores([], [], rows) if s.metric == "remyelination_error"]
+    assert list(found.values.values()) == pytest.approx([0.2, 0.1])
+
+
+def test_published_white_matter_stands_beside_its_own_group():
+    rows = [
+        {**row, "system": "unet-l1", "group": group, "participant_id": f"{group}{i}", "nawm_mean_difference": 0.1}
+        for group in ("patient", "control")
+        for i, row in enumerate(images(["unet-l1"], n=2))
+    ]
+    summary = summary_rows(all_scores(rows, [], []), seed=0, resamples=100)
+    printed = {row["group"]: row["published"] for row in summary if row["metric"] == "nawm_mean_difference"}
+    assert printed == {"patient": 0.039, "control": 0.053}

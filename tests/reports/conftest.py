@@ -1,6 +1,7 @@
 """A small made-up study on disk, with the names and columns of the real one; no step of the pipeline is run."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,10 +51,10 @@ class Study:
 class Painter:
     """Ellipsoid brains of one study: `head` on a T1w grid (LPS, 3 mm) and `grid` for the DVR (RAS, 4 mm)."""
 
-    def __init__(self, study: Study, seed: int = 0, scale: float = 1.0) -> None:
-        self.study, self.random = study, np.random.default_rng(seed)
-        self.t1w = self._grid((46, 54, 44), 3.0 * scale, flip=True)
-        self.dvr = self._grid((36, 42, 34), 4.0 * scale, flip=False)
+    def __init__(self, study: Study) -> None:
+        self.study, self.random = study, np.random.default_rng(0)
+        self.t1w = self._grid((46, 54, 44), 3.0, flip=True)
+        self.dvr = self._grid((36, 42, 34), 4.0, flip=False)
 
     @staticmethod
     def _grid(shape: tuple[int, int, int], size: float, flip: bool) -> Grid:
@@ -63,17 +64,19 @@ class Painter:
         return Grid(shape, affine)
 
     @staticmethod
-    def radius(grid: Grid, shift: float = 0.0) -> np.ndarray:
-        """Normalised distance from the centre of the brain: 1 at its surface; a nose-side bump breaks symmetry."""
+    def world(grid: Grid) -> np.ndarray:
+        """RAS mm of every voxel, (3, X, Y, Z)."""
         index = np.indices(grid.shape).reshape(3, -1)
-        x, y, z = grid.affine[:3, :3] @ index + grid.affine[:3, 3:]
-        half = np.array([54.0, 70.0, 58.0]) * abs(grid.affine[2, 2]) / (3.0 if grid.shape[0] == 46 else 4.0)
-        return np.sqrt(((x + shift) / half[0]) ** 2 + (y / half[1]) ** 2 + (z / half[2]) ** 2).reshape(grid.shape)
+        return (grid.affine[:3, :3] @ index + grid.affine[:3, 3:]).reshape(3, *grid.shape)
+
+    def radius(self, grid: Grid) -> np.ndarray:
+        """Normalised distance from the centre; the brain ends at 0.85."""
+        return np.sqrt(np.einsum("a...,a->...", self.world(grid) ** 2, np.array([54.0, 70.0, 58.0]) ** -2.0))
 
     def lesions(self, grid: Grid) -> np.ndarray:
+        """A shell on the patient's right."""
+        x, _, z = self.world(grid)
         radius = self.radius(grid)
-        index = np.indices(grid.shape).reshape(3, -1)
-        x, _, z = (grid.affine[:3, :3] @ index + grid.affine[:3, 3:]).reshape(3, *grid.shape)
         return (radius > 0.3) & (radius < 0.5) & (np.abs(z) < 20) & (x > 0)
 
     def session(self, sub: str, ses: str) -> None:
@@ -101,8 +104,9 @@ class Painter:
             matrix = np.eye(4)
             matrix[0, 3] = -9.0
             LinearTransform(matrix).write(path)
-            boundary = {"cost_before": 0.91234, "cost_after": 0.51234, "fallback": name == "DWI"}
-            self.sidecar(path, "register", "bbr", "1.0", boundary if name != "MT" else {})
+            costs = {"Cost": "boundary contrast", "CostBefore": 0.91234, "CostAfter": 0.51234}
+            reason = {"Fallback": name == "DWI", "FallbackReason": "cost rose" if name == "DWI" else ""}
+            self.sidecar(path, "register", "bbr", "1.0", **(costs | reason if name != "MT" else {}))
 
     @staticmethod
     def sidecar(path: Path, step: str, engine: str, version: str, settings: dict | None = None, **fields) -> None:
@@ -147,15 +151,15 @@ def make_study(
     controls: int = 3,
     images: tuple[str, ...] = ("001",),
     simulated: bool = True,
-    scale: float = 1.0,
+    scored: bool = True,
 ) -> Study:
     """A study with images for the patients in `images` (their t0 and t1) and tables for everybody.
 
-    The last patient has no t1; the first has no EDSS.
+    The last patient has no t1; the first has no EDSS. Without `scored` the tables of the evaluation are left out.
     """
     labels = tuple(f"{n:03d}" for n in range(1, patients + controls + 1))
     study = Study(root / "raw", root / "results", labels[:patients], labels[patients:])
-    layout, painter = study.layout, Painter(study, scale=scale)
+    layout, painter = study.layout, Painter(study)
     write_json(study.raw / "dataset_description.json", {"Name": "made up", "Simulated": simulated})
     write_json(layout.derivatives / "dataset_description.json", {"Name": "made up", "Simulated": simulated})
     for sub in images:
@@ -164,7 +168,9 @@ def make_study(
         LinearTransform.identity().write(layout.transform(sub, "t1", "T1wt1", "T1wt0"))
         painter.patient(sub, ("t0", "t1"), (*SYSTEMS[1:], "retest"))
     _roster(study).write(study.index)
-    tables(study)
+    _models(study)
+    if scored:
+        tables(study)
     return study
 
 
@@ -210,7 +216,6 @@ def tables(study: Study) -> None:
             clinical.append({**who, **scores, **row})
     write_table(layout.table("clinical_table"), columns.CLINICAL_TABLE, clinical, [])
     _score_tables(study, random, everybody, indices)
-    _models(study)
 
 
 def _score_tables(
@@ -308,3 +313,9 @@ def _models(study: Study) -> None:
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     """One study for all tests that only read it."""
     return make_study(tmp_path_factory.mktemp("study"))
+
+
+@pytest.fixture(scope="session")
+def build_study() -> Callable[..., Study]:
+    """The builder itself, for tests that change their study."""
+    return make_study

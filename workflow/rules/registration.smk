@@ -109,7 +109,7 @@ rule template:
         mem_mb=1000,
         runtime=5,
     shell:
-        "myelosynth mni-template {output} --resolution 2 > {log} 2>&1"
+        "myelosynth mni-template {output} --resolution 4 > {log} 2>&1"
 
 
 rule register_template:

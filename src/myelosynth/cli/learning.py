@@ -10,6 +10,7 @@ from myelosynth.cli.app import app
 if TYPE_CHECKING:
     import torch
 
+    from myelosynth.synthesis.checkpoints import Checkpoint
     from myelosynth.synthesis.system import PredictionInputs, TrainingJob
 
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda; auto takes CUDA where there is one")]
@@ -115,7 +116,7 @@ def predict(
         outputs.append((out_std, prediction.std))
     for path, values in outputs:
         save_volume(path, values, inputs.grid)
-        _write_prediction_sidecar(path, checkpoint, list(paths.values()), mask)
+        _write_prediction_sidecar(path, trained, checkpoint, [*paths.values(), mask])
 
 
 @app.command("compare-images")
@@ -219,13 +220,12 @@ def _write_training_sidecar(job: "TrainingJob", report: dict[str, Any], sources:
     Provenance("train", "torch", torch.__version__, sources, settings, fields).write(path)
 
 
-def _write_prediction_sidecar(image: Path, checkpoint: Path, sources: list[Path], mask: Path) -> None:
+def _write_prediction_sidecar(image: Path, trained: "Checkpoint", checkpoint: Path, sources: list[Path]) -> None:
     import torch
 
-    from myelosynth.bids.sidecar import Provenance, bids_uri
-    from myelosynth.synthesis.checkpoints import file_sha256, load_checkpoint
+    from myelosynth.bids.sidecar import Provenance
+    from myelosynth.synthesis.checkpoints import file_sha256
 
-    trained = load_checkpoint(checkpoint)
     fields = {
         "Synthetic": True,
         "Task": trained.task,
@@ -235,7 +235,20 @@ def _write_prediction_sidecar(image: Path, checkpoint: Path, sources: list[Path]
         "Seed": trained.seed,
         "CheckpointSha256": file_sha256(checkpoint),
         "SplitSha256": trained.split_sha256,
-        "SpatialReference": bids_uri(mask.absolute(), image),
+        "SpatialReference": _spatial_reference(sources[-1], image),
         "SkullStripped": True,
+        "Units": "1",
     }
-    Provenance("predict", "torch", torch.__version__, [checkpoint, *sources, mask], {}, fields).write(image)
+    Provenance("predict", "torch", torch.__version__, [checkpoint, *sources], {}, fields).write(image)
+
+
+def _spatial_reference(mask: Path, image: Path) -> str:
+    """The image that defines the grid: the mask's own reference where its sidecar names one, else the mask."""
+    from myelosynth.bids.names import sidecar_path
+    from myelosynth.bids.sidecar import bids_uri, dataset_root, read_json
+
+    sidecar, root = sidecar_path(mask), dataset_root(mask.absolute().parent)
+    named = str(read_json(sidecar).get("SpatialReference", "")) if sidecar.is_file() else ""
+    if root and named.startswith("bids::"):
+        return bids_uri(root / named.removeprefix("bids::"), image)
+    return bids_uri(mask, image)

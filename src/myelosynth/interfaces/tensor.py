@@ -6,9 +6,12 @@ from typing import Any
 
 import numpy as np
 from nipype.interfaces.base import BaseInterfaceInputSpec, File, SimpleInterface, TraitedSpec, traits
+from numpy.typing import NDArray
 
 from myelosynth import __version__
 from myelosynth.bids.sidecar import Provenance
+from myelosynth.images.grid import Grid
+from myelosynth.images.transform import LinearTransform
 from myelosynth.images.volume import load_mask, load_volume, save_volume
 from myelosynth.interfaces.motion import realign, rigid_motion, summary
 from myelosynth.physics.gradients import B0_THRESHOLD, read_bvals, read_gradients
@@ -54,7 +57,7 @@ class TensorFitInputs(BaseInterfaceInputSpec):
     ad = File(mandatory=True, desc="axial diffusivity, mm2/s")
     md = File(mandatory=True, desc="mean diffusivity, mm2/s")
     denoise = traits.Bool(False, usedefault=True, desc="Marchenko-Pastur PCA first")
-    motion = traits.Bool(False, usedefault=True, desc="register volumes to the mean b0, rotate b-vectors")
+    motion = traits.Bool(False, usedefault=True, desc="register volumes to the first b0, rotate b-vectors")
 
 
 class TensorFitOutputs(TraitedSpec):
@@ -75,8 +78,7 @@ class TensorFit(SimpleInterface):
         if self.inputs.denoise:
             data = denoise(data, np.ones(mask.shape, bool) if self.inputs.motion else mask)
         if self.inputs.motion:
-            fixed = data[..., gradients.b0].mean(-1)
-            motion = [rigid_motion(data[..., n], fixed, series.grid) for n in range(data.shape[3])]
+            motion = diffusion_motion(data, gradients.b0, series.grid)
             data = realign(data, series.grid, motion)
             gradients = gradients.rotated(np.stack([transform.matrix[:3, :3] for transform in motion]))
             fields |= {"Motion": summary(motion, series.grid)}
@@ -84,7 +86,7 @@ class TensorFit(SimpleInterface):
         settings = {
             "fit": "WLS",
             "denoise": "MP-PCA" if self.inputs.denoise else None,
-            "motion": "ANTs rigid to mean b0, b-vectors rotated" if self.inputs.motion else None,
+            "motion": "ANTs rigid to the first b0, b-vectors rotated" if self.inputs.motion else None,
             "eddy_and_susceptibility": "not corrected",
         }
         record = Provenance("diffusion tensor", "dipy", version("dipy"), sources, settings, fields)
@@ -94,3 +96,19 @@ class TensorFit(SimpleInterface):
             record.write(out, Units="1" if name == "fa" else "mm2/s")
             self._results[name] = str(out)
         return runtime
+
+
+def diffusion_motion(data: NDArray[np.float32], unweighted: NDArray[np.bool_], grid: Grid) -> list[LinearTransform]:
+    """Pull transforms, position of the first unweighted volume to each volume of a series (X, Y, Z, N).
+
+    Unweighted volumes go to the first of them, then the weighted ones to the mean of those realigned.
+    """
+    b0 = np.flatnonzero(unweighted)
+    first = data[..., b0[0]]
+    motion = [LinearTransform.identity()] * data.shape[3]
+    for n in b0[1:]:
+        motion[n] = rigid_motion(data[..., n], first, grid)
+    fixed = realign(data[..., b0], grid, [motion[n] for n in b0]).mean(-1)
+    for n in np.flatnonzero(~unweighted):
+        motion[n] = rigid_motion(data[..., n], fixed, grid)
+    return motion

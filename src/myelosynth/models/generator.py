@@ -18,6 +18,9 @@ class Generator(nn.Module):
     Feature maps are width * (1, 2, 4, 8, 16). Attention sits behind the second ResDown and behind the second ResUp,
     where a 64^3 patch has 16^3 voxels and 4 * width channels. At width 16 with four inputs: 5,734,915 parameters.
     With attention=False and residual=False it is our 3D U-Net (after Sikka 2018).
+
+    Normalised MRI is 0 outside the brain and nowhere else in all channels at once; there the output is 0 as well
+    (our choice: the images are skull-stripped, so no loss and no discriminator should dwell on the background).
     """
 
     def __init__(
@@ -58,7 +61,8 @@ class Generator(nn.Module):
             features = block(features, skips.pop())
             if level == ATTENTION_LEVEL and self.attention:
                 features = self.attention["decoder"](features)
-        return torch.relu(self.head(features).float())
+        brain = (x != 0).any(1, keepdim=True)
+        return torch.relu(self.head(features).float()) * brain
 
 
 class Cascade(nn.Module):

@@ -11,7 +11,7 @@ LOAD_QUARTILES_ML = ((0.0, 1.0), (0.25, 2.0), (0.5, 14.0), (0.75, 28.0), (1.0, 5
 DEMYELINATED_SHARE = (0.55, 0.70)
 REMYELINATION = (0.08, 0.22)
 DEMYELINATION = (0.02, 0.12)
-_EDSS_MEAN, _EDSS_PER_SD, _EDSS_PER_AGE_SD, _EDSS_NOISE = 3.2, -1.1, 0.25, 0.85
+_EDSS_MEAN, _EDSS_PER_SD, _EDSS_PER_AGE_SD, _EDSS_NOISE = 3.2, -1.1, 0.25, 1.05
 _AGE = {"patient": (31.4, 5.6, 12 / 18), "control": (29.4, 6.3, 8 / 10)}
 
 
@@ -42,7 +42,7 @@ class Person:
 def person(settings: Settings, participant: str) -> Person:
     """Draw one participant; ages and sexes follow wei2020 section 2.4, scores follow remyelination, not demyelination.
 
-    EDSS = 3.2 - 1.1 z(remyelination) + .25 z(age) + noise of .85, in steps of .5, with z over the fixed population, so
+    EDSS = 3.2 - 1.1 z(remyelination) + .25 z(age) + noise of 1.05, in steps of .5, with z over the fixed population, so
     that one participant's score depends on nobody else.
     """
     group = dict(settings.cohort.participants())[participant]

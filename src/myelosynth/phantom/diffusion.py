@@ -49,7 +49,7 @@ def diffusion_series(
     mean = [sampler(part) / base for part in tensor]
     bvals, directions = gradient_table()
     noise = float(base[sampler(anatomy.white) > 0.95].mean()) / SNR
-    series = np.empty((*base.shape, bvals.size), np.int16)
+    series = np.empty((*base.shape, bvals.size), np.int16, order="F")
     to_subject = _rotation(sampler.offset)
     for volume, (b, direction) in enumerate(zip(bvals, directions @ to_subject.T, strict=True)):
         exponent = np.zeros_like(base)
@@ -85,10 +85,10 @@ def _tensor_maps(anatomy: Anatomy, latents: Latents) -> tuple[Map, list[Map]]:
     trace = isotropic["grey"] * GREY.diffusivity + isotropic["csf"] * CSF.diffusivity + outside * free[anatomy.head]
     unweighted[inside] += white
     radial, axial = white_tensor(latents, inside)
-    coherence = 1 + 0.2 * np.clip(regional_field(anatomy, "coherence", 20.0)[inside], -2, 2)
+    coherence = 1 + 0.2 * np.clip(regional_field(anatomy, "coherence", 20.0, inside), -2, 2)
     spread = (axial - radial) * coherence
     radial = (2 * radial + axial - spread) / 3
-    fibre = np.stack([regional_field(anatomy, f"fibre {axis}", 45.0)[inside] for axis in "xyz"])
+    fibre = np.stack([regional_field(anatomy, f"fibre {axis}", 45.0, inside) for axis in "xyz"])
     fibre /= np.linalg.norm(fibre, axis=0)
     parts = []
     for row, column in _PAIRS:

@@ -52,7 +52,10 @@ class Disease:
 def healthy(settings: Settings, participant: str, anatomy: Anatomy) -> Disease:
     """A control: regional myelin shared by everybody, a little of one's own, and PET-only biology."""
     random = settings.random(participant, "white matter")
-    expected = 1 + 0.04 * regional_field(anatomy, "myelin", 30.0)
+    white = anatomy.white > 0
+    expected = _replace(
+        np.ones(white.shape, np.float32), white, 1 + 0.04 * regional_field(anatomy, "myelin", 30.0, white)
+    )
     myelin = expected + 0.03 * smooth_field(random, anatomy.grid, 25.0)
     axon = 1 + 0.03 * smooth_field(random, anatomy.grid, 20.0)
     oedema = np.abs(smooth_field(random, anatomy.grid, 20.0)) * np.float32(0.03)
@@ -126,10 +129,11 @@ def _shared_field(name: str, fwhm_mm: float) -> Map:
     return smooth_field(np.random.default_rng(np.random.SeedSequence(seed)), box_grid((4.0,) * 3), fwhm_mm)
 
 
-def regional_field(anatomy: Anatomy, name: str, fwhm_mm: float) -> Map:
-    """A smooth unit field fixed in template space, the same regional pattern in everybody."""
+def regional_field(anatomy: Anatomy, name: str, fwhm_mm: float, inside: NDArray[np.bool_]) -> Map:
+    """A smooth unit field fixed in template space, the same regional pattern in everybody, at the voxels (n,) of a
+    mask."""
     grid = box_grid((4.0,) * 3)
-    where = [(part - grid.affine[a, 3]) / 4.0 for a, part in enumerate(anatomy.template)]
+    where = [(part[inside] - grid.affine[a, 3]) / 4.0 for a, part in enumerate(anatomy.template)]
     return ndimage.map_coordinates(_shared_field(name, fwhm_mm), where, order=1, mode="nearest")
 
 

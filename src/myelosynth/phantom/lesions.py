@@ -1,5 +1,6 @@
 """Where lesions lie: a parametric generator, or real masks scaled to the template's brain."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from myelosynth.images.volume import open_image
 from myelosynth.phantom.anatomy import Anatomy
 from myelosynth.phantom.geometry import Map, smooth_field, world_axes
 from myelosynth.phantom.settings import Settings
+from myelosynth.phantom.template import load_template
 
 MASK_SHAPE = (182, 218, 182)
 MASK_CENTRE_MM, MASK_EXTENT_MM = (0.5, -23.0, 6.0), (128.0, 155.0, 122.0)
@@ -22,6 +24,7 @@ TEMPLATE_CENTRE_MM, TEMPLATE_EXTENT_MM = (0.0, -17.0, 5.0), (144.0, 180.0, 154.0
 
 _KINDS = {"periventricular": 0.5, "juxtacortical": 0.2, "deep": 0.3}
 _REACH = 2.0
+_LEAST_WHITE = 0.3
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,9 +110,11 @@ def mask_of(folder: Path, participant: str) -> Path:
 
 
 def mask_load_ml(path: Path) -> float:
-    """Lesion load of a real mask in ml once it is scaled to the template's brain."""
-    voxels = int((np.asarray(_open_mask(path).dataobj) > 0.5).sum())
-    return voxels * float(np.prod(np.divide(TEMPLATE_EXTENT_MM, MASK_EXTENT_MM))) / 1000
+    """Lesion load in ml of a real mask scaled to the template's brain, without its voxels in template grey or CSF."""
+    shared = load_template()
+    where = [np.broadcast_to(axis, shared.grid.shape) for axis in world_axes(shared.grid)]
+    inside = _at_template(_open_mask(path), where) & (shared.white > _LEAST_WHITE)
+    return float(inside.sum() * shared.grid.voxel_volume / 1000)
 
 
 def _open_mask(path: Path) -> nib.spatialimages.SpatialImage:
@@ -121,14 +126,20 @@ def _open_mask(path: Path) -> nib.spatialimages.SpatialImage:
 
 
 def _real_mask(path: Path, anatomy: Anatomy) -> NDArray[np.bool_]:
-    """The mask at every working voxel, through template coordinates; kept where there is white matter or rim."""
-    image = _open_mask(path)
-    scale = np.divide(MASK_EXTENT_MM, TEMPLATE_EXTENT_MM)
-    world = [(anatomy.template[a] - TEMPLATE_CENTRE_MM[a]) * scale[a] + MASK_CENTRE_MM[a] for a in range(3)]
-    inverse = np.linalg.inv(Grid.of(image).affine)
-    voxels = [sum(inverse[a, b] * world[b] for b in range(3)) + inverse[a, 3] for a in range(3)]
-    mask = ndimage.map_coordinates(np.asarray(image.dataobj, np.float32), voxels, order=1, mode="constant")
-    lesions = (mask > 0.5) & (anatomy.white > 0.3)
+    """The mask at every working voxel, through template coordinates, kept where there is white matter."""
+    lesions = _at_template(_open_mask(path), anatomy.template) & (anatomy.white > _LEAST_WHITE)
     if not lesions.any():
         raise InputError("lesion mask misses the white matter", path, "0 voxels left", "check that it is in MNI space")
     return lesions
+
+
+def _at_template(image: nib.spatialimages.SpatialImage, where: Sequence[Map]) -> NDArray[np.bool_]:
+    """The mask at template coordinates (three maps, mm), through the scaling between the two brain boxes."""
+    scale = np.divide(MASK_EXTENT_MM, TEMPLATE_EXTENT_MM)
+    world = [(where[a] - TEMPLATE_CENTRE_MM[a]) * scale[a] + MASK_CENTRE_MM[a] for a in range(3)]
+    inverse = np.linalg.inv(Grid.of(image).affine)
+    voxels = [
+        inverse[a, 0] * world[0] + inverse[a, 1] * world[1] + inverse[a, 2] * world[2] + inverse[a, 3] for a in range(3)
+    ]
+    mask = np.asarray(image.dataobj, np.float32)
+    return np.asarray(ndimage.map_coordinates(mask, voxels, order=1, mode="constant") > 0.5)

@@ -133,7 +133,8 @@ def bias_field(random: np.random.Generator, grid: Grid) -> Map:
 def rician(random: np.random.Generator, image: Map, sigma: float) -> Map:
     """Magnitude of the image plus complex Gaussian noise of standard deviation `sigma` per channel."""
     real = image + sigma * random.standard_normal(image.shape, dtype=np.float32)
-    return np.hypot(real, sigma * random.standard_normal(image.shape, dtype=np.float32))
+    imaginary = sigma * random.standard_normal(image.shape, dtype=np.float32)
+    return np.sqrt(real * real + imaginary * imaginary)
 
 
 def scanner_units(image: Map) -> NDArray[np.int16]:

@@ -103,7 +103,7 @@ def dynamic_series(
     sigma = [NOISE_FWHM_MM / FWHM_PER_SIGMA / size for size in voxel_mm]
     unit = float(np.prod([_kernel_norm(part) for part in sigma]))
     spread = np.sqrt(_noise_shape(frames)) * scale / unit
-    series = np.empty((*r1.shape, frames.start_s.size), np.int16)
+    series = np.empty((*r1.shape, frames.start_s.size), np.int16, order="F")
     head = r1 > 0.01
     for frame in range(frames.start_s.size):
         activity = np.zeros(r1.shape, np.float32)

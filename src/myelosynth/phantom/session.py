@@ -198,7 +198,10 @@ class Session:
         anatomy = self.anatomy
         values = anatomy.grey * GREY.r1 + anatomy.csf * CSF.r1
         values += anatomy.outside * np.array([tissue.r1 for tissue in HEAD], np.float32)[anatomy.head]
-        return values + anatomy.white * WHITE.r1 * (1 + 0.06 * regional_field(anatomy, "perfusion", 30.0))
+        inside = anatomy.white > 0
+        regional = 1 + 0.06 * regional_field(anatomy, "perfusion", 30.0, inside)
+        values[inside] += anatomy.white[inside] * WHITE.r1 * regional
+        return values
 
     def _save_truth(
         self, name: str, data: NDArray, grid: Grid, text: str, dtype: type[np.generic] = np.float32

@@ -68,7 +68,7 @@ class Settings:
     @property
     def working_voxel(self) -> float:
         """Spacing in mm of the lattice on which the anatomy is computed: finer than every image made from it."""
-        return 1.0 if self.resolution is None else max(1.0, 0.6 * self.resolution)
+        return 1.0 if self.resolution is None else max(1.0, 0.65 * self.resolution)
 
     def voxel(self, image: str) -> tuple[float, float, float]:
         """Voxel size in mm of one kind of image."""

@@ -97,14 +97,14 @@ def change_examples(cohort: CohortInputs) -> list[tuple[str, Picture]]:
         "in between": order[len(order) // 2],
         "demyelination prevails": order[-1],
     }
-    examples: dict[str, tuple[str, Picture]] = {}
-    for words, participant in chosen.items():
+    examples: list[tuple[str, Picture]] = []
+    for participant, words in {participant: words for words, participant in reversed(chosen.items())}.items():
         sub = participant.removeprefix("sub-")
         analysis = Analysis.of(cohort.layout, sub, cohort.main)
         picture = change_maps(analysis, ["true", cohort.main]) if analysis else None
-        if isinstance(picture, Picture) and participant not in examples:
-            examples[participant] = (f"{participant}: {words}", picture)
-    return list(examples.values())
+        if isinstance(picture, Picture):
+            examples.insert(0, (f"{participant}: {words}", picture))
+    return examples
 
 
 def page_links(cohort: CohortInputs, out: Path) -> list[PersonLinks]:

@@ -119,7 +119,7 @@ def dvr_maps(analysis: Analysis, system: str) -> Picture | Gap:
     present = [(label, data) for label, data in images if data is not None]
     if not present:
         return Gap("DVR maps", "neither a measured nor a predicted DVR is there")
-    box = box_of(analysis.brain, 2)
+    box = box_of(analysis.brain, analysis.sizes, 3)
     cuts = analysis.cuts(box, 5)
     low, high = _dvr_scale([data for _, data in present], analysis.brain)
     shown, outline = analysis.brain[box], analysis.outline(box)
@@ -154,7 +154,7 @@ def _dvr_scale(images: Sequence[NDArray], brain: NDArray[np.bool_]) -> tuple[flo
 def agreement_maps(analysis: Analysis, systems: Sequence[str]) -> Picture | Gap:
     """Demyelinated voxels of each system against the measured PET, as figure 3B of wei2020."""
     rows = []
-    box = box_of(analysis.lesions, 8)
+    box = box_of(analysis.lesions, analysis.sizes, 12)
     cuts = analysis.cuts(box, 4)
     for ses in (BASELINE, FOLLOW_UP):
         truth = analysis.labels(analysis.layout.demyelinated("true", analysis.sub, ses))
@@ -174,7 +174,7 @@ def agreement_maps(analysis: Analysis, systems: Sequence[str]) -> Picture | Gap:
 
 def change_maps(analysis: Analysis, systems: Sequence[str]) -> Picture | Gap:
     """Change classes between t0 and t1 from each system, as figure 6 of wei2020."""
-    box = box_of(analysis.lesions, 8)
+    box = box_of(analysis.lesions, analysis.sizes, 12)
     cuts = analysis.cuts(box, 4)
     rows = [Row(f"{analysis.background_name} of t0", cuts, [analysis.base(box)])]
     for system in systems:

@@ -61,7 +61,8 @@ def mosaic(
             top -= height
         for bar in bars:
             _draw_bar(figure, bar, (tops[bar.first][0] - _HEAD, tops[bar.last][1]), (width, total))
-        return png_uri(figure)
+        coloured = any(layer.kind == "labels" or layer.shown is not None for row in rows for layer in row.layers)
+        return png_uri(figure, true_colour=coloured)
 
 
 def _draw_row(
@@ -79,9 +80,9 @@ def _draw_row(
     if row.label:
         figure.text(left / page[0], (top - 0.17) / page[1], row.label, color="white", fontsize=8.5)
         top -= _HEAD
-    for cut, (width, height) in zip(row.cuts, panels, strict=True):
+    for number, (cut, (width, height)) in enumerate(zip(row.cuts, panels, strict=True)):
         place = (left / page[0], (top - scale * height) / page[1], scale * width / page[0], scale * height / page[1])
-        draw_cut(figure.add_axes(place), row.layers, cut, sizes)
+        draw_cut(figure.add_axes(place), row.layers, cut, sizes, sides=number == 0)
         left += scale * width + _GAP
 
 

@@ -72,14 +72,19 @@ def svg_uri(figure: Figure) -> str:
     return f"data:image/svg+xml;base64,{base64.b64encode(stream.getvalue()).decode()}"
 
 
-def png_uri(figure: Figure, dpi: int = 110) -> str:
-    """A figure as a PNG data URI of at most 255 colours, small and the same bytes each time."""
+def png_uri(figure: Figure, true_colour: bool, dpi: int = 110) -> str:
+    """A figure as a PNG data URI, the same bytes each time; of at most 255 colours unless `true_colour`.
+
+    A palette makes grey pictures a third of their size; it would change the colours of maps and labels.
+    """
     from PIL import Image
 
     stream, small = io.BytesIO(), io.BytesIO()
     figure.savefig(stream, format="png", dpi=dpi, metadata={"Software": None})
     stream.seek(0)
-    image = Image.open(stream).convert("RGB").quantize(255, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    image = Image.open(stream).convert("RGB")
+    if not true_colour:
+        image = image.quantize(255, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     image.save(small, format="PNG", optimize=True)
     return f"data:image/png;base64,{base64.b64encode(small.getvalue()).decode()}"
 

@@ -33,7 +33,7 @@ def dice_boxes(cohort: CohortInputs) -> Picture | Gap:
                 values = here[here["system"] == one.key]["dice"].to_numpy(float)
                 if values.size:
                     _box(ax, values, row, palette[one.key])
-            ax.set_title(words.replace(", ", ",\n"))
+            ax.set_title(words)
             ax.set_xlim(0, 1)
             ax.set_xlabel("DICE (0 to 1)")
         axes[0][0].set_yticks(range(len(systems)), [one.name for one in systems])

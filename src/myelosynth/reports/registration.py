@@ -18,9 +18,9 @@ from myelosynth.images.transform import LinearTransform
 from myelosynth.images.volume import load_mask, load_volume, open_image
 from myelosynth.reports.mosaic import Row, mosaic
 from myelosynth.reports.page import Gap, Picture
-from myelosynth.reports.sidecars import engine_of, fact, record_of
+from myelosynth.reports.sidecars import engine_of, record_of
 from myelosynth.reports.slices import Box, Layer, box_of, closest_ras, even_cuts, window
-from myelosynth.reports.tables import Table, number
+from myelosynth.reports.tables import MISSING, Table, number, word
 
 EARLY_SECONDS = 600.0
 _CONTRASTS = {"flair": "FLAIR", "t2": "T2w", "mt": "MToff", "dwi": "DWI", "b0": "DWI", "pet": "PET", "dvr": "PET"}
@@ -136,7 +136,7 @@ def _early_frames(path: Path) -> list[int]:
 
 def _pair(label: str, image: tuple[NDArray, Grid], fixed: Fixed, transform: LinearTransform) -> Pair:
     brain, sizes = closest_ras(fixed.brain, fixed.grid)
-    box = box_of(brain, 6)
+    box = box_of(brain, sizes, 8)
     uris = []
     for pull in (LinearTransform.identity(), transform):
         uris.append(_over(resample(image[0], image[1], fixed.grid, pull), fixed, box, sizes))
@@ -163,21 +163,22 @@ def transform_table(layout: Layout, sub: str, ses: str) -> Table:
     rows, classes = [], []
     for path in transforms(layout, sub, ses):
         record = record_of(path)
-        fallback = fact(record, "fallback")
+        fallback = record.get("Fallback")
+        told = f"yes: {record.get('FallbackReason') or 'no reason recorded'}" if fallback else "no"
         rows.append(
             [
                 f"{entities_of(path)['from']} to {entities_of(path)['to']}",
                 engine_of(record) or "not recorded",
-                number(fact(record, "cost", "before") or fact(record, "cost", "initial"), 4),
-                number(fact(record, "cost", "after") or fact(record, "cost", "final"), 4),
-                {True: "yes: boundary-based result rejected", False: "no"}.get(fallback, "not used"),
+                word(record.get("Cost")),
+                number(record.get("CostBefore"), 4),
+                number(record.get("CostAfter"), 4),
+                MISSING if fallback is None else told,
             ]
         )
-        classes.append("warn" if fallback is True else "")
-    return Table(
-        ("Transform", "Engine", "Boundary cost before", "Boundary cost after", "Fallback to rigid"),
-        rows,
-        "Registrations of this session. The boundary cost is that of boundary-based registration: lower is better.",
-        classes,
-        text_columns=2,
+        classes.append("warn" if fallback else "")
+    notes = (
+        "Lower cost is better. Fallback: the boundary-based result was rejected and the rigid start was kept. "
+        "Transforms without costs are chains of others.",
     )
+    heads = ("Transform", "Engine", "Cost", "Cost before", "Cost after", "Fallback")
+    return Table(heads, rows, "Registrations of this session", classes, notes, text_columns=3)

@@ -15,8 +15,8 @@ PUBLISHED_NOTE = "* Published values, mean (SD): other data, not comparable."
 MAPS = (
     ("ses-t0", "demyelinated", "demyelinated, t0"),
     ("ses-t1", "demyelinated", "demyelinated, t1"),
-    ("change", "demyelinating", "demyelinating, t0 to t1"),
-    ("change", "remyelinating", "remyelinating, t0 to t1"),
+    ("change", "demyelinating", "demyelinating"),
+    ("change", "remyelinating", "remyelinating"),
 )
 # metric, group, head, digits
 WHOLE = (("mse", "all", "MSE (DVR²)", 4), ("psnr", "all", "PSNR (dB)", 2), ("ssim", "all", "SSIM", 3))

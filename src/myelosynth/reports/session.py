@@ -23,10 +23,17 @@ from myelosynth.reports.slices import (
     fullest_cuts,
     window,
 )
-from myelosynth.reports.tables import Table, count, number
+from myelosynth.reports.tables import Table, number
 
 TISSUES = (("CSF", "#56B4E9"), ("GM", "#E69F00"), ("WM", "#F0E442"))
 LESION_COLOUR = "#FF5C5C"
+USUAL = {  # wide on purpose: what falls outside deserves a look, not a verdict
+    "Brain volume": (1000.0, 1700.0),
+    "Left-right symmetry of the brain mask": (0.9, 1.0),
+    "CSF volume": (50.0, 450.0),
+    "Grey matter volume": (400.0, 900.0),
+    "White matter volume": (300.0, 750.0),
+}
 
 
 def write_session_page(layout: Layout, raw_root: Path, index: SessionIndex, sub: str, ses: str, out: Path) -> None:
@@ -70,56 +77,66 @@ def mirror_dice(mask: NDArray[np.bool_]) -> float:
 
 
 def number_table(layout: Layout, sub: str, ses: str) -> Table:
-    """Brain volume, symmetry, tissue and lesion volumes of a session."""
-    rows: list[list[str]] = []
+    """Volumes of brain, tissues and lesions, and the brain mask's symmetry; rows out of the usual range are marked."""
+    found: list[tuple[str, float, str]] = []
+    passed = None
     path = layout.brain_mask(sub, ses)
     if path.is_file():
         brain, grid = load_mask(path), Grid.of(open_image(path))
-        ordered, _ = closest_ras(brain, grid)
-        rows.append(["Brain volume", number(brain.sum() * grid.voxel_volume / 1000, 1), "ml", "adults: 1000 to 1700"])
-        rows.append(["Left-right symmetry of the brain mask", number(mirror_dice(ordered)), "DICE", "above 0.95"])
+        found.append(("Brain volume", brain.sum() * grid.voxel_volume / 1000, "ml"))
+        found.append(("Left-right symmetry of the brain mask", mirror_dice(closest_ras(brain, grid)[0]), "DICE"))
+        passed = record_of(path).get("QualityControl", {}).get("Passed")
     for label, words in (("CSF", "CSF volume"), ("GM", "Grey matter volume"), ("WM", "White matter volume")):
         path = layout.probseg(sub, ses, label)
         if path.is_file():
             volume = load_volume(path)
-            rows.append([words, number(float(volume.data.sum()) * volume.grid.voxel_volume / 1000, 1), "ml", ""])
+            found.append((words, float(volume.data.sum()) * volume.grid.voxel_volume / 1000, "ml"))
     path = layout.label_mask(sub, ses, "L", desc="manual")
     if path.is_file():
         lesions, grid = load_mask(path, allow_empty=True), Grid.of(open_image(path))
-        rows.append(["Lesion load", number(lesions.sum() * grid.voxel_volume / 1000, 1), "ml", ""])
-        rows.append(["Lesion voxels in T1w space", count(lesions.sum()), "voxels", ""])
-    return Table(("Quantity", "Value", "Unit", "Usual range"), rows, "Numbers of this session.")
+        found.append(("Lesion load in T1w space", lesions.sum() * grid.voxel_volume / 1000, "ml"))
+    rows, classes = [], []
+    for words, value, unit in found:
+        low, high = USUAL.get(words, (0.0, float("inf")))
+        usual = f"{low:g} to {high:g}" if words in USUAL else ""
+        rows.append([words, number(value, 1 if unit == "ml" else 3), unit, usual])
+        classes.append("" if low <= value <= high else "warn")
+    if passed is not None:
+        rows.append(["Plausibility gate of the brain extraction", "passed" if passed else "NOT passed", "", "passed"])
+        classes.append("" if passed else "warn")
+    return Table(("Quantity", "Value", "Unit", "Usual in adults"), rows, "Numbers of this session", classes)
 
 
 def contrast_table(layout: Layout, index: SessionIndex, sub: str, ses: str) -> Table:
     """What the session has, what became of it, and what was skipped and why."""
     listed = {r.contrast: r for r in index.rows if r.participant_id == f"sub-{sub}" and r.session_id == f"ses-{ses}"}
+    transforms = {"MTon": "MT", "MToff": "MT", "DWI": "DWI", "PET": "PET"}
+    maps = {"MTon": "MTR", "MToff": "MTR", "DWI": "FA", "PET": "DVR"}
     products = {
         "T1w": layout.anat(sub, ses, "T1w"),
         "T2w": layout.anat(sub, ses, "T2w", "T1w"),
         "FLAIR": layout.anat(sub, ses, "FLAIR", "T1w"),
-        "MTon": layout.source(sub, ses, "MTR"),
-        "MToff": layout.source(sub, ses, "MTR"),
-        "DWI": layout.source(sub, ses, "FA"),
-        "PET": layout.source(sub, ses, "DVR"),
         "lesions": layout.label_mask(sub, ses, "L", desc="manual"),
+        **{contrast: layout.transform(sub, ses, name, "T1w") for contrast, name in transforms.items()},
     }
     rows, classes = [], []
     for contrast in CONTRASTS:
         product = products[contrast]
         there = contrast in listed and listed[contrast].status == "present"
         if product.is_file():
-            carried = "" if there else " (from the baseline)" if contrast == "lesions" else " (ready map)"
+            carried = " (from the baseline)" if contrast == "lesions" and not there else ""
             state, why = "processed" + carried, engine_of(record_of(product))
+        elif contrast in maps and not there and layout.source(sub, ses, maps[contrast]).is_file():
+            state, why = f"ready {maps[contrast]} map", engine_of(record_of(layout.source(sub, ses, maps[contrast])))
         elif there:
             state, why = "not processed", "the image is in the data set, its result is not in the results folder"
         else:
             state = "skipped"
             why = "absent from the data set" if contrast in listed else "not expected of this session"
         rows.append([contrast, "present" if there else "absent", state, why])
-        classes.append("" if product.is_file() else "warn" if there else "skipped")
+        classes.append({"skipped": "skipped", "not processed": "warn"}.get(state, ""))
     heads = ("Contrast", "In the data set", "Result", "Engine, or why it was skipped")
-    return Table(heads, rows, "What was processed and what was skipped.", classes, text_columns=4)
+    return Table(heads, rows, "What was processed and what was skipped", classes, text_columns=4)
 
 
 def _brain(layout: Layout, sub: str, ses: str) -> Picture | Gap:
@@ -128,7 +145,8 @@ def _brain(layout: Layout, sub: str, ses: str) -> Picture | Gap:
         return Gap("brain mask over T1w", "the preprocessed T1w or its brain mask is not there")
     volume = load_volume(t1w)
     brain, sizes = closest_ras(load_mask(mask, volume.grid, t1w), volume.grid)
-    data, _ = closest_ras(volume.data, volume.grid)
+    box = box_of(brain, sizes, 18)
+    brain, data = brain[box], closest_ras(volume.data, volume.grid)[0][box]
     low, high = window(data, brain)
     layers = [Layer("image", data, low=low, high=high), Layer("outline", brain, colour=LESION_COLOUR)]
     rows = [
@@ -146,7 +164,7 @@ def _tissue(layout: Layout, sub: str, ses: str) -> Picture | Gap:
         return Gap("tissue contours over T1w", "the T1w, its brain mask or a tissue fraction is not there")
     volume = load_volume(t1w)
     brain, sizes = closest_ras(load_mask(mask, volume.grid, t1w), volume.grid)
-    box = box_of(brain, 4)
+    box = box_of(brain, sizes, 6)
     data = closest_ras(volume.data, volume.grid)[0][box]
     low, high = window(data, brain[box])
     layers = [Layer("image", data, low=low, high=high)]
@@ -171,7 +189,7 @@ def _lesions(layout: Layout, sub: str, ses: str) -> Picture | Gap:
     lesions, sizes = closest_ras(load_mask(mask, grid, t1w, allow_empty=True), grid)
     frame = layout.brain_mask(sub, ses)
     brain = closest_ras(load_mask(frame, grid, t1w), grid)[0] if frame.is_file() else np.ones_like(lesions)
-    box = box_of(brain, 4)
+    box = box_of(brain, sizes, 6)
     cuts = fullest_cuts(lesions[box], 2, 5, gap=max(1, round(6 / sizes[2])))
     outline = Layer("outline", lesions[box], colour=LESION_COLOUR, width=0.7)
     rows, t1w_window = [], None

@@ -53,20 +53,21 @@ class Layer:
 def closest_ras(data: NDArray, grid: Grid) -> tuple[NDArray, tuple[float, float, float]]:
     """Data (X, Y, Z) with axes flipped and permuted to closest RAS, and voxel sizes in mm in that order."""
     orientation = nib.orientations.io_orientation(grid.affine)
-    ordered = nib.orientations.apply_orientation(data, orientation)
+    ordered = data
     sizes = [0.0, 0.0, 0.0]
     for axis, size in zip(orientation[:, 0].astype(int), grid.voxel_sizes, strict=True):
         sizes[axis] = size
     return ordered, (sizes[0], sizes[1], sizes[2])
 
 
-def box_of(mask: NDArray[np.bool_], margin: int = 3) -> Box:
-    """The bounding box of a mask (X, Y, Z) with a margin in voxels; the whole volume for an empty mask."""
+def box_of(mask: NDArray[np.bool_], sizes: Sequence[float], margin_mm: float) -> Box:
+    """The bounding box of a mask (X, Y, Z; voxel `sizes` in mm) with a margin; the whole volume for an empty mask."""
     if not mask.any():
         return (slice(None), slice(None), slice(None))
     found = [np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis))) for axis in range(3)]
-    low = [max(int(f[0]) - margin, 0) for f in found]
-    high = [min(int(f[-1]) + margin + 1, mask.shape[axis]) for axis, f in enumerate(found)]
+    margins = [round(margin_mm / size) for size in sizes]
+    low = [max(int(f[0]) - m, 0) for f, m in zip(found, margins, strict=True)]
+    high = [min(int(f[-1]) + m + 1, n) for f, m, n in zip(found, margins, mask.shape, strict=True)]
     return (slice(low[0], high[0]), slice(low[1], high[1]), slice(low[2], high[2]))
 
 

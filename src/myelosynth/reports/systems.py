@@ -7,9 +7,9 @@ _CANDIDATES = (PREDICTED_COLOUR, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#3
 
 _KNOWN = {
     "true": ("Measured PET", "truth"),
-    "retest": ("Retest: second PET noise draw", "ceiling"),
+    "retest": ("Retest (second noise draw)", "ceiling"),
     "noise-free": ("Noise-free PET", "ceiling"),
-    "mean-atlas": ("Mean of training controls (atlas)", "floor"),
+    "mean-atlas": ("Atlas of training controls", "floor"),
     "region-mean": ("Regional training mean", "floor"),
     "ridge": ("Ridge regression", "floor"),
     "all-positive": ("All lesion voxels positive", "floor"),

@@ -52,12 +52,13 @@ def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame | None:
 def number(value: Any, digits: int = 3, sign: bool = False) -> str:
     """A number as text, a dash for None and NaN.
 
-    >>> number(0.12345), number(None), number(-2.0, 1), number(2.0, 1, sign=True)
-    ('0.123', '–', '−2.0', '+2.0')
+    >>> number(0.12345), number(None), number(-2.0, 1), number(2.0, 1, sign=True), number(-0.001, 1, sign=True)
+    ('0.123', '–', '−2.0', '+2.0', '0.0')
     """
     if value is None or (isinstance(value, float | np.floating) and not np.isfinite(value)):
         return MISSING
-    text = f"{float(value):+.{digits}f}" if sign else f"{float(value):.{digits}f}"
+    rounded = round(float(value), digits) + 0.0  # adding 0 turns -0.0 into 0.0
+    text = f"{rounded:+.{digits}f}" if sign and rounded else f"{rounded:.{digits}f}"
     return text.replace("-", "−")
 
 

@@ -35,11 +35,11 @@ class Dataset(Strict):
 class Engines(Strict):
     """The engine of every imaging step, by name."""
 
-    n4: str
-    brain: str
-    registration: str
-    bbr: str
-    tissue: str
+    n4: Literal["antspyx", "ants"]
+    brain: Literal["deepbet", "bet", "synthstrip"]
+    registration: Literal["antspyx", "flirt"]
+    bbr: Literal["myelosynth", "flirt"]
+    tissue: Literal["dipy", "fast", "freesurfer"]
 
 
 class Registration(Strict):

@@ -42,16 +42,20 @@ class PatchPlan:
 def patch_source(
     images: NDArray[np.float32], mask: NDArray[np.bool_], regions: NDArray[np.uint8], least: int, device: torch.device
 ) -> PatchSource:
-    """Put a scan on the device, padded with background to `least` voxels a side so that every crop fits."""
-    pads = [max(least - side, 0) for side in mask.shape]
-    width = [(0, pad) for pad in pads]
-    padded = np.pad(images, [(0, 0), *width])
-    labels = np.pad(regions, width, constant_values=OTHER)
+    """Put the brain's bounding box on the device, padded with background to `least` voxels a side for every crop.
+
+    Prediction windows lie in the bounding box too: instance norm sees the same shares of background in both.
+    """
+    box = tuple(slice(int(v.min()), int(v.max()) + 1) for v in np.nonzero(mask))
+    short = [max(least - side, 0) for side in mask[box].shape]
+    pads = [(lack // 2, lack - lack // 2) for lack in short]
+    padded = np.pad(images[(slice(None), *box)], [(0, 0), *pads])
+    labels = np.pad(regions[box], pads, constant_values=OTHER)
     return PatchSource(
         torch.from_numpy(padded).to(device),
         torch.from_numpy(labels).to(device),
-        np.argwhere(mask),
-        np.argwhere(regions == LESION),
+        np.argwhere(np.pad(mask[box], pads)),
+        np.argwhere(labels == LESION),
     )
 
 

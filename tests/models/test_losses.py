@@ -1,0 +1,84 @@
+"""Losses against loops over voxels and numbers worked out by hand."""
+
+import math
+
+import pytest
+import torch
+
+from myelosynth.models.losses import LOSSES, adversarial_loss, discriminator_loss
+from myelosynth.models.regions import LESION, NAWM, OTHER
+
+
+def batch(*rows: list[float]) -> torch.Tensor:
+    """(N, 1, 1, 1, m) from one list per sample."""
+    return torch.tensor(rows, dtype=torch.float32)[:, None, None, None, :]
+
+
+def test_l1_by_hand():
+    assert LOSSES["l1"](batch([1, 2]), batch([0, 4]), batch([0, 0])) == pytest.approx(1.5)
+
+
+def test_nwl1_by_hand():
+    """Equation 4 with n=1, m=4: m_les=1, m_nawm=2, m_other=1; weights 3/4, 1/2, 3/4; differences 1, 2, 3, 4."""
+    regions = batch([LESION, NAWM, NAWM, OTHER])
+    expected = (0.75 * 1 + 0.5 * (2 + 3) + 0.75 * 4) / (2 * 1 * 4)
+    assert LOSSES["nwl1"](batch([1, 2, 3, 4]), torch.zeros(1, 1, 1, 1, 4), regions) == pytest.approx(expected)
+
+
+def test_nwl1_against_a_loop():
+    generator = torch.Generator().manual_seed(0)
+    prediction, target = torch.rand(2, 3, 1, 4, 5, 6, generator=generator)
+    regions = torch.randint(0, 3, (3, 1, 4, 5, 6), generator=generator)
+    n, m = 3, 4 * 5 * 6
+    mean_size = {region: int((regions == region).sum()) / n for region in (LESION, NAWM, OTHER)}
+    total = 0.0
+    for i in range(n):
+        for j in range(m):
+            weight = 1 - mean_size[int(regions[i].flatten()[j])] / m
+            total += weight * abs(float(prediction[i].flatten()[j]) - float(target[i].flatten()[j]))
+    assert float(LOSSES["nwl1"](prediction, target, regions)) == pytest.approx(total / (2 * n * m), rel=1e-5)
+
+
+def test_nwl1_of_one_region_alone_is_zero():
+    """A region that fills every sample has weight 1 - m/m; the empty ones contribute nothing."""
+    assert LOSSES["nwl1"](batch([1, 2]), batch([0, 0]), batch([OTHER, OTHER])) == 0
+
+
+def test_wl1_by_hand():
+    """Sample 1: lesion mean 4, NAWM mean 2, other mean 1; sample 2: no lesion, NAWM mean 3, other mean 5."""
+    prediction = batch([4, 1, 3, 1], [3, 3, 3, 5])
+    regions = batch([LESION, NAWM, NAWM, OTHER], [NAWM, NAWM, NAWM, OTHER])
+    expected = (4 + 2 + 1 + 3 + 5) / (2 * 3)
+    assert LOSSES["wl1"](prediction, torch.zeros_like(prediction), regions) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_lesion_voxel_pulls_harder_with_the_regional_losses(name):
+    prediction = torch.zeros(1, 1, 1, 1, 10, requires_grad=True)
+    regions = batch([LESION] + [NAWM] * 3 + [OTHER] * 6)
+    LOSSES[name](prediction, torch.ones_like(prediction), regions).backward()
+    lesion, nawm, other = prediction.grad.flatten()[[0, 1, 9]].abs()
+    assert lesion == other if name == "l1" else lesion > nawm > other
+
+
+def test_adversarial_loss_uses_the_hard_label():
+    assert float(adversarial_loss(torch.tensor([0.7]))) == pytest.approx(math.log(1 + math.exp(-0.7)))
+
+
+def test_discriminator_labels_are_smoothed_within_their_ranges():
+    """Cross-entropy on a logit x is softplus(x) - label * x, which gives the drawn label back."""
+    torch.manual_seed(0)
+    x, wide = 3.0, 40.0
+    labels = []
+    for _ in range(300):
+        # A fake logit of -40 costs 0.1 * 40 at most; its own label comes from the second call.
+        loss = float(discriminator_loss(torch.tensor([x]), torch.tensor([0.0]), 0.1))
+        labels.append((math.log1p(math.exp(x)) - (2 * loss - math.log(2))) / x)
+    assert 0.9 <= min(labels) < 0.91
+    assert 0.99 < max(labels) <= 1.0 + 1e-5
+    fakes = []
+    for _ in range(300):
+        loss = float(discriminator_loss(torch.tensor([0.0]), torch.tensor([-wide]), 0.1))
+        fakes.append((2 * loss - math.log(2)) / wide)
+    assert -1e-6 <= min(fakes) < 0.01
+    assert 0.09 < max(fakes) <= 0.1 + 1e-6

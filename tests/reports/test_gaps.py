@@ -1,0 +1,159 @@
+"""Pages survive what is not there, and name faults."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from myelosynth.bids.index import SessionIndex
+from myelosynth.bids.names import sidecar_path
+from myelosynth.bids.sidecar import write_json
+from myelosynth.cli.app import app
+from myelosynth.cli.pages import report  # noqa: F401  (registers the commands)
+from myelosynth.errors import InputError
+from myelosynth.reports.cohort import write_cohort_page
+from myelosynth.reports.inputs import CohortInputs
+from myelosynth.reports.patient import write_patient_page
+from myelosynth.reports.provenance import independence
+from myelosynth.reports.session import write_session_page
+from myelosynth.reports.simulated import is_simulated
+
+MAIN = "refiner-cf-sagan-nwl1"
+
+
+@pytest.fixture(scope="module")
+def lean(build_study, tmp_path_factory):
+    """Real patients: T1w, T2w and FLAIR only; no lesion mask, no MT, DWI or PET."""
+    study = build_study(tmp_path_factory.mktemp("lean"), simulated=False, scored=False)
+    layout = study.layout
+    index = SessionIndex.read(study.index, study.raw)
+    kept = [
+        row if row.contrast in ("T1w", "T2w", "FLAIR") else row._replace(path="", status="absent") for row in index.rows
+    ]
+    SessionIndex(study.raw, tuple(kept)).write(study.index)
+    for image in ("MT", "DWI", "PET"):
+        for suffix in (".txt", ".json"):
+            layout.transform("001", "t0", image, "T1w").with_suffix(suffix).unlink(missing_ok=True)
+    layout.label_mask("001", "t0", "L", desc="manual").unlink()
+    layout.anat("001", "t0", "T1w", desc="filled").unlink()
+    layout.source("001", "t0", "DVR").unlink()
+    return study
+
+
+def test_session_without_pet_mt_dwi_and_lesions(lean, tmp_path):
+    out = tmp_path / "page.html"
+    write_session_page(lean.layout, lean.raw, SessionIndex.read(lean.index, lean.raw), "001", "t0", out)
+    text = out.read_text()
+    assert text.count("absent from the data set") == 5
+    assert "no lesion mask in T1w space" in text
+    assert "FLAIR to T1w</h3>" in text
+    assert "MT off to T1w</h3>" not in text
+
+
+def test_real_data_carry_no_banner(lean, tmp_path):
+    out = tmp_path / "page.html"
+    write_session_page(lean.layout, lean.raw, SessionIndex.read(lean.index, lean.raw), "001", "t0", out)
+    assert "Simulated data." not in out.read_text()
+    assert not is_simulated(lean.results, lean.raw)
+
+
+def test_either_description_marks_data_as_simulated(tmp_path):
+    raw, results = tmp_path / "raw", tmp_path / "results"
+    raw.mkdir()
+    (raw / "dataset_description.json").write_text(json.dumps({"Simulated": True}))
+    assert is_simulated(results, raw)
+    assert not is_simulated(results, None)
+    description = results / "derivatives" / "myelosynth" / "dataset_description.json"
+    description.parent.mkdir(parents=True)
+    description.write_text(json.dumps({"Simulated": True}))
+    assert is_simulated(results)
+
+
+def test_session_that_was_not_processed_at_all(study, tmp_path):
+    out = tmp_path / "page.html"
+    write_session_page(study.layout, study.raw, SessionIndex.read(study.index, study.raw), "002", "t0", out)
+    text = out.read_text()
+    assert "the preprocessed T1w or its brain mask is not there" in text
+    assert "No registration to show" in text
+
+
+def test_patient_without_followup_or_maps(study, tmp_path):
+    out = tmp_path / "page.html"
+    index = SessionIndex.read(study.index, study.raw)
+    write_patient_page(study.layout, index, "004", MAIN, study.results / "tables", out, None)
+    text = out.read_text()
+    assert "this patient has no session t1" in text
+    assert "no DVR, measured or predicted, at baseline" in text
+    assert text.count("not predicted") == 5
+
+
+def test_patient_with_prediction_only(build_study, tmp_path):
+    study = build_study(tmp_path, scored=False)
+    for ses in ("t0", "t1"):
+        study.layout.source("001", ses, "DVR").unlink()
+        study.layout.demyelinated("true", "001", ses).unlink()
+    study.layout.change("true", "001", "t1").unlink()
+    index, tables = SessionIndex.read(study.index, study.raw), study.results / "tables"
+    write_patient_page(study.layout, index, "001", MAIN, tables, tmp_path / "p.html", None)
+    text = (tmp_path / "p.html").read_text()
+    assert "measured and predicted DVR maps" in text
+    assert "maps from measured and predicted PET are not both there" in text
+    assert "the table indices.tsv has not been made" in text
+
+
+def test_independence_is_read_from_the_checkpoint(build_study, tmp_path):
+    study = build_study(tmp_path, images=(), scored=False)
+    prediction = sidecar_path(study.layout.prediction(MAIN, "001", "t0"))
+    assert independence(study.layout, "001", MAIN).state == "unknown"
+    write_json(prediction, {"Fold": 1, "CheckpointSha256": "ab" * 32})
+    assert independence(study.layout, "001", MAIN).state == "proven"
+    record = sidecar_path(study.layout.checkpoint(MAIN, 1))
+    training = json.loads(record.read_text())
+    write_json(record, {**training, "Participants": {"train": ["sub-001"], "validation": [], "test": ["sub-002"]}})
+    found = independence(study.layout, "001", MAIN)
+    assert found.state == "broken"
+    assert found.words.startswith("Warning: this subject was in the train part of fold 1")
+    write_json(record, {**training, "CheckpointSha256": "0" * 64})
+    assert independence(study.layout, "001", MAIN).state == "unknown"
+
+
+def test_cohort_without_any_table(study, tmp_path):
+    out = tmp_path / "page.html"
+    index = SessionIndex.read(study.index, study.raw)
+    cohort = CohortInputs(study.layout, index, tmp_path, (MAIN,), MAIN, None)
+    write_cohort_page(cohort, tmp_path / "split.tsv", out)
+    text = out.read_text()
+    assert "table summary: it has not been made" in text
+    assert "control curves: no table curve_fold-K.tsv" in text
+    assert "no patient has both an EDSS and indices" in text
+    assert "Controls: age and sex are not shown" in text
+
+
+def test_table_without_its_columns_is_named(study, tmp_path):
+    (tmp_path / "overlap.tsv").write_text("system\tdice\nridge\t0.5\n")
+    cohort = CohortInputs(study.layout, SessionIndex.read(study.index, study.raw), tmp_path, (MAIN,), MAIN, None)
+    with pytest.raises(InputError, match=r"columns missing.*overlap\.tsv.*no participant_id"):
+        cohort.table("overlap")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("index", "nowhere", "--system", MAIN), "results folder missing, nowhere"),
+        (("index", "RESULTS", "--system", "other"), "system not in the table"),
+        (("patient", "RESULTS", "--sub", "999", "--system", MAIN), "participant not in the index"),
+        (("cohort", "RESULTS", "--system", "ridge", "--main", MAIN), "unknown main system"),
+    ],
+)
+def test_faults_are_one_line_and_leave_no_page(study, tmp_path, arguments, message):
+    words = [str(study.results) if word == "RESULTS" else word for word in arguments]
+    tables, out = study.results / "tables", tmp_path / "page.html"
+    if words[0] != "index":
+        words += ["--index", str(study.index), "--tables", str(tables), "--out", str(out)]
+    if words[0] == "cohort":
+        words += ["--split", str(tables / "split.tsv")]
+    result = CliRunner().invoke(app, ["report", *words])
+    assert isinstance(result.exception, InputError)
+    assert message in str(result.exception)
+    assert not out.exists()
+    assert not list(tmp_path.iterdir())
