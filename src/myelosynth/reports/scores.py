@@ -39,7 +39,7 @@ def spread(row: Any, digits: int) -> str:
     """Mean, SD and interval of a row of summary.tsv, on two lines."""
     if row is None or pd.isna(row["mean"]):
         return MISSING
-    first = f"{number(row['mean'], digits)} ± {number(row['sd'], digits)}"
+    first = f"{number(row['sd'], digits)} ± {number(row['sd'], digits)}"
     ends = interval(row["ci_low"], row["ci_high"], lambda value: number(value, digits))
     return first if ends == MISSING else f"{first}\n({ends})"
 

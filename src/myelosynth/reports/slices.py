@@ -53,7 +53,7 @@ class Layer:
 def closest_ras(data: NDArray, grid: Grid) -> tuple[NDArray, tuple[float, float, float]]:
     """Data (X, Y, Z) with axes flipped and permuted to closest RAS, and voxel sizes in mm in that order."""
     orientation = nib.orientations.io_orientation(grid.affine)
-    ordered = data
+    ordered = nib.orientations.apply_orientation(data, orientation)
     sizes = [0.0, 0.0, 0.0]
     for axis, size in zip(orientation[:, 0].astype(int), grid.voxel_sizes, strict=True):
         sizes[axis] = size

@@ -78,7 +78,7 @@ def describe_gaps(index: SessionIndex, raw: RawLayout) -> list[str]:
                 lines.append(f"gap: sub-{sub} ({group}) has no {session}: {_follows(group, session[4:])}")
             else:
                 lines.append(
-                    f"gap: sub-{sub} ({group}) {session} lacks {', '.join(absent)}: that session's steps are skipped"
+                    f"gap: sub-{sub} ({group}) {session} lacks {', '.join(absent)}: what needs it is skipped"
                 )
     lines += [
         f"gap: sub-{sub} (patient) has no baseline EDSS: left out of the regressions"

@@ -1,0 +1,143 @@
+"""Training: resumed after a kill to the same bits, blind to test subjects, choosing by validation."""
+
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from myelosynth.images.grid import Grid
+from myelosynth.images.volume import load_volume, open_image, save_volume
+from myelosynth.synthesis.checkpoints import load_checkpoint, load_state
+from myelosynth.synthesis.folds import read_fold
+from myelosynth.synthesis.training import Schedule
+
+COMMAND = [sys.executable, "-c", "from myelosynth.cli.app import main; main()"]
+
+
+def test_a_killed_training_resumes_to_the_same_bits(cohort, trained, run, same, tmp_path):
+    out = tmp_path / "killed"
+    options = cohort.options("cf-sagan", out, "--loss", "l1", "--resume")
+    process = subprocess.Popen([*COMMAND, *options], env={**os.environ, "OMP_NUM_THREADS": "1"})
+    last = out / "last.pt"
+    while not last.is_file() and process.poll() is None:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert load_state(last)["step"] < 6
+    assert not (out / "checkpoint.pt").exists()
+    run(options)
+    uninterrupted = trained["cf-sagan"]
+    first, second = (load_checkpoint(folder / "checkpoint.pt") for folder in (uninterrupted, out))
+    assert same(vars(first), vars(second))
+    assert (out / "checkpoint.pt").read_bytes() == (uninterrupted / "checkpoint.pt").read_bytes()
+    assert (out / "log.tsv").read_bytes() == (uninterrupted / "log.tsv").read_bytes()
+
+
+def test_a_finished_training_resumes_to_the_same_checkpoint(cohort, trained, run, tmp_path):
+    before = (trained["unet"] / "checkpoint.pt").read_bytes()
+    run(cohort.options("unet", trained["unet"], "--loss", "l1", "--resume"))
+    assert (trained["unet"] / "checkpoint.pt").read_bytes() == before
+
+
+def test_a_state_of_other_settings_is_not_continued(cohort, trained, run, tmp_path, caplog):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "last.pt").write_bytes((trained["unet"] / "last.pt").read_bytes())
+    run(cohort.options("unet", out, "--loss", "nwl1", "--resume"))
+    assert "training starts from the beginning" in caplog.text
+    fresh = tmp_path / "fresh"
+    run(cohort.options("unet", fresh, "--loss", "nwl1"))
+    assert (out / "checkpoint.pt").read_bytes() == (fresh / "checkpoint.pt").read_bytes()
+
+
+@pytest.mark.parametrize("model", ["ridge", "mean-atlas", "unet"])
+def test_test_subjects_do_not_matter(cohort, trained, run, same, tmp_path, model):
+    """Ruin every image of the fold's test subjects: the checkpoint stays as it was."""
+    table = pd.read_csv(cohort.manifest, sep="\t", keep_default_na=False)
+    for participant in read_fold(cohort.split, 1).participants("test"):
+        rows = table.participant_id == participant
+        table.loc[rows, "path"] = [f"{tmp_path}/no/{participant}-{n}.nii.gz" for n in range(rows.sum())]
+    manifest = tmp_path / "manifest.tsv"
+    table.to_csv(manifest, sep="\t", index=False)
+    options = cohort.options(model, tmp_path / "out", *(["--loss", "l1"] if model == "unet" else []))
+    options[options.index("--data") + 1] = str(manifest)
+    run(options)
+    assert (tmp_path / "out" / "checkpoint.pt").read_bytes() == (trained[model] / "checkpoint.pt").read_bytes()
+
+
+def test_statistics_are_those_of_the_training_brains(cohort, trained):
+    voxels = []
+    for participant in read_fold(cohort.split, 1).participants("train"):
+        folder = cohort.folder / participant
+        mask = load_volume(folder / "mask.nii.gz").data > 0
+        voxels.append(load_volume(folder / "FA.nii.gz").data[mask])
+    content = load_checkpoint(trained["unet"] / "checkpoint.pt").content
+    assert float(content["mean"][1]) == pytest.approx(float(np.concatenate(voxels).mean(dtype=float)), rel=1e-5)
+    assert float(content["std"][1]) == pytest.approx(float(np.concatenate(voxels).std(dtype=float)), rel=1e-5)
+
+
+def test_the_kept_weights_are_those_of_the_best_row(trained):
+    for model in ("unet", "cf-sagan", "refiner-cf-sagan"):
+        log = pd.read_csv(trained[model] / "log.tsv", sep="\t")
+        best = load_state(trained[model] / "last.pt")["best"]
+        assert best["step"] == log.step[log.validation_l1.idxmin()]
+        weights = load_checkpoint(trained[model] / "checkpoint.pt").content["weights"]
+        prefix = "refiner." if model.startswith("refiner") else ""
+        assert all(torch.equal(weights[prefix + key], value) for key, value in best["weights"].items())
+
+
+def test_training_learns(cohort, run, repository, tmp_path):
+    """More steps than the other tests: the error falls well below that of the constant mean."""
+    text = (repository / "config" / "presets" / "tiny.yaml").read_text()
+    preset = tmp_path / "longer.yaml"
+    preset.write_text(text.replace("steps: 6", "steps: 40").replace("interval: 2", "interval: 40"))
+    options = cohort.options("cf-sagan", tmp_path / "out", "--loss", "l1")
+    options[options.index("--preset") + 1] = str(preset)
+    run(options)
+    error = pd.read_csv(tmp_path / "out" / "log.tsv", sep="\t").validation_l1.iloc[-1]
+    fold = read_fold(cohort.split, 1)
+    folder = cohort.folder / fold.participants("validation")[0]
+    target = load_volume(folder / "DVR.nii.gz").data[load_volume(folder / "mask.nii.gz").data > 0]
+    assert error < 0.8 * np.abs(target - target.mean()).mean()
+
+
+def test_schedules():
+    assert Schedule(10, 0.1, "constant").rate(9) == 0.1
+    cosine = Schedule(10, 0.1, "cosine")
+    assert cosine.rate(0) == 0.1
+    assert cosine.rate(5) == pytest.approx(0.05)
+    assert cosine.rate(10) == pytest.approx(0, abs=1e-12)
+
+
+def test_refiner_uses_out_of_fold_sketches_where_there_are_any(cohort, trained, run, tmp_path):
+    folder = tmp_path / "sketcher"
+    folder.mkdir()
+    (folder / "checkpoint.pt").write_bytes((trained["cf-sagan"] / "checkpoint.pt").read_bytes())
+    training = read_fold(cohort.split, 1).participants("train")
+    for participant in training:
+        target = cohort.folder / participant / "DVR.nii.gz"
+        grid = Grid.of(open_image(target))
+        save_volume(folder / "sketches" / f"{participant}_ses-t0.nii.gz", load_volume(target).data, grid)
+    more = ["--loss", "nwl1", "--sketches", str(folder)]
+    run(cohort.options("refiner-cf-sagan", tmp_path / "out", *more))
+    import json
+
+    assert json.loads((tmp_path / "out" / "checkpoint.json").read_text())["Sketches"] == "out-of-fold images"
+    other = json.loads((trained["refiner-cf-sagan"] / "checkpoint.json").read_text())["Sketches"]
+    assert other == "frozen Sketcher of the fold"
+    first, second = (load_checkpoint(f / "checkpoint.pt") for f in (tmp_path / "out", trained["refiner-cf-sagan"]))
+    assert not all(torch.equal(first.content["weights"][k], v) for k, v in second.content["weights"].items())
+
+
+def test_refiner_carries_its_sketcher(trained):
+    sketcher = load_checkpoint(trained["cf-sagan"] / "checkpoint.pt").content["weights"]
+    refiner = load_checkpoint(trained["refiner-cf-sagan"] / "checkpoint.pt").content["weights"]
+    assert all(torch.equal(refiner[f"sketcher.{key}"], value) for key, value in sketcher.items())
+    assert not math.isnan(sum(float(value.sum()) for value in refiner.values()))
