@@ -1,5 +1,7 @@
 """Whole networks: published sizes, what they do with the background, what a Cascade freezes."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -26,7 +28,7 @@ def body(low: int, high: int) -> int:
 def test_parameters_are_the_published_numbers():
     """models.md 6: generator 5.735 M, discriminator 3.576 M at width 16."""
     maps = [16, 32, 64, 128, 256]
-    steps = list(zip(maps[:-1], maps[1:], strict=True))
+    steps = list(pairwise(maps))
     attention = 3 * 64 * 8 + 8 * 64 + 1
     down = sum(body(low, high) for low, high in steps)
     up = sum(conv(high, low, 2) + 2 * low + body(2 * low, low) for low, high in steps)

@@ -1,6 +1,5 @@
 """A small made-up study on disk, with the names and columns of the real one; no step of the pipeline is run."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,12 +21,8 @@ from myelosynth.images.volume import save_volume
 SYSTEMS = ("mean-atlas", "ridge", "unet-l1", "refiner-cf-sagan-nwl1")
 MAIN = SYSTEMS[-1]
 CONTRASTS = ("T1w", "T2w", "FLAIR", "MTon", "MToff", "DWI", "PET")
-MAPS = (
-    ("ses-t0", "demyelinated"),
-    ("ses-t1", "demyelinated"),
-    ("change", "demyelinating"),
-    ("change", "remyelinating"),
-)
+MAPS = [(ses, "demyelinated") for ses in ("ses-t0", "ses-t1")]
+MAPS += [("change", which) for which in ("demyelinating", "remyelinating")]
 
 
 @dataclass(frozen=True)
@@ -83,8 +78,7 @@ class Painter:
         layout, raw = self.study.layout, RawLayout(self.study.raw, self.study.raw / "derivatives" / "lesions")
         radius, brain = self.radius(self.t1w), self.radius(self.t1w) < 0.85
         head = np.where(brain, 100 * (1.2 - 0.5 * (radius > 0.6)) + 3 * self.random.standard_normal(radius.shape), 20)
-        head[radius > 1] = 0
-        head[radius < 0.25] = 30
+        head[(radius > 1) | (radius < 0.25)] = 0
         for suffix, mt in (("T1w", None), ("T2w", None), ("FLAIR", None), ("MTR", "on"), ("MTR", "off")):
             shifted = np.roll(head, 3, axis=0) if suffix != "T1w" else head
             save_volume(raw.anat(sub, ses, suffix, mt), shifted, self.t1w)
@@ -101,22 +95,19 @@ class Painter:
             save_volume(layout.probseg(sub, ses, label), (radius >= low) & (radius < high), self.t1w)
         for name in ("T2w", "FLAIR", "MT", "DWI", "PET"):
             path = layout.transform(sub, ses, name, "T1w")
-            matrix = np.eye(4)
-            matrix[0, 3] = -9.0
-            LinearTransform(matrix).write(path)
+            LinearTransform(np.eye(4) + np.outer([-9.0, 0, 0, 0], [0, 0, 0, 1])).write(path)
             costs = {"Cost": "boundary contrast", "CostBefore": 0.91234, "CostAfter": 0.51234}
             reason = {"Fallback": name == "DWI", "FallbackReason": "cost rose" if name == "DWI" else ""}
             self.sidecar(path, "register", "bbr", "1.0", **(costs | reason if name != "MT" else {}))
 
     @staticmethod
-    def sidecar(path: Path, step: str, engine: str, version: str, settings: dict | None = None, **fields) -> None:
-        Provenance(step, engine, version, [], settings or {}, fields).write(path)
+    def sidecar(path: Path, step: str, engine: str, version: str, **fields) -> None:
+        Provenance(step, engine, version, [], {}, fields).write(path)
 
     def patient(self, sub: str, sessions: tuple[str, ...], systems: tuple[str, ...]) -> None:
         layout = self.study.layout
-        lesions = self.lesions(self.t1w)
         for ses in sessions:
-            save_volume(layout.label_mask(sub, ses, "L", desc="manual"), lesions, self.t1w, np.uint8)
+            save_volume(layout.label_mask(sub, ses, "L", desc="manual"), self.lesions(self.t1w), self.t1w, np.uint8)
             save_volume(layout.anat(sub, ses, "T1w", desc="filled"), np.ones(self.t1w.shape), self.t1w)
         radius, inside = self.radius(self.dvr), self.lesions(self.dvr)
         save_volume(layout.brain_mask(sub, "t0", "dvrt0"), radius < 0.85, self.dvr, np.uint8)
@@ -145,20 +136,12 @@ class Painter:
             save_volume(layout.change(system, sub, ses), classes, self.dvr, np.uint8)
 
 
-def make_study(
-    root: Path,
-    patients: int = 4,
-    controls: int = 3,
-    images: tuple[str, ...] = ("001",),
-    simulated: bool = True,
-    scored: bool = True,
-) -> Study:
-    """A study with images for the patients in `images` (their t0 and t1) and tables for everybody.
+def make_study(root: Path, images: tuple[str, ...] = ("001",), simulated: bool = True, scored: bool = True) -> Study:
+    """Four patients and three controls, with images of those in `images` (t0 and t1) and tables of everybody.
 
     The last patient has no t1; the first has no EDSS. Without `scored` the tables of the evaluation are left out.
     """
-    labels = tuple(f"{n:03d}" for n in range(1, patients + controls + 1))
-    study = Study(root / "raw", root / "results", labels[:patients], labels[patients:])
+    study = Study(root / "raw", root / "results", ("001", "002", "003", "004"), ("005", "006", "007"))
     layout, painter = study.layout, Painter(study)
     write_json(study.raw / "dataset_description.json", {"Name": "made up", "Simulated": simulated})
     write_json(layout.derivatives / "dataset_description.json", {"Name": "made up", "Simulated": simulated})
@@ -191,29 +174,25 @@ def tables(study: Study) -> None:
     """Every table of the evaluation, with numbers from one seeded generator."""
     random, layout = np.random.default_rng(3), study.layout
     everybody = [*((s, "patient") for s in study.patients), *((s, "control") for s in study.controls)]
-    followed = study.patients[:-1]
     split = [
         {"participant_id": f"sub-{s}", "group": g, "fold": fold, "role": "test" if n % 3 + 1 == fold else "train"}
         for n, (s, g) in enumerate(everybody)
         for fold in (1, 2, 3)
     ]
     write_tsv(layout.table("split"), split)
-    people = [
-        {"participant_id": f"sub-{s}", "age": 25 + n, "sex": "FM"[n % 2], "group": g}
-        for n, (s, g) in enumerate(everybody)
-    ]
-    write_tsv(study.raw / "participants.tsv", people)
+    who = {f"sub-{s}": {"age": 25 + n, "sex": "FM"[n % 2], "group": g} for n, (s, g) in enumerate(everybody)}
+    write_tsv(study.raw / "participants.tsv", [{"participant_id": label, **facts} for label, facts in who.items()])
     indices, clinical = [], []
-    for n, sub in enumerate(followed):
+    for n, sub in enumerate(study.patients[:-1]):
         base = random.uniform(0.1, 0.2, 2)
         for system in ("true", *SYSTEMS, "retest", "noise-free"):
             lost, gained = np.clip(base + 0.03 * random.standard_normal(2), 0.01, 1)
             row = {"percent_t0": 0.6, "percent_t1": 0.6 + lost - gained, "global": lost - gained}
             row |= {"demyelination": lost, "remyelination": gained}
             indices.append({"system": system, "participant_id": f"sub-{sub}", **row})
-            who = {"participant_id": f"sub-{sub}", "system": system, "age": 25 + n, "sex": "FM"[n % 2]}
+            person = {"participant_id": f"sub-{sub}", "system": system, **who[f"sub-{sub}"]}
             scores = {"edss": None if n == 0 else 1.5 + n, "msss": 4.0 + n, "t2_lesion_load_ml": 10.0 + n}
-            clinical.append({**who, **scores, **row})
+            clinical.append({**person, **scores, **row})
     write_table(layout.table("clinical_table"), columns.CLINICAL_TABLE, clinical, [])
     _score_tables(study, random, everybody, indices)
 
@@ -232,17 +211,7 @@ def _score_tables(
         if ses == "ses-t0" or who[0] in study.patients[:-1]
     ]
     overlap = [
-        {
-            "system": system,
-            "participant_id": f"sub-{sub}",
-            "session_id": when,
-            "map": which,
-            "fold": 1,
-            "dice": None if (system, sub, when) == ("retest", "002", "change") else float(random.uniform(0.5, 0.9)),
-            "n_true": 100,
-            "n_predicted": 110,
-            "defined": (system, sub, when) != ("retest", "002", "change"),
-        }
+        _overlap_row(random, system, sub, when, which)
         for system in (*scored, "all-positive")
         for sub in study.patients[:-1]
         for when, which in MAPS
@@ -275,6 +244,14 @@ def _image_row(
     return {**head, "fold": number % 3 + 1, "reference": reference, **values, **masked, "data_range": 1.5, **regions}
 
 
+def _overlap_row(random: np.random.Generator, system: str, sub: str, when: str, which: str) -> dict:
+    """One DICE; that of the retest's change in sub-002 is undefined."""
+    defined = (system, sub, when) != ("retest", "002", "change")
+    score = {"dice": float(random.uniform(0.5, 0.9)) if defined else None, "n_true": 100, "n_predicted": 110}
+    head = {"system": system, "participant_id": f"sub-{sub}", "session_id": when, "map": which}
+    return {**head, "fold": 1, **score, "defined": defined}
+
+
 def _clinical_rows(scored: tuple[str, ...]) -> list[dict]:
     rows = []
     for system in ("true", *scored):
@@ -296,11 +273,9 @@ def _models(study: Study) -> None:
         ]
         write_tsv(layout.table(f"curve_fold-{fold}"), curve)
         for system in SYSTEMS:
-            record = {"CheckpointSha256": "ab" * 32, "Fold": fold}
-            record["Participants"] = {"train": ["sub-002"], "validation": ["sub-003"], "test": ["sub-001"]}
-            path = layout.checkpoint(system, fold).with_suffix(".json")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(record))
+            people = {"train": ["sub-002"], "validation": ["sub-003"], "test": ["sub-001"]}
+            record = {"CheckpointSha256": "ab" * 32, "Fold": fold, "Participants": people}
+            write_json(layout.checkpoint(system, fold).with_suffix(".json"), record)
         log = [
             {"step": 50 * i, "image_loss": 0.5 / i, "discriminator_loss": 0.6, "validation_l1": 0.4 / i + 0.01 * fold}
             for i in range(1, 9)

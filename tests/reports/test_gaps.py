@@ -143,6 +143,8 @@ def test_table_without_its_columns_is_named(study, tmp_path):
         (("index", "RESULTS", "--system", "other"), "system not in the table"),
         (("patient", "RESULTS", "--sub", "999", "--system", MAIN), "participant not in the index"),
         (("cohort", "RESULTS", "--system", "ridge", "--main", MAIN), "unknown main system"),
+        (("cohort", "RESULTS", "--system", "ridge", "--raw", "nowhere"), "raw data set missing"),
+        (("patient", "RESULTS", "--sub", "001", "--system", MAIN, "--raw", "nowhere"), "raw data set missing"),
     ],
 )
 def test_faults_are_one_line_and_leave_no_page(study, tmp_path, arguments, message):

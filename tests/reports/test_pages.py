@@ -13,6 +13,8 @@ from typer.testing import CliRunner
 from myelosynth.cli.app import app
 from myelosynth.cli.pages import report  # noqa: F401  (registers the commands)
 from myelosynth.errors import InputError
+from myelosynth.reports.indices import INDICES
+from myelosynth.reports.patient import verdict
 
 SYSTEMS = ("mean-atlas", "ridge", "unet-l1", "refiner-cf-sagan-nwl1")
 MAIN = SYSTEMS[-1]
@@ -153,7 +155,7 @@ def test_cohort_numbers_equal_the_tables(study, pages):
         & (summary["session_id"] == "ses-t0")
     ].iloc[0]
     shown = {cells[0]: cells for cells in tables["Image metrics, brain mask, t0, against the measured DVR"]}
-    cell = f"{row['mean']:.4f} ± {row['sd']:.4f}\n({row['ci_low']:.4f} to {row['ci_high']:.4f})"
+    cell = f"{row['mean']:.5f} ± {row['sd']:.5f}\n({row['ci_low']:.5f} to {row['ci_high']:.5f})"
     assert shown["Ridge regression"][1:4] == ["floor", str(row["n"]), cell]
     dice = {cells[0]: cells for cells in tables["DICE with the maps of the measured PET"]}
     mean = summary[(summary["system"] == "retest") & (summary["map"] == "remyelinating")].iloc[0]
@@ -189,8 +191,8 @@ def test_session_page_lists_what_was_skipped_and_the_fallback(pages):
     assert rows["PET"][1:3] == ["present", "processed"]
     assert rows["lesions"][1:3] == ["present", "processed"]
     costs = {row[0]: row for row in reader.tables["Registrations of this session"]}
-    assert costs["DWI to T1w"][2:] == ["boundary contrast", "0.9123", "0.5123", "yes: cost rose"]
-    assert costs["FLAIR to T1w"][5] == "no"
+    assert costs["DWI to T1w"][2:] == ["yes: cost rose", "boundary contrast", "0.9123", "0.5123"]
+    assert costs["FLAIR to T1w"][2] == "no"
     assert costs["MT to T1w"][2:] == ["–", "–", "–", "–"]
     assert pages["followup"].count("T1w of t1 to T1w of t0") > 0
     assert "processed (from the baseline)" in pages["followup"]
@@ -213,3 +215,18 @@ def test_session_numbers_come_from_the_images(study, pages):
     assert rows["Brain volume"][1:] == [f"{volume:.1f}", "ml", "1000 to 1700"]
     assert rows["Left-right symmetry of the brain mask"][1] == "1.000"
     assert re.search(r'<tr class="warn"><td class="text">Brain volume', pages["session"])  # a small made-up brain
+
+
+def test_too_few_patients_are_not_judged(pages):
+    assert "the retest limits come from 3 patients, too few to judge it by" in pages["patient"]
+    assert "n = 3 is too small: limits of agreement and ICC" in pages["cohort"]
+
+
+@pytest.mark.parametrize(("predicted", "words"), [(0.53, "within"), (0.58, "beyond")])
+def test_verdict_weighs_the_error_against_the_retest(predicted, words):
+    index = next(index for index in INDICES if index.key == "percent_t0")
+    indices = pd.DataFrame({"percent_t0": {"true": 0.5, MAIN: predicted}})
+    row = {"system": "retest", "index": "percent_t0", "n": 12, "bias": 0.0, "loa_low": -0.05, "loa_high": 0.05}
+    told = verdict(indices, MAIN, index, pd.DataFrame([row]))
+    assert told.endswith(f"{words} what a second PET scan would change")
+    assert told.startswith(f"prediction off by +{100 * (predicted - 0.5):.1f} points")

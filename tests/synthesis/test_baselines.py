@@ -64,11 +64,11 @@ def atlas_cohort(cohort, tmp_path):
         table.loc[rows & (table.contrast == "template"), "path"] = str(folder / "xfm.txt")
     manifest = tmp_path / "manifest.tsv"
     table.to_csv(manifest, sep="\t", index=False)
-    return manifest, list(values.values())[: len(controls)], grid, mask
+    return manifest, list(values.values())[: len(controls)], mask
 
 
 def test_atlas_of_flat_controls(cohort, atlas_cohort, run, tmp_path):
-    manifest, values, grid, mask = atlas_cohort
+    manifest, values, mask = atlas_cohort
     out = tmp_path / "atlas"
     options = cohort.options("mean-atlas", out)
     options[options.index("--data") + 1] = str(manifest)
@@ -102,7 +102,7 @@ def test_atlas_goes_to_the_right_place_and_is_filled_elsewhere(trained):
     object.__setattr__(checkpoint, "content", content)
     shift = np.eye(4)
     shift[0, 3] = 6.0
-    # Pull from the subject: template point p is subject point p + 6 mm; so the subject's x shows the ramp 3 voxels before.
+    # Template point p is subject point p + 6 mm: the subject shows the ramp of three voxels before.
     inputs = PredictionInputs({}, {"template": LinearTransform(shift)}, np.ones(grid.shape, bool), grid)
     mean = MeanAtlas().predict(checkpoint, inputs, torch.device("cpu")).mean
     step = 3 if grid.affine[0, 0] > 0 else -3

@@ -53,9 +53,9 @@ def test_nobody_left_is_a_fault(cohort, fold):
 
 
 def test_a_stranger_is_a_fault(table, fold, tmp_path):
+    scans = read(table.assign(participant_id=table.participant_id.replace("sub-001", "sub-999")), tmp_path)
     with pytest.raises(InputError, match="sub-999 is in the manifest but not in the split"):
-        strange = table.assign(participant_id=table.participant_id.replace("sub-001", "sub-999"))
-        select(read(strange, tmp_path), fold, ["t0"], ["MTR"], tmp_path)
+        select(scans, fold, ["t0"], ["MTR"], tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -50,12 +50,10 @@ def test_rotation_turns_images_and_labels_together(plane, turns):
     images, regions = cut(source, plan, 32)
     x, y, z = np.argwhere(regions[0].numpy() == LESION)[0]
     assert images[:, x, y, z].tolist() == [25, 24, 23]
-    still = [0, 1, 2][plane]
     plain, _ = cut(source, PatchPlan(0, (25, 24, 23)), 32)
-    assert torch.equal(
-        images[still].amax(0) if still else images[0, :, 0, 0], plain[still].amax(0) if still else plain[0, :, 0, 0]
-    )
-    assert not torch.equal(images, plain)
+    assert torch.equal(images[plane], plain[plane])
+    moved = [axis for axis in range(3) if not torch.equal(images[axis], plain[axis])]
+    assert moved == [axis for axis in range(3) if axis != plane]
 
 
 @pytest.mark.parametrize("scale", [1.25, 0.75])
@@ -96,7 +94,7 @@ def test_an_epoch_of_the_grid_covers_the_brain(preset):
     sampler = Sampler([source], grid, 0)
     seen = np.zeros(source.regions.shape, int)
     plans = [plan for step in range(sampler.steps_per_epoch) for plan in sampler.plan(step)]
-    assert len({plan.centre for plan in plans}) == len(sampler.grid) == 27
+    assert len({plan.centre for plan in plans}) == len(sampler.grid) == 12
     for plan in plans:
         box = tuple(slice(c - 16, c + 16) for c in plan.centre)
         seen[box] += 1

@@ -49,7 +49,7 @@ def transform(
         _require_labels(volume.data, image)
     moved = resample(volume.data, volume.grid, target, chain, how)  # type: ignore[arg-type]
     save_volume(out, moved, target, np.uint8 if labels else np.float32)
-    settings = {"Transforms": transforms, "Interpolation": how, "Labels": labels}
+    settings = {"Transforms": _names(transforms), "Interpolation": how, "Labels": labels}
     fields = {"SpatialReference": bids_uri(reference, out)} | ({"Type": "ROI"} if labels else {})
     _record("transform", [image, reference, *(Path(_file(t)) for t in transforms)], settings, fields, out, image)
 
@@ -71,7 +71,7 @@ def compose_transforms(
     """Join transforms into one; the first --transform leaves the moving image's space, as in `transform`."""
     out = output(out, ".txt", ".tfm")
     _chain(transforms).write(out)
-    _record("compose-transforms", [Path(_file(t)) for t in transforms], {"Transforms": transforms}, {}, out)
+    _record("compose-transforms", [Path(_file(t)) for t in transforms], {"Transforms": _names(transforms)}, {}, out)
 
 
 @app.command("nawm")
@@ -118,7 +118,7 @@ def ventricles(
     out: Annotated[Path, typer.Argument(help="ventricle mask")],
     mask: Annotated[Path, typer.Option(help="brain mask")],
 ) -> None:
-    """The ventricles: CSF deep inside the brain mask, its large pieces."""
+    """The lateral ventricles: CSF where the template's ventricles lie inside the brain mask."""
     import numpy as np
 
     from myelosynth.images.volume import load_mask, load_volume, save_volume
@@ -145,6 +145,10 @@ def mni_template(
     save_volume(out, data, grid)
     fields = {"SkullStripped": True, "SpatialReference": "MNI152 (ICBM 2009a nonlinear symmetric)"}
     _record("mni-template", [], {"ResolutionMm": resolution}, fields, out, engine=("nilearn", version))
+
+
+def _names(transforms: list[str]) -> list[str]:
+    return [item.replace(_file(item), Path(_file(item)).name) for item in transforms]
 
 
 def _file(item: str) -> str:

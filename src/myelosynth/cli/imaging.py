@@ -8,7 +8,7 @@ import typer
 
 from myelosynth.cli import geometry
 from myelosynth.cli.app import app
-from myelosynth.cli.paths import given, output
+from myelosynth.cli.paths import distinct, given, output
 
 EngineName = Annotated[str | None, typer.Option("--engine", help="see docs; the default is embedded")]
 
@@ -53,6 +53,7 @@ def extract_brain(
 
     chosen, out_mask = find_engine("extract-brain", engine), output(out_mask)
     brain = output(out_brain) if out_brain else None
+    distinct(out_mask, brain)
     _checked(image)
     _run(chosen.interface(in_file=_text(image), mask_file=str(out_mask)))
     volume, mask = load_volume(image), load_mask(out_mask)
@@ -80,6 +81,7 @@ def register(
 
     chosen = find_engine("register", engine)
     out_transform, resampled = output(out_transform, ".txt", ".tfm"), output(out_image) if out_image else None
+    distinct(out_transform, resampled)
     _checked(moving)
     _checked(fixed)
     interface = chosen.interface(
@@ -115,6 +117,7 @@ def register_bbr(
 
     chosen = find_engine("register-bbr", engine)
     out_transform, resampled = output(out_transform, ".txt", ".tfm"), output(out_image) if out_image else None
+    distinct(out_transform, resampled)
     _checked(moving)
     _checked(fixed)
     interface = chosen.interface(

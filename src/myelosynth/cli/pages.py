@@ -60,7 +60,8 @@ def patient(
     from myelosynth.reports.patient import write_patient_page
 
     root, folder = _folder(results, "results folder"), _folder(tables, "tables folder")
-    write_patient_page(Layout(root), SessionIndex.read(index, root), sub, system, folder, out, raw)
+    data = _folder(raw, "raw data set") if raw else None
+    write_patient_page(Layout(root), SessionIndex.read(index, root), sub, system, folder, out, data)
 
 
 @report.command("cohort")
@@ -85,8 +86,9 @@ def cohort(
     chosen = main or system[-1]
     if chosen not in system:
         raise InputError("unknown main system", "--main", f"{chosen}, systems {', '.join(system)}", "name one of them")
-    found = SessionIndex.read(index, raw or root)
-    write_cohort_page(CohortInputs(Layout(root), found, folder, tuple(system), chosen, raw), split, out)
+    data = _folder(raw, "raw data set") if raw else None
+    found = SessionIndex.read(index, root)
+    write_cohort_page(CohortInputs(Layout(root), found, folder, tuple(system), chosen, data), split, out)
 
 
 @report.command("index")

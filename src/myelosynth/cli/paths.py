@@ -21,3 +21,17 @@ def output(path: Path, *suffixes: str) -> Path:
         values = f"name {path.name}, expected a name ending in {' or '.join(allowed)}"
         raise InputError("output name unknown", path, values, "change the output's suffix")
     return path.absolute()
+
+
+def distinct(*outputs: Path | None) -> None:
+    """Raise InputError when two outputs would share one JSON sidecar."""
+    from myelosynth.bids.names import sidecar_path
+
+    seen: dict[Path, Path] = {}
+    for path in outputs:
+        if path is None:
+            continue
+        other = seen.setdefault(sidecar_path(path), path)
+        if other is not path:
+            values = f"{path.name} and {other.name} would both have {sidecar_path(path).name}"
+            raise InputError("outputs share a sidecar", path, values, "give one of them another name")

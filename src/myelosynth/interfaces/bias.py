@@ -7,16 +7,17 @@ import numpy as np
 from nipype.interfaces.base import BaseInterfaceInputSpec, File, SimpleInterface, TraitedSpec, isdefined
 from numpy.typing import NDArray
 
+from myelosynth.errors import InputError
 from myelosynth.images.grid import Grid
 from myelosynth.images.volume import load_mask, load_volume, save_volume
 from myelosynth.interfaces.base import run_program
 
-_WORKING_VOXEL_MM = 4.0
+_FINE_VOXEL_MM = 1.1
 
 
 class N4InputSpec(BaseInterfaceInputSpec):
     in_file = File(exists=True, mandatory=True, desc="image to correct")
-    mask_file = File(exists=True, desc="where the bias field is estimated; default: the head, by Otsu's threshold")
+    mask_file = File(exists=True, desc="where the bias field is estimated; default: soft tissue of the head")
     out_file = File(mandatory=True, desc="corrected image")
 
 
@@ -25,7 +26,7 @@ class N4OutputSpec(TraitedSpec):
 
 
 class AntsPyN4(SimpleInterface):
-    """N4 (Tustison et al. 2010) by antspyx: 4 levels of 50 iterations on voxels of about 4 mm."""
+    """N4 (Tustison et al. 2010) by antspyx: 4 levels of 50 iterations on joined voxels."""
 
     input_spec = N4InputSpec
     output_spec = N4OutputSpec
@@ -70,17 +71,25 @@ class AntsN4(SimpleInterface):
 
 
 def shrink_factor(grid: Grid) -> int:
-    """How many voxels N4 joins along each axis to work at about 4 mm (1 to 4, at least 8 samples an axis)."""
-    joined = round(_WORKING_VOXEL_MM / grid.voxel_volume ** (1 / 3))
-    return int(np.clip(joined, 1, max(1, min(4, min(grid.shape) // 8))))
+    """How many voxels N4 joins along each axis: 4 at 1 mm, as ANTs has it, else 3; at least 8 samples an axis."""
+    joined = 4 if grid.voxel_volume ** (1 / 3) < _FINE_VOXEL_MM else 3
+    return int(np.clip(joined, 1, max(1, min(grid.shape) // 8)))
 
 
 def head_mask(data: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Voxels of the head: above half of Otsu's threshold of the positive intensities, (X, Y, Z)."""
+    """Soft tissue of the head (X, Y, Z): above half of Otsu's threshold, below Otsu's threshold of what is left.
+
+    The upper limit leaves out fat, whose bright peak otherwise drives N4's histogram instead of the brain.
+    """
     from skimage.filters import threshold_otsu
 
     positive = data[data > 0]
-    return data > 0.5 * threshold_otsu(np.minimum(positive, np.percentile(positive, 99.5)))
+    if positive.size < 1000 or positive.min() == positive.max():
+        values = f"{positive.size} positive voxels that differ, expected at least 1000"
+        raise InputError("no head to see", "image", values, "check the image, or give --mask")
+    top = np.percentile(positive, 99.5)
+    head = data > 0.5 * threshold_otsu(np.minimum(positive, top))
+    return head & (data < threshold_otsu(np.minimum(data[head], top)))
 
 
 def correct_bias(data: NDArray[np.float32], grid: Grid, mask: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -89,7 +98,8 @@ def correct_bias(data: NDArray[np.float32], grid: Grid, mask: NDArray[np.bool_])
 
     corrected = load_ants().n4_bias_field_correction(
         to_ants(np.maximum(data, 0), grid),
-        mask=to_ants(mask, grid),
+        mask=to_ants(np.ones_like(mask), grid),  # ITK leaves what is outside its mask uncorrected: a step at the edge
+        weight_mask=to_ants(mask, grid),
         shrink_factor=shrink_factor(grid),
         convergence={"iters": [50, 50, 50, 50], "tol": 1e-7},
         rescale_intensities=False,

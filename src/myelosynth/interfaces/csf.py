@@ -6,6 +6,10 @@ from scipy import ndimage
 
 from myelosynth.errors import InputError
 from myelosynth.images.grid import Grid
+from myelosynth.images.transform import LinearTransform
+from myelosynth.interfaces.template import lateral_ventricles
+
+_MIDLINE_MM = 4.0
 
 
 def csf_distance(csf: NDArray[np.bool_], domain: NDArray[np.bool_], grid: Grid) -> NDArray[np.float32]:
@@ -23,26 +27,52 @@ def csf_distance(csf: NDArray[np.bool_], domain: NDArray[np.bool_], grid: Grid) 
 
 
 def ventricles(csf: NDArray[np.float32], brain: NDArray[np.bool_], grid: Grid) -> NDArray[np.bool_]:
-    """The ventricles (X, Y, Z): large pieces of CSF (fraction > 0.5) deep inside the brain mask and near its centre.
+    """The lateral ventricles (X, Y, Z): CSF (fraction > 0.5) where MNI152's lateral ventricles lie, give or take 10 mm.
 
-    Depth is the distance from outside the filled mask, as a share of the deepest point. CSF below 35 % of it, the
-    sulci and outer cisterns, is left out; a piece is kept when it reaches 60 % depth and holds at least 2 % of the
-    volume of the largest such piece. Raises InputError when nothing is left.
+    The brain mask's extents place the template (`to_template`). On the midline, where the fissure above and behind the
+    corpus callosum is near, 3 mm are the limit. A piece is kept when it comes within 2 mm of the template's ventricles
+    and holds at least 5 % of the largest. Raises InputError when nothing is left.
     """
-    sizes = np.array(grid.voxel_sizes)
-    filled = ndimage.binary_fill_holes(brain)
-    padded = np.pad(filled, 1)
-    depth = ndimage.distance_transform_edt(padded, sampling=sizes)[1:-1, 1:-1, 1:-1]
-    depth = depth / depth.max()
-    candidates = (csf > 0.5) & filled & (depth > 0.35)
-    labels, count = ndimage.label(candidates, np.ones((3, 3, 3)))
-    if count:
-        numbers = np.arange(1, count + 1)
-        deepest = np.asarray(ndimage.maximum(depth, labels, numbers))
-        volume = np.bincount(labels.ravel(), minlength=count + 1)[1:]
-        central = deepest > 0.6
-        if central.any():
-            keep = numbers[central & (volume >= 0.02 * volume[central].max())]
-            return np.isin(labels, keep)
-    found = f"{count} pieces of CSF, none deep inside the mask"
-    raise InputError("no ventricles found", "CSF fraction", found, "check CSF and mask, or supply a ventricle mask")
+    inside, template_brain, template = lateral_ventricles()
+    away = ndimage.distance_transform_edt(~inside, sampling=template.voxel_sizes).astype(np.float32)
+    indices = np.argwhere(brain & (csf > 0.5))
+    points = to_template(
+        LinearTransform(grid.affine).apply(indices.astype(float)), _extents(brain, grid), (template_brain, template)
+    )
+    voxels = (~LinearTransform(template.affine)).apply(points)
+    distance = ndimage.map_coordinates(away, voxels.T, order=1, mode="nearest")
+    allowed = distance <= np.where(np.abs(points[:, 0]) < _MIDLINE_MM, 3.0, 10.0)
+    near, core = np.zeros(grid.shape, bool), np.zeros(grid.shape, bool)
+    near[tuple(indices[allowed].T)] = True
+    core[tuple(indices[distance <= 2].T)] = True
+    labels, count = ndimage.label(near)
+    volume = np.bincount(labels.ravel(), minlength=count + 1)
+    touching = np.unique(labels[core & near])
+    touching = touching[touching > 0]
+    if touching.size == 0:
+        found = f"{count} pieces of CSF near the place of the ventricles, none in it"
+        raise InputError("no ventricles found", "CSF fraction", found, "check CSF and mask, or supply a ventricle mask")
+    keep = touching[volume[touching] >= 0.05 * volume[touching].max()]
+    return np.isin(labels, keep)
+
+
+def to_template(
+    points: NDArray[np.float64], extents: NDArray[np.float64], template: tuple[NDArray[np.bool_], Grid]
+) -> NDArray[np.float64]:
+    """Move points (N, 3), RAS mm, so that the brain's sides, front, back and top meet the template's.
+
+    extents: (2, 3) of the brain, mm. The bottom is not used: scans end in the brain stem anywhere; up and down scale as
+    the mean of the other two axes.
+    """
+    goal = _extents(*template)
+    scale = (goal[1] - goal[0])[:2] / (extents[1] - extents[0])[:2]
+    scale = np.array([*scale, scale.mean()])
+    anchor, target = extents.mean(0), goal.mean(0)
+    anchor[2], target[2] = extents[1, 2], goal[1, 2]
+    return np.asarray((points - anchor) * scale + target)
+
+
+def _extents(brain: NDArray[np.bool_], grid: Grid) -> NDArray[np.float64]:
+    """Lowest and highest world coordinates (2, 3) of a mask, mm, without its outer 0.1 % of voxels."""
+    world = LinearTransform(grid.affine).apply(np.argwhere(brain).astype(float))
+    return np.percentile(world, (0.1, 99.9), axis=0)

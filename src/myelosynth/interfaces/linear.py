@@ -118,17 +118,17 @@ def register_mutual_information(
             mask=mask_image,
             aff_shrink_factors=coarse,
             aff_smoothing_sigmas=tuple(factor / 2 if factor > 1 else 0 for factor in coarse),
-            aff_iterations=(1000, 500, 250, 100),
+            aff_iterations=(200, 100, 20),
         )["fwdtransforms"][0]
     after = _similarity(fixed_image, moving_image, found)
     record = {"Cost": "Mattes mutual information", "CostBefore": before, "CostAfter": after, "Start": start_name}
     return read_mat(found), record
 
 
-def _shrink_factors(grid: Grid) -> tuple[int, int, int, int]:
-    """Coarse to fine, the coarsest about 8 mm."""
+def _shrink_factors(grid: Grid) -> tuple[int, int, int]:
+    """Voxels joined at each level, coarse to fine: about 8, 4 and 2 mm (finer adds minutes, not accuracy)."""
     mean_mm = grid.voxel_volume ** (1 / 3)
-    return tuple(int(np.clip(round(mm / mean_mm), 1, 8)) for mm in (8, 4, 2.5, 1.2))  # type: ignore[return-value]
+    return tuple(int(np.clip(round(mm / mean_mm), 1, 8)) for mm in (8, 4, 2))  # type: ignore[return-value]
 
 
 def _best_start(fixed: Any, moving: Any) -> tuple[str, str, float]:

@@ -117,9 +117,9 @@ def normalise(fractions: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArra
 def segment_hmrf(data: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
     """CSF, GM and WM fractions (3, X, Y, Z) of a T1w: the HMRF of Zhang et al. 2001 on dipy's parts, deterministic.
 
-    dipy's own classifier starts from evenly spaced means and joins grey and white matter where T1w contrast is low; this
-    one starts from Otsu's two thresholds. Intensities are cut at the mask's 99.9th percentile. The background is a fourth
-    class of faint noise from a fixed seed. Raises InputError when the mask does not hold three intensities.
+    dipy's own classifier starts from evenly spaced means and joins grey and white matter where T1w contrast is low;
+    this one starts from nested Otsu thresholds. Intensities are cut at the mask's 99.9th percentile. The background is
+    a fourth class of faint noise from a fixed seed. Raises InputError when the mask holds too little signal.
     """
     from dipy.segment.mrf import ConstantObservationModel, IteratedConditionalModes
 
@@ -146,15 +146,18 @@ def segment_hmrf(data: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[
 
 
 def _otsu(values: NDArray[np.float32]) -> tuple[NDArray[np.float64], float]:
-    """Two thresholds between three classes of (N,) intensities, and their 99.9th percentile."""
-    from skimage.filters import threshold_multiotsu
+    """Thresholds CSF | grey | white of intensities (N,), and their 99.9th percentile.
+
+    Otsu's threshold sets CSF apart, then Otsu's threshold of the rest parts grey from white; one search for both may
+    spend them on the wide spread of CSF.
+    """
+    from skimage.filters import threshold_otsu
 
     cure = "give a bias-corrected T1w of a brain and its mask"
-    if values.size < 1000:
-        raise InputError("too little signal inside the mask", "T1w", f"{values.size} voxels, expected 1000", cure)
+    if values.size < 1000 or values.min() == values.max():
+        found = f"{values.size} voxels from {values.min(initial=0):g}, expected 1000 that differ"
+        raise InputError("too little signal inside the mask", "T1w", found, cure)
     low, top = (float(v) for v in np.percentile(values, (0.1, 99.9)))
-    try:
-        thresholds = threshold_multiotsu(np.clip(values, low, top), classes=3)
-    except ValueError as fault:
-        raise InputError("three tissues not found inside the mask", "T1w", str(fault).split(chr(10))[0], cure) from fault
-    return np.asarray(thresholds, float), top
+    kept = np.clip(values, low, top)
+    first = float(threshold_otsu(kept))
+    return np.array([first, float(threshold_otsu(kept[kept > first]))]), top

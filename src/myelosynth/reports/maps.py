@@ -27,6 +27,7 @@ AGREEMENT = (
     ("#2171B5", "only in the measured map"),
 )
 CHANGE = tuple((colour, words) for words, _, colour in CLASSES.values())
+_DIM = 1.8
 _DIFFERENCE = 0.2  # DVR; limits of the difference map
 _MAPS, _DIFFERENCES = "viridis", "PuOr_r"
 
@@ -84,9 +85,10 @@ class Analysis:
         where = self.lesions if self.lesions.any() else self.brain
         return fullest_cuts(where[box], 2, number, gap=max(1, round(6 / self.sizes[2])))
 
-    def base(self, box: Box) -> Layer:
+    def base(self, box: Box, dim: float = 1.0) -> Layer:
+        """The background; `dim` widens its grey window, so that white labels stand out."""
         low, high = window(self.background, self.brain)
-        return Layer("image", self.background[box], low=low, high=high)
+        return Layer("image", self.background[box], low=low, high=low + dim * (high - low))
 
     def outline(self, box: Box, colour: str = "white") -> Layer:
         return Layer("outline", self.lesions[box], colour=colour, width=0.7)
@@ -132,7 +134,7 @@ def dvr_maps(analysis: Analysis, system: str) -> Picture | Gap:
         a, b = measured[ses], predicted[ses]
         if a is not None and b is not None:
             layer = Layer("image", (b - a)[box], _DIFFERENCES, -_DIFFERENCE, _DIFFERENCE, shown)
-            rows.append(Row(f"Predicted minus measured DVR, {ses}", cuts, [layer, analysis.outline(box, "black")]))
+            rows.append(Row(f"Predicted minus measured DVR, {ses}", cuts, [layer, analysis.outline(box, "#00E676")]))
     if len(rows) > first:
         bars.append(Bar("difference in DVR", _DIFFERENCES, -_DIFFERENCE, _DIFFERENCE, first, len(rows) - 1))
     caption = (
@@ -166,7 +168,7 @@ def agreement_maps(analysis: Analysis, systems: Sequence[str]) -> Picture | Gap:
             classes = np.select([inside & a & b, inside & ~a & ~b, inside & b, inside & a], [1, 2, 3, 4], 0)
             label = f"{named(system).name} against measured PET, {ses}"
             layer = Layer("labels", classes[box].astype(np.uint8), palette=tuple(c for c, _ in AGREEMENT))
-            rows.append(Row(label, cuts, [analysis.base(box), layer]))
+            rows.append(Row(label, cuts, [analysis.base(box, _DIM), layer]))
     if not rows:
         return Gap("agreement of demyelinated voxels", "maps from measured and predicted PET are not both there")
     return Picture(mosaic(rows, analysis.sizes, highest=2.2), "demyelinated voxels, measured against predicted")
@@ -181,7 +183,7 @@ def change_maps(analysis: Analysis, systems: Sequence[str]) -> Picture | Gap:
         classes = analysis.labels(analysis.layout.change(system, analysis.sub, FOLLOW_UP))
         if classes is not None:
             layer = Layer("labels", classes[box], palette=tuple(colour for colour, _ in CHANGE))
-            rows.append(Row(named(system).name, cuts, [analysis.base(box), layer]))
+            rows.append(Row(named(system).name, cuts, [analysis.base(box, _DIM), layer]))
     if len(rows) == 1:
         return Gap("change between t0 and t1", "no change map: the follow-up PET or its prediction is not there")
     return Picture(mosaic(rows, analysis.sizes, highest=2.2), "demyelinating and remyelinating lesion voxels")

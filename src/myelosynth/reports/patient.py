@@ -10,6 +10,7 @@ import pandas as pd
 from myelosynth.bids.index import SessionIndex
 from myelosynth.bids.layout import Layout
 from myelosynth.errors import InputError
+from myelosynth.evaluation.significance import SMALLEST_N
 from myelosynth.reports.indices import INDICES, Index
 from myelosynth.reports.maps import AGREEMENT, CHANGE, FOLLOW_UP, Analysis, agreement_maps, change_maps, dvr_maps
 from myelosynth.reports.names import qc_page, relative
@@ -113,6 +114,14 @@ def _limits_of(limits: pd.DataFrame | None, system: str, key: str) -> tuple[floa
     return float(rows["loa_low"].iloc[0]), float(rows["loa_high"].iloc[0])
 
 
+def _patients_of(limits: pd.DataFrame | None, system: str, key: str) -> int:
+    """How many patients the limits of agreement come from."""
+    if limits is None:
+        return 0
+    found = limits[(limits["system"] == system) & (limits["index"] == key)]["n"]
+    return int(found.iloc[0]) if len(found) else 0
+
+
 def _card(index: Index, indices: pd.DataFrame | None, system: str, limits: pd.DataFrame | None) -> Card:
     values = [("Measured PET", "true"), ("Predicted from MRI", system), ("Retest (null)", NULL)]
     shown = [(words, points(value_of(indices, key, index.key), index.signed)) for words, key in values]
@@ -131,6 +140,9 @@ def verdict(indices: pd.DataFrame | None, system: str, index: Index, limits: pd.
     told = f"prediction off by {points(difference, True)} points"
     if low is None or high is None:
         return f"{told}; no retest limits to judge it by"
+    patients = _patients_of(limits, NULL, index.key)
+    if patients <= SMALLEST_N:
+        return f"{told}; the retest limits come from {patients} patients, too few to judge it by"
     inside = low <= difference <= high
     return f"{told}: {'within' if inside else 'beyond'} what a second PET scan would change"
 
@@ -164,9 +176,11 @@ def comparison_table(indices: pd.DataFrame | None, system: str, limits: pd.DataF
         "Limits of agreement, predicted",
         "Limits of agreement, retest",
     )
+    patients = max(_patients_of(limits, system, index.key) for index in INDICES)
+    few = f" With {patients} patients they are too uncertain to rely on." if patients <= SMALLEST_N else ""
     notes = (
         "Values and differences in percent or percent points of the baseline lesion volume. Limits of agreement: "
-        "95 % of the cohort's differences from the measured PET (Bland and Altman) lie between them.",
+        f"95 % of the differences from the measured PET (Bland and Altman) lie between them; n = {patients}.{few}",
     )
     return Table(heads, rows, "Indices, measured and predicted, beside the null", notes=notes)
 

@@ -169,10 +169,10 @@ def transform_table(layout: Layout, sub: str, ses: str) -> Table:
             [
                 f"{entities_of(path)['from']} to {entities_of(path)['to']}",
                 engine_of(record) or "not recorded",
+                MISSING if fallback is None else told,
                 word(record.get("Cost")),
                 number(record.get("CostBefore"), 4),
                 number(record.get("CostAfter"), 4),
-                MISSING if fallback is None else told,
             ]
         )
         classes.append("warn" if fallback else "")
@@ -180,5 +180,5 @@ def transform_table(layout: Layout, sub: str, ses: str) -> Table:
         "Lower cost is better. Fallback: the boundary-based result was rejected and the rigid start was kept. "
         "Transforms without costs are chains of others.",
     )
-    heads = ("Transform", "Engine", "Cost", "Cost before", "Cost after", "Fallback")
-    return Table(heads, rows, "Registrations of this session", classes, notes, text_columns=3)
+    heads = ("Transform", "Engine", "Fallback", "Cost", "Cost before", "Cost after")
+    return Table(heads, rows, "Registrations of this session", classes, notes, text_columns=4)

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from myelosynth.evaluation.published import FIGURES
+from myelosynth.evaluation.significance import SMALLEST_N
 from myelosynth.reports.indices import INDICES
 from myelosynth.reports.inputs import CohortInputs
 from myelosynth.reports.systems import system as named
@@ -19,9 +20,9 @@ MAPS = (
     ("change", "remyelinating", "remyelinating"),
 )
 # metric, group, head, digits
-WHOLE = (("mse", "all", "MSE (DVR²)", 4), ("psnr", "all", "PSNR (dB)", 2), ("ssim", "all", "SSIM", 3))
+WHOLE = (("mse", "all", "MSE (DVR²)", 5), ("psnr", "all", "PSNR (dB)", 2), ("ssim", "all", "SSIM", 3))
 BRAIN = (
-    ("mse_masked", "all", "MSE (DVR²)", 4),
+    ("mse_masked", "all", "MSE (DVR²)", 5),
     ("psnr_masked", "all", "PSNR (dB)", 2),
     ("ssim_masked", "all", "SSIM", 3),
     ("mae_masked", "all", "MAE (DVR)", 4),
@@ -39,7 +40,7 @@ def spread(row: Any, digits: int) -> str:
     """Mean, SD and interval of a row of summary.tsv, on two lines."""
     if row is None or pd.isna(row["mean"]):
         return MISSING
-    first = f"{number(row['sd'], digits)} ± {number(row['sd'], digits)}"
+    first = f"{number(row['mean'], digits)} ± {number(row['sd'], digits)}"
     ends = interval(row["ci_low"], row["ci_high"], lambda value: number(value, digits))
     return first if ends == MISSING else f"{first}\n({ends})"
 
@@ -70,7 +71,8 @@ def _metric_table(
         rows.append([one.name, one.tag, " / ".join(map(str, counts)), *cells, _beside(printed)])
         classes.append(cohort.row_class(one))
     heads = ["System", "Part", "n", *(head for _, _, head, _ in metrics), "Published*"]
-    return Table(*_without_empty(heads, rows), caption, classes, (PUBLISHED_NOTE,), text_columns=2)
+    notes = (PUBLISHED_NOTE,) if any(row[-1] for row in rows) else ()
+    return Table(*_without_empty(heads, rows), caption, classes, notes, text_columns=2)
 
 
 def _beside(printed: Sequence[tuple[str, str]]) -> str:
@@ -88,6 +90,7 @@ def _without_empty(heads: list[str], rows: list[list[str]]) -> tuple[list[str], 
 def _published(row: Any, digits: int) -> str:
     if row is None or pd.isna(row["published"]):
         return MISSING
+    digits = min(digits, 4)  # as printed
     deviation = f" ({number(row['published_sd'], digits)})" if pd.notna(row["published_sd"]) else ""
     return f"{number(row['published'], digits)}{deviation}"
 
@@ -137,7 +140,10 @@ def agreement_table(cohort: CohortInputs) -> Table:
             classes.append(cohort.row_class(one))
     heads = ["Index", "System", "n", "Bias (points)", "SD (points)", "Limits of agreement (points)", "ICC", "Spearman"]
     heads += ["Sign errors", "Sign errors, published*"]
-    notes = ("Points are percent points of the baseline lesion volume. ICC(2,1), absolute agreement.", PUBLISHED_NOTE)
+    notes = ["Points are percent points of the baseline lesion volume. ICC(2,1), absolute agreement.", PUBLISHED_NOTE]
+    most = int(table["n"].max()) if len(table) else 0
+    if most <= SMALLEST_N:
+        notes.insert(0, f"n = {most} is too small: limits of agreement and ICC of so few patients mean little.")
     return Table(heads, rows, "Indices: predicted against measured PET", classes, notes, text_columns=2)
 
 

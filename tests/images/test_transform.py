@@ -1,0 +1,83 @@
+"""Linear transforms against FLIRT's, ITK's and hand arithmetic."""
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from myelosynth.errors import InputError
+from myelosynth.images.grid import Grid
+from myelosynth.images.transform import LinearTransform
+
+
+def rigid(angles=(5, -7, 11), shift=(3.0, -4.0, 6.0)) -> LinearTransform:
+    matrix = np.eye(4)
+    matrix[:3, :3] = Rotation.from_euler("xyz", angles, degrees=True).as_matrix()
+    matrix[:3, 3] = shift
+    return LinearTransform(matrix)
+
+
+POINTS = np.random.default_rng(3).uniform(-80, 80, (20, 3))
+
+
+def test_product_applies_the_right_factor_first():
+    a, b = rigid(), rigid((20, 0, 0), (0, 0, 9))
+    np.testing.assert_allclose((a @ b).apply(POINTS), a.apply(b.apply(POINTS)))
+    np.testing.assert_allclose((~a).apply(a.apply(POINTS)), POINTS, atol=1e-9)
+
+
+def test_itk_text_round_trip(tmp_path):
+    rigid().write(tmp_path / "x.txt")
+    np.testing.assert_allclose(LinearTransform.read(tmp_path / "x.txt").matrix, rigid().matrix, atol=1e-12)
+
+
+def test_itk_text_maps_points_as_nitransforms_reads_it(tmp_path):
+    from nitransforms.linear import Affine
+
+    rigid().write(tmp_path / "x.txt")
+    theirs = Affine.from_filename(tmp_path / "x.txt", fmt="itk")
+    np.testing.assert_allclose(theirs.map(POINTS), rigid().apply(POINTS), atol=1e-6)
+
+
+def test_itk_text_is_lps_with_a_centre(tmp_path):
+    # 90 degrees about z at the LPS centre (10, 0, 0): LPS (10, 0, 0) stays, (11, 0, 0) goes to (10, 1, 0)
+    text = "Transform: AffineTransform_double_3_3\nParameters: 0 -1 0 1 0 0 0 0 1 0 0 0\nFixedParameters: 10 0 0\n"
+    (tmp_path / "x.txt").write_text("#Insight Transform File V1.0\n#Transform 0\n" + text)
+    found = LinearTransform.read(tmp_path / "x.txt").apply(np.array([[-10.0, 0, 0], [-11.0, 0, 0]]))
+    np.testing.assert_allclose(found, [[-10, 0, 0], [-10, -1, 0]], atol=1e-12)
+
+
+def flirt_coordinates(grid: Grid) -> np.ndarray:
+    """Voxel to FLIRT's scaled mm, by FSL's published rule: x flipped when the affine's determinant is positive."""
+    scale = np.diag([*grid.voxel_sizes, 1.0])
+    if np.linalg.det(grid.affine[:3, :3]) > 0:
+        flip = np.diag([-1.0, 1, 1, 1])
+        flip[0, 3] = (grid.shape[0] - 1) * grid.voxel_sizes[0]
+        return flip @ scale
+    return scale
+
+
+def test_flirt_round_trip_and_rule(grid, other_grid):
+    push = np.linalg.inv(rigid().matrix)
+    by_hand = (
+        flirt_coordinates(other_grid)
+        @ np.linalg.inv(other_grid.affine)
+        @ push
+        @ grid.affine
+        @ np.linalg.inv(flirt_coordinates(grid))
+    )
+    matrix = rigid().to_flirt(grid, other_grid)
+    np.testing.assert_allclose(matrix, by_hand, atol=1e-4)
+    back = LinearTransform.from_flirt(matrix, grid, other_grid)
+    np.testing.assert_allclose(back.apply(POINTS), rigid().apply(POINTS), atol=1e-3)
+
+
+@pytest.mark.parametrize("text", ["", "1 0 0 0\n0 1 0 0\n", "Parameters: 1 2 x\nFixedParameters: 0 0 0\n"])
+def test_other_files_are_refused(tmp_path, text):
+    (tmp_path / "x.txt").write_text(text)
+    with pytest.raises(InputError, match="not an ITK text affine"):
+        LinearTransform.read(tmp_path / "x.txt")
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(InputError, match="file missing"):
+        LinearTransform.read(tmp_path / "x.txt")

@@ -1,0 +1,157 @@
+"""Bias, tissue, lesion filling, ventricles and distance against known answers."""
+
+import json
+
+import numpy as np
+import pytest
+from scipy import ndimage
+from scipy.spatial.distance import cdist
+from typer.testing import CliRunner
+
+from myelosynth.cli.app import app
+from myelosynth.cli.commands import imaging  # noqa: F401
+from myelosynth.errors import InputError
+from myelosynth.images.grid import Grid
+from myelosynth.images.volume import load_mask, load_volume, save_volume
+from myelosynth.interfaces.csf import csf_distance, ventricles
+from myelosynth.interfaces.lesions import fill_lesions
+from myelosynth.interfaces.template import lateral_ventricles, mni_template
+from myelosynth.interfaces.tissue import aseg_fractions, normalise, segment_hmrf
+
+
+def command(*arguments: object) -> None:
+    result = CliRunner().invoke(app, [str(a) for a in arguments])
+    if result.exception:
+        raise result.exception
+
+
+def test_n4_removes_a_known_field(session, head, tmp_path):
+    t1, white = load_volume(session / "t1.nii.gz"), load_mask(session / "wm_mask.nii.gz")
+    ramp = np.exp(np.linspace(-0.6, 0.6, t1.grid.shape[1]))[None, :, None]
+    save_volume(tmp_path / "biased.nii.gz", t1.data * ramp, t1.grid)
+    command("n4", tmp_path / "biased.nii.gz", tmp_path / "n4.nii.gz", "--mask", session / "brain.nii.gz")
+    fixed = load_volume(tmp_path / "n4.nii.gz").data
+    spread = lambda data: data[white].std() / data[white].mean()  # noqa: E731
+    assert spread(t1.data * ramp) > 3 * spread(t1.data)
+    assert spread(fixed) < 1.3 * spread(t1.data)
+    ratio = fixed / (t1.data * ramp)  # corrected outside the mask too, without a step at its edge
+    brain = load_mask(session / "brain.nii.gz")
+    rim = ndimage.binary_dilation(brain, iterations=2) & ~brain
+    assert np.corrcoef(ratio[rim], 1 / np.broadcast_to(ramp, ratio.shape)[rim])[0, 1] > 0.9
+
+
+def test_tissue_agrees_with_the_truth_and_repeats(session):
+    t1, brain = load_volume(session / "t1.nii.gz"), load_mask(session / "brain.nii.gz")
+    found = segment_hmrf(t1.data, brain)
+    np.testing.assert_array_equal(found, segment_hmrf(t1.data, brain))
+    np.testing.assert_allclose(found.sum(0)[brain], 1, atol=1e-5)
+    assert not found[:, ~brain].any()
+    for label, name in enumerate(("csf", "gm", "wm")):
+        truth = (load_volume(session / f"{name}.nii.gz").data > 0.5) & brain
+        mask = found[label] > 0.5
+        assert 2 * (truth & mask).sum() / (truth.sum() + mask.sum()) > 0.85
+
+
+def test_segment_tissue_writes_plain_or_bids_names(session, tmp_path):
+    command("segment-tissue", session / "t1.nii.gz", "--mask", session / "brain.nii.gz", "--out-dir", tmp_path / "a")
+    assert {p.name for p in (tmp_path / "a").glob("*.nii.gz")} == {
+        *("csf.nii.gz", "gm.nii.gz", "wm.nii.gz", "wm_mask.nii.gz")
+    }
+    arguments = ["--mask", session / "brain.nii.gz", "--out-dir", tmp_path / "b", "--prefix", "sub-1_space-T1w"]
+    command("segment-tissue", session / "t1.nii.gz", *arguments)
+    labels = {f"sub-1_space-T1w_label-{label}_probseg.nii.gz" for label in ("CSF", "GM", "WM")}
+    assert {p.name for p in (tmp_path / "b").glob("*.nii.gz")} == labels | {"sub-1_space-T1w_label-WM_mask.nii.gz"}
+    record = json.loads((tmp_path / "b" / "sub-1_space-T1w_label-WM_mask.json").read_text())
+    assert record["GeneratedBy"][1]["Name"] == "dipy"
+
+
+def test_fast_through_nipype(session, tmp_path, program, monkeypatch):
+    monkeypatch.setenv("FSLDIR", str(tmp_path))
+    copies = [f"cp {session}/{name}.nii.gz fast_pve_{n}.nii.gz" for n, name in enumerate(("csf", "gm", "wm"))]
+    program("fast", "\n".join([*copies, "touch fast_seg.nii.gz fast_mixeltype.nii.gz fast_pveseg.nii.gz"]))
+    arguments = ["--mask", session / "brain.nii.gz", "--out-dir", tmp_path / "out", "--engine", "fast"]
+    command("segment-tissue", session / "t1.nii.gz", *arguments)
+    brain, truth = load_mask(session / "brain.nii.gz"), load_volume(session / "wm.nii.gz").data
+    np.testing.assert_allclose(load_volume(tmp_path / "out" / "wm.nii.gz").data[brain], truth[brain], atol=1e-4)
+
+
+def test_aseg_labels_become_tissue():
+    grid = Grid((4, 1, 1), np.eye(4))
+    found = aseg_fractions(np.array([2, 42, 4, 0], np.float32).reshape(4, 1, 1), grid, grid)
+    np.testing.assert_array_equal(found[:, :, 0, 0], [[0, 0, 1, 0], [0, 1, 0, 0], [1, 0, 0, 0]])
+    whole = normalise(found, np.ones((4, 1, 1), bool))
+    assert whole[0, 3, 0, 0] == 1  # what no label claims inside the mask is CSF
+
+
+def test_flat_image_is_refused(tmp_path, session):
+    t1 = load_volume(session / "t1.nii.gz")
+    with pytest.raises(InputError, match="too little signal"):
+        segment_hmrf(np.ones_like(t1.data), np.ones(t1.grid.shape, bool))
+
+
+@pytest.mark.parametrize("with_mask", [True, False])
+def test_filled_lesions_look_like_the_white_matter_around(session, head, with_mask):
+    t1, wm = load_volume(session / "t1.nii.gz"), load_volume(session / "wm.nii.gz").data
+    deep = ndimage.binary_erosion(wm > 0.9, iterations=5)
+    lesions = np.zeros_like(deep)
+    for seed in np.argwhere(deep)[:: max(1, int(deep.sum() // 5))]:
+        lesions[tuple(slice(i - 2, i + 3) for i in seed)] = True
+    lesions &= wm > 0.9
+    dark = np.where(lesions, t1.data * 0.6, t1.data).astype(np.float32)
+    white = (wm > 0.9) if with_mask else None
+    filled = fill_lesions(dark, lesions, t1.grid, white)
+    around = (wm > 0.95) & ~lesions
+    assert filled[lesions].mean() == pytest.approx(t1.data[around].mean(), rel=0.01)
+    assert filled[lesions].std() == pytest.approx(t1.data[around].std(), rel=0.3)
+    np.testing.assert_array_equal(filled[~lesions], dark[~lesions])
+    np.testing.assert_array_equal(filled, fill_lesions(dark, lesions, t1.grid, white))
+
+
+def test_no_lesions_change_nothing(session, tmp_path):
+    t1 = load_volume(session / "t1.nii.gz")
+    save_volume(tmp_path / "l.nii.gz", np.zeros(t1.grid.shape), t1.grid, np.uint8)
+    command("fill-lesions", session / "t1.nii.gz", tmp_path / "l.nii.gz", tmp_path / "f.nii.gz")
+    np.testing.assert_array_equal(load_volume(tmp_path / "f.nii.gz").data, t1.data)
+
+
+def test_distance_is_the_brute_force_one():
+    generator = np.random.default_rng(1)
+    grid = Grid((9, 8, 7), np.diag([-1.2, 0.8, 3.0, 1.0]))
+    csf, domain = generator.random(grid.shape) > 0.97, generator.random(grid.shape) > 0.3
+    centres = np.argwhere(np.ones(grid.shape)) * np.array(grid.voxel_sizes)
+    nearest = cdist(centres, centres[csf.ravel()]).min(1).reshape(grid.shape)
+    np.testing.assert_allclose(csf_distance(csf, domain, grid), np.where(domain, nearest, 0), rtol=1e-5)
+
+
+def test_distance_refuses_a_sheared_grid():
+    affine = np.eye(4)
+    affine[0, 1] = 0.3
+    with pytest.raises(InputError, match="grid is sheared"):
+        csf_distance(np.ones((3, 3, 3), bool), np.ones((3, 3, 3), bool), Grid((3, 3, 3), affine))
+
+
+def test_ventricles_of_the_template_without_sulci():
+    inside, brain, grid = lateral_ventricles()
+    assert 10 < inside.sum() * grid.voxel_volume / 1000 < 20
+    fluid = inside.copy()
+    fluid[brain & ~ndimage.binary_erosion(brain, iterations=4)] = True  # outer CSF
+    middle = grid.shape[0] // 2
+    fissure = np.s_[middle - 1 : middle + 2, :, 45:]  # 6 mm wide, from above down to the ventricles
+    fluid[fissure] = brain[fissure]
+    found = ventricles(fluid.astype(np.float32), brain, grid)
+    assert 2 * (found & inside).sum() / (found.sum() + inside.sum()) > 0.95
+
+
+def test_no_ventricles_is_an_error():
+    _, brain, grid = lateral_ventricles()
+    with pytest.raises(InputError, match="no ventricles found"):
+        ventricles(np.zeros(grid.shape, np.float32), brain, grid)
+
+
+def test_template_is_a_brain_in_mni_space(tmp_path):
+    command("mni-template", tmp_path / "mni.nii.gz", "--resolution", 4)
+    image, (data, grid, _) = load_volume(tmp_path / "mni.nii.gz"), mni_template(4)
+    assert image.grid.matches(grid)
+    assert image.grid.voxel_sizes == pytest.approx((4, 4, 4))
+    origin = np.round(np.linalg.inv(grid.affine)[:3, 3]).astype(int)
+    assert data[tuple(origin)] > 0  # the anterior commissure is in the brain

@@ -1,0 +1,69 @@
+"""The engine table: every factory exists, and what is missing is said in one line."""
+
+from importlib import import_module
+
+import pytest
+from nipype.interfaces.base import SimpleInterface
+
+from myelosynth.errors import InputError
+from myelosynth.interfaces.engines import ENGINES, engine_table, find_engine
+
+
+@pytest.fixture(autouse=True)
+def bare(monkeypatch, tmp_path):
+    """A machine without lab programs."""
+    for name in ("FSLDIR", "FREESURFER_HOME", "FS_LICENSE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+
+def test_every_factory_is_a_nipype_interface():
+    for engines in ENGINES.values():
+        for engine in engines:
+            module, name = engine.factory.split(":")
+            assert issubclass(getattr(import_module(f"myelosynth.interfaces.{module}"), name), SimpleInterface)
+
+
+def test_engines_of_a_step_take_the_same_inputs():
+    for engines in ENGINES.values():
+        names = {tuple(sorted(engine.interface().inputs.copyable_trait_names())) for engine in engines}
+        assert len(names) == 1
+
+
+def test_defaults_are_embedded_and_versioned():
+    for step in ENGINES:
+        engine = find_engine(step)
+        assert engine.embedded
+        assert engine.version()[0].isdigit()
+
+
+def test_unknown_engine_lists_the_known():
+    with pytest.raises(InputError, match="unknown engine for n4, --engine, spm, known: antspyx, ants"):
+        find_engine("n4", "spm")
+
+
+def test_what_is_missing_is_named(monkeypatch, tmp_path):
+    with pytest.raises(InputError, match="FSLDIR is not set"):
+        find_engine("extract-brain", "bet")
+    monkeypatch.setenv("FSLDIR", str(tmp_path))
+    with pytest.raises(InputError, match="not on the PATH: bet"):
+        find_engine("extract-brain", "bet")
+    with pytest.raises(InputError, match="FREESURFER_HOME is not set"):
+        find_engine("extract-brain", "synthstrip")
+    monkeypatch.setenv("FREESURFER_HOME", str(tmp_path))
+    monkeypatch.setenv("FS_LICENSE", str(tmp_path / "license.txt"))
+    with pytest.raises(InputError, match=r"no FreeSurfer licence at .*FS_LICENSE"):
+        find_engine("extract-brain", "synthstrip")
+    with pytest.raises(InputError, match="not on the PATH: N4BiasFieldCorrection"):
+        find_engine("n4", "ants")
+
+
+def test_a_lab_engine_with_its_program_is_ready(monkeypatch, tmp_path):
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "fslversion").write_text("6.0.7.4\n")
+    (tmp_path / "bet").write_text("#!/bin/sh\n")
+    (tmp_path / "bet").chmod(0o755)
+    monkeypatch.setenv("FSLDIR", str(tmp_path))
+    assert find_engine("extract-brain", "bet").version() == "6.0.7.4"
+    row = next(row for row in engine_table() if row["engine"] == "bet")
+    assert row["missing"] == ""
