@@ -35,8 +35,8 @@ test: install ## the tests, a tiny end-to-end run among them
 	pytest
 
 check: install ## style, types, workflow
-	ruff check src tests benchmarks
-	ruff format --check src tests benchmarks
+	ruff check src tests
+	ruff format --check src tests
 	mypy
 	snakefmt --check Snakefile workflow
 	snakemake --lint

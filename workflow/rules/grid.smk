@@ -64,6 +64,7 @@ rule DVR_to_grid:
         first=layout.transform("{sub}", "{ses}", "PET", "T1w"),
         second=layout.transform("{sub}", "{ses}", "T1w", "dvrt0"),
         grid=layout.source("{sub}", BASELINE, "DVR"),
+        brain=layout.brain_mask("{sub}", BASELINE, space="dvrt0"),
     output:
         layout.source("{sub}", "{ses}", "DVR"),
     log:
@@ -80,7 +81,7 @@ rule DVR_to_grid:
         runtime=5,
     shell:
         "myelosynth transform {input.image} {input.grid} {output} --transform {input.first}"
-        " --transform {input.second} > {log} 2>&1"
+        " --transform {input.second} --mask {input.brain} > {log} 2>&1"
 
 
 rule masks_to_grid:
@@ -146,6 +147,7 @@ rule ceiling_to_grid:
         image=ceiling_native,
         steps=ceiling_steps,
         grid=layout.source("{sub}", BASELINE, "DVR"),
+        brain=layout.brain_mask("{sub}", BASELINE, space="dvrt0"),
     output:
         layout.prediction("{system}", "{sub}", "{ses}"),
     log:
@@ -163,4 +165,4 @@ rule ceiling_to_grid:
     params:
         chain=lambda w: transform_options(*ceiling_steps(w)),
     shell:
-        "myelosynth transform {input.image} {input.grid} {output} {params.chain} > {log} 2>&1"
+        "myelosynth transform {input.image} {input.grid} {output} {params.chain} --mask {input.brain} > {log} 2>&1"

@@ -93,7 +93,10 @@ def ceiling_native(w):
 
 def ceiling_steps(w):
     """From the session's PET to the analysis grid; at baseline the two undo one another."""
-    return [layout.transform(w.sub, w.ses, "PET", "T1w"), layout.transform(w.sub, w.ses, "T1w", "dvrt0")]
+    return [
+        layout.transform(w.sub, w.ses, "PET", "T1w"),
+        layout.transform(w.sub, w.ses, "T1w", "dvrt0"),
+    ]
 
 
 # -- learning.smk ------------------------------------------------------------------------------------------------------

@@ -167,9 +167,10 @@ rule dvr_baseline:
         runtime=20,
     params:
         options=pet_options,
+        domain=lambda w, input: f"--mask {input.brain}",
     shell:
         "myelosynth dvr {input.pet} {output} --frames {input.frames} --reference-mask {input.mask}"
-        " --mask {input.brain} {params.options} > {log} 2>&1"
+        " {params.domain} {params.options} > {log} 2>&1"
 
 
 use rule dvr_baseline as dvr_followup with:
@@ -177,13 +178,16 @@ use rule dvr_baseline as dvr_followup with:
         pet=raw_image("PET"),
         frames=lambda w: raw.pet(w.sub, w.ses, ".json"),
         mask=layout.work("{sub}", "{ses}", "pet_reference_mask.nii.gz"),
-        brain=layout.work("{sub}", "{ses}", "pet_brain.nii.gz"),
     output:
         layout.work("{sub}", "{ses}", "dvr.nii.gz"),
     log:
         log_of("dvr_followup"),
     benchmark:
         benchmark_of("dvr_followup")
+    params:
+        options=pet_options,
+        # Fitted beyond the brain, so that the one interpolation does not mix in zeros at its edge; masked on the grid.
+        domain="",
 
 
 use rule dvr_followup as dvr_retest with:
@@ -191,7 +195,6 @@ use rule dvr_followup as dvr_retest with:
         pet=lambda w: raw.truth(w.sub, w.ses, "retest_pet.nii.gz"),
         frames=lambda w: raw.pet(w.sub, w.ses, ".json"),
         mask=layout.work("{sub}", "{ses}", "pet_reference_mask.nii.gz"),
-        brain=layout.work("{sub}", "{ses}", "pet_brain.nii.gz"),
     output:
         layout.work("{sub}", "{ses}", "dvr_retest.nii.gz"),
     log:

@@ -150,8 +150,9 @@ def scan(raw: RawLayout) -> SessionIndex:
     for folder in sorted(raw.root.glob("sub-*/ses-*")):
         sub, ses = folder.parent.name[4:], folder.name[4:]
         if sub not in groups:
-            where, values = raw.root / "participants.tsv", f"sub-{sub} has images, the table has {len(groups)} others"
-            raise InputError("participant not in the table", where, values, "add a row with its group")
+            values = f"sub-{sub} has images, the table has {len(groups)} others"
+            cure = "add a row with its group"
+            raise InputError("participant not in the table", raw.root / "participants.tsv", values, cure)
         for contrast in CONTRASTS:
             if found := _find(raw, sub, ses, contrast):
                 present.append((sub, ses, groups[sub], contrast, found))

@@ -29,6 +29,7 @@ def transform(
     transforms: Transforms,
     interpolation: Annotated[Interpolation, typer.Option(help="for images")] = Interpolation.linear,
     labels: Annotated[bool, typer.Option("--labels", help="nearest neighbour, uint8: for masks and labels")] = False,
+    mask: Annotated[Path | None, typer.Option(help="mask on the reference grid; the output is 0 outside it")] = None,
 ) -> None:
     """Bring an image onto a reference grid in one interpolation; the first --transform leaves the image's space."""
     import numpy as np
@@ -37,7 +38,7 @@ def transform(
     from myelosynth.errors import InputError
     from myelosynth.images.grid import Grid
     from myelosynth.images.resample import resample
-    from myelosynth.images.volume import load_volume, open_image, save_volume
+    from myelosynth.images.volume import load_mask, load_volume, open_image, save_volume
 
     out, target, chain = output(out), Grid.of(open_image(reference)), _chain(transforms)
     how = "nearest" if labels else interpolation.value
@@ -47,11 +48,15 @@ def transform(
     volume = load_volume(image, ndim=4 if len(shape) > 3 and shape[3] > 1 else 3, allow_empty=labels)
     if labels:
         _require_labels(volume.data, image)
+    inside = None if mask is None else load_mask(mask, target, reference)
     moved = resample(volume.data, volume.grid, target, chain, how)  # type: ignore[arg-type]
+    if inside is not None:
+        moved[~inside] = 0
     save_volume(out, moved, target, np.uint8 if labels else np.float32)
     settings = {"Transforms": _names(transforms), "Interpolation": how, "Labels": labels}
     fields = {"SpatialReference": bids_uri(reference, out)} | ({"Type": "ROI"} if labels else {})
-    _record("transform", [image, reference, *(Path(_file(t)) for t in transforms)], settings, fields, out, image)
+    sources = [image, reference, *(Path(_file(t)) for t in transforms), *([mask] if mask else [])]
+    _record("transform", sources, settings, fields, out, image)
 
 
 def _require_labels(data: Any, image: Path) -> None:

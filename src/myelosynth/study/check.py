@@ -77,9 +77,7 @@ def describe_gaps(index: SessionIndex, raw: RawLayout) -> list[str]:
             if not any(index.has(sub, session[4:], contrast) for contrast in (*MRI, "FLAIR", "T2w", "PET")):
                 lines.append(f"gap: sub-{sub} ({group}) has no {session}: {_follows(group, session[4:])}")
             else:
-                lines.append(
-                    f"gap: sub-{sub} ({group}) {session} lacks {', '.join(absent)}: what needs it is skipped"
-                )
+                lines.append(f"gap: sub-{sub} ({group}) {session} lacks {', '.join(absent)}: what needs it is skipped")
     lines += [
         f"gap: sub-{sub} (patient) has no baseline EDSS: left out of the regressions"
         for sub in missing_scores(index, raw)
