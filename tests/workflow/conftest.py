@@ -18,9 +18,10 @@ class Study:
 
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run Snakemake here; stdout and stderr come back together."""
-        command = ["snakemake", "-s", str(self.repository / "Snakefile"), *arguments]
+        command = ["snakemake", "-s", str(self.repository / "Snakefile")]
         if self.configfile is not None:
             command += ["--configfile", str(self.configfile)]
+        command += arguments
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": "1"}
         return subprocess.run(
             command, cwd=self.folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
