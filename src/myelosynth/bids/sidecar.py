@@ -59,6 +59,12 @@ def read_json(path: Path) -> dict[str, Any]:
     return record
 
 
+def skull_stripped(source: Path) -> bool:
+    """What the sidecar of `source` says; a raw image that says nothing still has its skull."""
+    sidecar = sidecar_path(Path(source))
+    return bool(sidecar.is_file() and read_json(sidecar).get("SkullStripped", False))
+
+
 @lru_cache(maxsize=4096)
 def dataset_root(folder: Path) -> Path | None:
     """The nearest folder at or above `folder` that holds a dataset_description.json."""

@@ -21,6 +21,9 @@ class Interpolation(StrEnum):
     bspline = "bspline"
 
 
+STRUCTURAL = ("T1w", "T2w", "FLAIR")
+
+
 @app.command("transform")
 def transform(
     image: Annotated[Path, typer.Argument(help="3D or 4D image")],
@@ -34,7 +37,8 @@ def transform(
     """Bring an image onto a reference grid in one interpolation; the first --transform leaves the image's space."""
     import numpy as np
 
-    from myelosynth.bids.sidecar import bids_uri
+    from myelosynth.bids.names import entities_of
+    from myelosynth.bids.sidecar import skull_stripped
     from myelosynth.errors import InputError
     from myelosynth.images.grid import Grid
     from myelosynth.images.resample import resample
@@ -54,7 +58,9 @@ def transform(
         moved[~inside] = 0
     save_volume(out, moved, target, np.uint8 if labels else np.float32)
     settings = {"Transforms": _names(transforms), "Interpolation": how, "Labels": labels}
-    fields = {"SpatialReference": bids_uri(reference, out)} | ({"Type": "ROI"} if labels else {})
+    fields = _on_grid_of(reference, out) | ({"Type": "ROI"} if labels else {})
+    if entities_of(out)["suffix"] in STRUCTURAL:
+        fields["SkullStripped"] = skull_stripped(image)
     sources = [image, reference, *(Path(_file(t)) for t in transforms), *([mask] if mask else [])]
     _record("transform", sources, settings, fields, out, image)
 
@@ -97,7 +103,7 @@ def nawm(
     if not mask.any():
         raise InputError("no normal-appearing white matter", white, "0 voxels outside lesions", "check both masks")
     save_volume(out, mask, grid, np.uint8)
-    _record("nawm", [white, lesions], {}, {"Type": "ROI", "Label": "NAWM"}, out)
+    _record("nawm", [white, lesions], {}, {"Type": "ROI", "Label": "NAWM"} | _on_grid_of(white, out), out)
 
 
 @app.command("csf-distance")
@@ -114,7 +120,13 @@ def csf_distance(
     out, grid = output(out), Grid.of(open_image(csf))
     distance = maths.csf_distance(load_mask(csf), load_mask(domain, grid, csf), grid)
     save_volume(out, distance, grid)
-    _record("csf-distance", [csf, domain], {"Distance": "Euclidean, voxel centres"}, {"Units": "mm"}, out)
+    _record(
+        "csf-distance",
+        [csf, domain],
+        {"Distance": "Euclidean, voxel centres"},
+        {"Units": "mm"} | _on_grid_of(csf, out),
+        out,
+    )
 
 
 @app.command("ventricles")
@@ -133,7 +145,8 @@ def ventricles(
     found = maths.ventricles(fraction.data, load_mask(mask, fraction.grid, csf), fraction.grid)
     save_volume(out, found, fraction.grid, np.uint8)
     volume = round(float(found.sum()) * fraction.grid.voxel_volume / 1000, 2)
-    _record("ventricles", [csf, mask], {}, {"Type": "ROI", "Label": "ventricles", "VolumeMl": volume}, out)
+    fields = {"Type": "ROI", "Label": "ventricles", "VolumeMl": volume} | _on_grid_of(csf, out)
+    _record("ventricles", [csf, mask], {}, fields, out)
 
 
 @app.command("mni-template")
@@ -170,6 +183,12 @@ def _chain(transforms: list[str]) -> Any:
         step = LinearTransform.read(path)  # type: ignore[arg-type]
         chain = chain @ (~step if item.startswith("inverse:") else step)
     return chain
+
+
+def _on_grid_of(reference: Path, out: Path) -> dict[str, Any]:
+    from myelosynth.bids.sidecar import bids_uri
+
+    return {"SpatialReference": bids_uri(reference, out)}
 
 
 def _record(

@@ -29,12 +29,13 @@ def n4(
     engine: EngineName = None,
 ) -> None:
     """Correct the bias field (N4). Engines: antspyx (default), ants."""
+    from myelosynth.bids.sidecar import skull_stripped
     from myelosynth.interfaces.engines import find_engine
 
     chosen, out = find_engine("n4", engine), output(out)
     _checked(image)
     _run(chosen.interface(in_file=_text(image), mask_file=_text(given(mask)), out_file=str(out)))
-    _record("n4", chosen, [image, mask], {"Mask": mask is not None}, out)
+    _record("n4", chosen, [image, mask], {"Mask": mask is not None}, out, SkullStripped=skull_stripped(image))
 
 
 @app.command("extract-brain")
@@ -146,13 +147,14 @@ def fill_lesions(
     engine: EngineName = None,
 ) -> None:
     """Fill lesions with the white matter around them. Engine: myelosynth."""
+    from myelosynth.bids.sidecar import skull_stripped
     from myelosynth.interfaces.engines import find_engine
 
     chosen, out = find_engine("fill-lesions", engine), output(out)
     _checked(image)
     inputs = {"in_file": _text(image), "lesion_file": _text(given(lesions)), "wm_mask": _text(given(wm_mask))}
     _run(chosen.interface(**inputs, out_file=str(out)))
-    _record("fill-lesions", chosen, [image, lesions, wm_mask], {}, out)
+    _record("fill-lesions", chosen, [image, lesions, wm_mask], {}, out, SkullStripped=skull_stripped(image))
 
 
 @app.command("segment-tissue")
@@ -164,6 +166,7 @@ def segment_tissue(
     engine: EngineName = None,
 ) -> None:
     """Fractions of CSF, grey and white matter, and a white matter mask. Engines: dipy (default), fast, freesurfer."""
+    from myelosynth.bids.sidecar import bids_uri
     from myelosynth.interfaces.engines import find_engine
 
     chosen, folder = find_engine("segment-tissue", engine), out_dir.absolute()
@@ -174,9 +177,10 @@ def segment_tissue(
     wm_mask = folder / (f"{prefix}_label-WM_mask.nii.gz" if prefix else "wm_mask.nii.gz")
     outputs = {"csf_file": str(csf), "gm_file": str(gm), "wm_file": str(wm), "wm_mask_file": str(wm_mask)}
     _run(chosen.interface(in_file=_text(image), mask_file=_text(given(mask)), **outputs))
-    for path, label in zip((csf, gm, wm), labels, strict=True):
-        _record("segment-tissue", chosen, [image, mask], {}, path, Label=label, Units="fraction, 0-1")
-    _record("segment-tissue", chosen, [image, mask], {}, wm_mask, Label="WM", Type="ROI")
+    kinds = {csf: {"Label": "CSF"}, gm: {"Label": "GM"}, wm: {"Label": "WM"}, wm_mask: {"Label": "WM", "Type": "ROI"}}
+    for path, kind in kinds.items():
+        fields = {**kind, "Units": "0-1", "SpatialReference": bids_uri(image, path)}
+        _record("segment-tissue", chosen, [image, mask], {}, path, **fields)
 
 
 def _checked(image: Path) -> None:
