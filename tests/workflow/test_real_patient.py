@@ -56,11 +56,13 @@ def test_white_matter_agrees_with_fast(patient, realdata):
     assert dice(ours, theirs) > 0.85
 
 
-def test_flair_lands_where_fsl_puts_it(patient, realdata):
+@pytest.mark.parametrize("image", ["FLAIR", "T2w"])
+def test_images_land_where_fsl_puts_them(patient, realdata, image):
     """Mean displacement over the brain from FSL's boundary-based registration; methods differ by about .3 mm."""
     folder = realdata / "fsl_reference" / "patient01_study1"
-    theirs = LinearTransform(np.linalg.inv(np.loadtxt(folder / "flair2t1_bbr_world.txt")))
-    ours = LinearTransform.read(patient.transform("01", "t0", "FLAIR", "T1w"))
+    name = {"FLAIR": "flair2t1_bbr_world.txt", "T2w": "t22t1_bbr_world.txt"}[image]
+    theirs = LinearTransform(np.linalg.inv(np.loadtxt(folder / name)))
+    ours = LinearTransform.read(patient.transform("01", "t0", image, "T1w"))
     mask = nib.load(patient.brain_mask("01", "t0"))
     voxels = np.argwhere(np.asarray(mask.dataobj) > 0)[::50]
     points = nib.affines.apply_affine(mask.affine, voxels)

@@ -6,7 +6,6 @@ rule register_rigid:
     input:
         moving=moving_image,
         fixed=layout.anat("{sub}", "{ses}", "T1w"),
-        mask=layout.brain_mask("{sub}", "{ses}"),
     output:
         layout.work("{sub}", "{ses}", "{image}_rigid.txt"),
     log:
@@ -25,7 +24,7 @@ rule register_rigid:
         engine=study.engines.registration,
     shell:
         "myelosynth register {input.moving} {input.fixed} --out-transform {output} --dof 6"
-        " --fixed-mask {input.mask} --engine {params.engine} > {log} 2>&1"
+        " --engine {params.engine} > {log} 2>&1"
 
 
 use rule register_rigid as register_image with:
@@ -74,7 +73,6 @@ rule register_followup:
     input:
         moving=layout.work("{sub}", "{ses}", "T1w_brain.nii.gz"),
         fixed=lambda w: layout.work(w.sub, BASELINE, "T1w_brain.nii.gz"),
-        mask=lambda w: layout.brain_mask(w.sub, BASELINE),
     output:
         layout.transform("{sub}", "{ses}", "T1w{ses}", "T1wt0"),
     log:
@@ -91,7 +89,7 @@ rule register_followup:
         engine=study.engines.registration,
     shell:
         "myelosynth register {input.moving} {input.fixed} --out-transform {output} --dof 6"
-        " --fixed-mask {input.mask} --engine {params.engine} > {log} 2>&1"
+        " --engine {params.engine} > {log} 2>&1"
 
 
 rule template:

@@ -13,6 +13,9 @@ from myelosynth.images.transform import LinearTransform
 from myelosynth.images.volume import Volume, load_mask, load_volume
 from myelosynth.interfaces.base import run_program
 
+# Rise of the negative mutual information over the start that noise does not explain.
+DIVERGED = 0.05
+
 
 class LinearInputSpec(BaseInterfaceInputSpec):
     moving_file = File(exists=True, mandatory=True, desc="image that is moved")
@@ -99,6 +102,7 @@ def register_mutual_information(
 
     It starts from the headers or from the centres of mass, whichever has the better similarity. Runs in the current
     folder, where antspyx leaves files. Returns the transform and the record (similarity before and after, start).
+    Raises InputError when the result is less similar than the start: a small mask on thick slices can lose the head.
     """
     from myelosynth.interfaces.ants_bridge import load_ants, read_mat, to_ants
 
@@ -121,6 +125,11 @@ def register_mutual_information(
             aff_iterations=(200, 100, 20),
         )["fwdtransforms"][0]
     after = _similarity(fixed_image, moving_image, found)
+    if after > before + DIVERGED:
+        values = (
+            f"negative mutual information {after:.3f} after, {before:.3f} at the {start_name} start, expected lower"
+        )
+        raise InputError("registration diverged", moving.path, values, "leave out --fixed-mask, or take another engine")
     record = {"Cost": "Mattes mutual information", "CostBefore": before, "CostAfter": after, "Start": start_name}
     return read_mat(found), record
 
