@@ -16,11 +16,11 @@ class Study:
         for name in ("config", "profiles", "slurm"):
             (folder / name).symlink_to(repository / name)
 
-    def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run Snakemake here; stdout and stderr come back together."""
+    def snakemake(self, *arguments: str, overlays: tuple[Path, ...] = ()) -> subprocess.CompletedProcess[str]:
+        """Run Snakemake here, its configuration changed by `overlays`; stdout and stderr come back together."""
         command = ["snakemake", "-s", str(self.repository / "Snakefile")]
         if self.configfile is not None:
-            command += ["--configfile", str(self.configfile)]
+            command += ["--configfile", str(self.configfile), *map(str, overlays)]
         command += arguments
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": "1"}
         return subprocess.run(
