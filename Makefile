@@ -7,10 +7,10 @@ export OMP_NUM_THREADS ?= 1
 export ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check schema clean
+.PHONY: help install demo test check bench schema clean clean-results
 
 help:
-	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile
 
 # The lock holds exact pins for Python 3.11; another Python takes the ranges of pyproject.toml.
 .venv/installed: requirements.lock pyproject.toml
@@ -35,15 +35,21 @@ test: install ## the tests, a tiny end-to-end run among them
 	pytest
 
 check: install ## style, types, workflow
-	ruff check src tests
-	ruff format --check src tests
+	ruff check src tests benchmarks
+	ruff format --check src tests benchmarks
 	mypy
 	snakefmt --check Snakefile workflow
 	snakemake --lint
 	bash -n .ci/run
 
+bench: install ## own engines beside their peers, as ratios in one run
+	python benchmarks/registration.py
+
 schema: install ## export the JSON Schema of the configuration
 	myelosynth schema workflow/schemas/config.schema.json
 
-clean: ## remove data, results and the environment
-	rm -rf .venv data results .snakemake
+clean: ## remove the environment and the simulated data; results stay
+	rm -rf .venv data/simulated
+
+clean-results: ## remove results and what Snakemake knows of them: a new run starts from the raw data
+	rm -rf results .snakemake

@@ -7,10 +7,13 @@ min_version("9.0")
 configfile: "config/config.yaml"
 
 
+# First the model of the configuration, which tells a fault in one line; then the schema that is exported from it.
+include: "workflow/rules/common.smk"
+
+
 validate(config, "workflow/schemas/config.schema.json")
 
 
-include: "workflow/rules/common.smk"
 include: "workflow/rules/inputs.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/anatomy.smk"
@@ -35,4 +38,5 @@ rule preprocessing:
     """Only the imaging half, for what each session has: a data set without PET, MT or DWI is welcome."""
     input:
         [session_derivatives(sub, ses) for sub, ses in roster.sessions],
+        [quantitative_maps(sub, ses) for sub, ses in roster.sessions],
         [layout.page(f"qc/sub-{sub}_ses-{ses}") for sub, ses in roster.sessions],

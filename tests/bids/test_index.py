@@ -4,7 +4,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from myelosynth.bids.index import SessionIndex, expected, scan
+from myelosynth.bids.index import SessionIndex, expected, read_table, scan
 from myelosynth.bids.layout import RawLayout
 from myelosynth.errors import InputError
 from myelosynth.phantom.roster import Cohort, roster
@@ -75,14 +75,62 @@ def test_a_participant_without_a_group_is_a_fault(raw):
 
 def test_images_of_somebody_not_in_the_table_are_a_fault(raw):
     touch(raw.anat("C", "t0", "T1w"))
-    with pytest.raises(InputError, match="sub-C has images"):
+    with pytest.raises(InputError, match="sub-C has a folder"):
         scan(raw)
 
 
-def test_two_images_for_one_contrast_are_a_fault(raw):
+def test_the_image_without_further_entities_is_used_and_the_others_told(raw):
     first = raw.anat("A", "t0", "T1w")
     touch(first.with_name("sub-A_ses-t0_acq-other_T1w.nii.gz"))
+    index = scan(raw)
+    assert index.path("A", "t0", "T1w") == first
+    assert index.unused == (f"not used: sub-A_ses-t0_acq-other_T1w.nii.gz, {first.name} is the T1w",)
+
+
+def test_an_image_that_alone_has_further_entities_is_used(raw):
+    pet = raw.pet("A", "t0")
+    renamed = pet.rename(pet.with_name("sub-A_ses-t0_trc-11CPIB_rec-acdyn_pet.nii.gz"))
+    index = scan(raw)
+    assert index.path("A", "t0", "PET") == renamed
+    assert index.unused == ()
+
+
+@pytest.mark.parametrize("names", [("acq-a_T1w.nii.gz", "acq-b_T1w.nii.gz"), ("T1w.nii.gz", "T1w.nii")])
+def test_a_tie_between_two_images_is_a_fault(raw, names):
+    raw.anat("B", "t0", "T1w").unlink()
+    for name in names:
+        touch(raw.anat("B", "t0", "T1w").with_name(f"sub-B_ses-t0_{name}"))
     with pytest.raises(InputError, match="several images for T1w"):
+        scan(raw)
+
+
+def test_a_participant_without_any_image_is_in_the_index(raw):
+    table = raw.root / "participants.tsv"
+    table.write_text(table.read_text() + "sub-C\t40\tF\tpatient\n")
+    index = scan(raw)
+    assert index.groups["C"] == "patient"
+    assert index.sessions("C") == []
+    assert {row.session_id for row in index.gaps() if row.participant_id == "sub-C"} == {"ses-t0", "ses-t1"}
+
+
+def test_images_outside_a_session_folder_are_a_fault(raw):
+    touch(raw.root / "sub-B" / "anat" / "sub-B_T1w.nii.gz")
+    with pytest.raises(InputError, match=r"images without a session.*found sub-B/anat, expected sub-B/ses-t0/anat"):
+        scan(raw)
+
+
+def test_other_names_of_sessions_are_a_fault(raw):
+    for sub in ("A", "B"):
+        (raw.root / f"sub-{sub}" / "ses-t0").rename(raw.root / f"sub-{sub}" / "ses-M00")
+    (raw.root / "sub-A" / "ses-t1").rename(raw.root / "sub-A" / "ses-M12")
+    with pytest.raises(InputError, match=r"no baseline session.*found ses-M00, ses-M12, expected ses-t0"):
+        scan(raw)
+
+
+def test_a_participant_listed_twice_is_a_fault(raw):
+    table = raw.root / "participants.tsv"
+    table.write_text(table.read_text() + "sub-A\t30\tF\tcontrol\n")
+    with pytest.raises(InputError, match=r"listed twice.*line 4, sub-A as control, in line 2 as patient"):
         scan(raw)
 
 
@@ -90,3 +138,11 @@ def test_a_missing_column_names_both_sides(raw):
     (raw.root / "participants.tsv").write_text("participant_id\tage\nsub-A\t3\n")
     with pytest.raises(InputError, match="no group; found participant_id, age"):
         scan(raw)
+
+
+def test_a_table_in_another_encoding_is_a_fault(tmp_path):
+    (tmp_path / "t.tsv").write_bytes("participant_id\tname\nsub-A\tJosé\n".encode("latin-1"))
+    with pytest.raises(InputError, match=r"not a readable table, .*t\.tsv, byte 0xe9 at 29, expected UTF-8"):
+        read_table(tmp_path / "t.tsv", ())
+    (tmp_path / "t.tsv").write_bytes("participant_id\tname\r\nsub-A\tJosé\r\n".encode("utf-8-sig"))
+    assert read_table(tmp_path / "t.tsv", ("name",)) == [{"participant_id": "sub-A", "name": "José"}]

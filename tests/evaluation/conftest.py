@@ -1,6 +1,7 @@
 """A study on disk, small enough to score by hand: two patients and a control on a 12-voxel cube."""
 
 import csv
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +12,10 @@ import pytest
 
 from myelosynth.bids.index import complete
 from myelosynth.bids.layout import Layout
+from myelosynth.bids.names import sidecar_path
 from myelosynth.images.grid import Grid
 from myelosynth.images.volume import save_volume
-from myelosynth.myelin.indices import COLUMNS, myelin_indices
+from myelosynth.myelin.indices import DESCRIPTIONS, myelin_indices
 from myelosynth.myelin.maps import change_classes
 
 GRID = Grid((12, 12, 12), np.diag([2.0, 2.0, 2.0, 1.0]))
@@ -88,8 +90,21 @@ def write_patient_maps(layout, number, sessions):
             classes = change_classes(called(number, "t0", system), called(number, "t1", system), lesions)
             save_volume(layout.change(system, number, "t1"), classes, GRID, np.uint8)
             values = myelin_indices(classes, lesions)
-            text = "\t".join(COLUMNS) + "\n" + "\t".join(str(values[name]) for name in COLUMNS) + "\n"
-            layout.indices(system, number, "t1").write_text(text)
+            layout.indices(system, number, "t1").write_text(table(values))
+
+
+def table(values):
+    """An indices table of one row."""
+    return "\t".join(DESCRIPTIONS) + "\n" + "\t".join(str(values[name]) for name in DESCRIPTIONS) + "\n"
+
+
+def write_records(layout, split, folds):
+    """Sidecars of the predictions: the fold that tests the subject, of this split."""
+    sha256 = hashlib.sha256(split.read_bytes()).hexdigest()
+    for system in ("ridge", "unet-l1"):
+        for image in layout.system(system).rglob("*predDvr_pet.nii.gz"):
+            fold = folds[image.name[4:7]]
+            sidecar_path(image).write_text(json.dumps({"Fold": fold, "SplitSha256": sha256}))
 
 
 @pytest.fixture
@@ -118,6 +133,7 @@ def mini(tmp_path):
     for fold, test in ((1, ("001", "004")), (2, ("002", "003"))):
         rows += [f"sub-{n}\tx\t{fold}\t{'test' if n in test else 'train'}" for n in plan]
     split.write_text("\n".join(rows) + "\n")
+    write_records(layout, split, {"001": 1, "004": 1, "002": 2, "003": 2})
     (raw / "phenotype").mkdir(parents=True)
     people = ["participant_id\tage\tsex\tgroup", *(f"sub-{n}\t{30 + int(n)}\tF\tpatient" for n in plan)]
     (raw / "participants.tsv").write_text("\n".join(people) + "\n")

@@ -29,17 +29,32 @@ def test_one_row_per_patient_and_system_with_baseline_scores(mini, tmp_path, tab
     assert rows[4]["edss"] == "n/a"
     gaps = tables.sidecar(tmp_path / "out.tsv")["Gaps"]
     assert gaps == [
-        "sub-002 true: no indices",
-        "sub-002 ridge: no indices",
-        "sub-003: no baseline row in phenotype/edss.tsv",
+        {"participant_id": "sub-002", "session_id": "t1", "system": "true", "missing": "indices"},
+        {"participant_id": "sub-002", "session_id": "t1", "system": "ridge", "missing": "indices"},
+        {"participant_id": "sub-003", "session_id": "t0", "system": "n/a", "missing": "EDSS, MSSS, T2 lesion load"},
     ]
+
+
+def test_a_score_that_is_not_available_is_a_gap_like_an_absent_row(mini, tmp_path, tables):
+    scores = mini.raw / "phenotype" / "edss.tsv"
+    lines = [line.split("\t") for line in scores.read_text().splitlines()]
+    column = lines[0].index("edss")
+    for line in lines[1:]:
+        line[column] = "n/a" if line[0] == "sub-001" else line[column]
+    scores.write_text("\n".join(map("\t".join, lines)) + "\n")
+    (mini.raw / "participants.tsv").write_text("participant_id\tgroup\nsub-001\tpatient\n")
+    assert build(mini, tmp_path / "out.tsv").exit_code == 0
+    gaps = {gap["participant_id"]: gap["missing"] for gap in tables.sidecar(tmp_path / "out.tsv")["Gaps"][:1]}
+    assert gaps == {"sub-001": "age, sex, EDSS"}
 
 
 def test_a_study_without_scores_has_a_table_and_one_gap(mini, tmp_path, tables):
     (mini.raw / "phenotype" / "edss.tsv").unlink()
     assert build(mini, tmp_path / "out.tsv").exit_code == 0
     assert {row["edss"] for row in tables.read(tmp_path / "out.tsv")} == {"n/a"}
-    assert any("no such table" in gap for gap in tables.sidecar(tmp_path / "out.tsv")["Gaps"])
+    gaps = [gap["missing"] for gap in tables.sidecar(tmp_path / "out.tsv")["Gaps"]]
+    assert gaps.count("phenotype/edss.tsv") == 1
+    assert not any("EDSS" in gap for gap in gaps)
 
 
 def cohort(systems, n=15):
@@ -102,6 +117,6 @@ def test_summary_of_a_tiny_cohort_is_flagged(mini, tmp_path, tables):
 
 def test_indices_must_be_one_row(tmp_path):
     path = tmp_path / "i.tsv"
-    path.write_text("percent_t0\tpercent_t1\tglobal\tdemyelination\tremyelination\n")
+    path.write_text("percent_t0\tpercent_t1\tglobal\tdemyelination\tremyelination\tcoverage\n")
     with pytest.raises(InputError, match="0 rows"):
         read_indices(path)

@@ -1,10 +1,13 @@
 """`evaluate` from files on disk to its six tables, gaps and faults included."""
 
+import json
+
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from myelosynth.bids.layout import Layout
+from myelosynth.bids.names import sidecar_path
 from myelosynth.cli.app import app
 from myelosynth.cli.commands import evaluation  # noqa: F401  (registers the commands)
 from myelosynth.errors import InputError
@@ -207,6 +210,38 @@ def test_a_leaking_split_is_a_fault(run, mini, line, message):
 def test_wrong_names_are_faults(run, mini):
     assert "reference is not a system" in fault_of(run("--reference", "cgan-l1"))
     with pytest.raises(InputError, match="named twice or reserved"):
-        open_study(mini.root, mini.index, mini.split, ["ridge", "true"], [])
+        open_study(mini.root, mini.index, mini.split, ["ridge", "true"], [], [])
     with pytest.raises(InputError, match="results missing"):
-        open_study(Layout(mini.root / "no").root, mini.index, mini.split, ["ridge"], [])
+        open_study(Layout(mini.root / "no").root, mini.index, mini.split, ["ridge"], [], [])
+
+
+def test_a_prediction_of_another_fold_or_split_is_a_fault(run, mini, tmp_path):
+    sidecar = sidecar_path(mini.layout.prediction("unet-l1", "003", "t1"))
+    kept = sidecar.read_text()
+    for key, value in (("Fold", 1), ("SplitSha256", "0" * 64)):
+        sidecar.write_text(json.dumps({**json.loads(kept), key: value}))
+        assert "prediction is not held out" in fault_of(run())
+        assert not (tmp_path / "out").exists()
+
+
+def test_a_null_stands_beside_the_indices_and_is_no_estimate(run, mini, tmp_path, tables):
+    path = mini.layout.indices("null-scan", "001", "t1")
+    path.parent.mkdir(parents=True)
+    path.write_text(mini.layout.indices("true", "001", "t1").read_text())
+    assert run("--null", "null-scan").exit_code == 0
+    assert pick(tables.read(tmp_path / "out" / "indices.tsv"), system="null-scan")
+    assert not pick(tables.read(tmp_path / "out" / "agreement.tsv"), system="null-scan")
+    metrics = {row["metric"] for row in pick(tables.read(tmp_path / "out" / "summary.tsv"), system="null-scan")}
+    assert metrics == {"percent_t0", "percent_t1", "global", "demyelination", "remyelination"}
+
+
+def test_lesions_beyond_the_field_of_view_are_told(run, mini, tmp_path, tables):
+    path = mini.layout.indices("true", "001", "t1")
+    rows = [line.split("\t") for line in path.read_text().splitlines()]
+    rows[1][-1] = "0.875"
+    path.write_text("\n".join("\t".join(row) for row in rows) + "\n")
+    run()
+    (row,) = pick(tables.read(tmp_path / "out" / "indices.tsv"), system="true", participant_id="sub-001")
+    assert row["coverage"] == "0.875"
+    gaps = tables.sidecar(tmp_path / "out" / "indices.tsv")["Gaps"]
+    assert "DVR in 12.5% of the lesion volume" in {gap["missing"] for gap in gaps}

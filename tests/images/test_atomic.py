@@ -30,10 +30,14 @@ def test_success_moves_all_and_leaves_no_part(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.txt", "b.txt"]
 
 
-def test_an_unwritten_target_stays(tmp_path):
+def test_an_unwritten_part_is_an_error_and_every_target_stays(tmp_path):
     (tmp_path / "b.txt").write_text("old")
-    with staged(tmp_path / "a.txt", tmp_path / "b.txt") as (a, _):
+    with (
+        pytest.raises(FileNotFoundError, match="nothing was written"),
+        staged(tmp_path / "a.txt", tmp_path / "b.txt") as (a, _),
+    ):
         a.write_text("new")
+    assert [path.name for path in tmp_path.iterdir()] == ["b.txt"]
     assert (tmp_path / "b.txt").read_text() == "old"
 
 

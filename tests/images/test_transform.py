@@ -81,3 +81,46 @@ def test_other_files_are_refused(tmp_path, text):
 def test_missing_file(tmp_path):
     with pytest.raises(InputError, match="file missing"):
         LinearTransform.read(tmp_path / "x.txt")
+
+
+HEAD = "#Insight Transform File V1.0\n#Transform 0\n"
+KIND = "Transform: AffineTransform_double_3_3\n"
+IDENTITY = "Parameters: 1 0 0 0 1 0 0 0 1 0 0 0\n"
+CENTRE = "FixedParameters: 0 0 0\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (KIND + IDENTITY + CENTRE + "#Transform 1\n" + KIND + IDENTITY + CENTRE, "several transforms.*2 transforms"),
+        ("Transform: Euler3DTransform_double_3_3\n" + IDENTITY + CENTRE, "type Euler3DTransform_double_3_3"),
+        (IDENTITY + CENTRE, "type not given"),
+        (KIND + IDENTITY.replace("1", "nan") + CENTRE, "Parameters: nan .*expected finite"),
+        (KIND + IDENTITY + "FixedParameters: 0 inf 0\n", "FixedParameters: 0 inf 0, expected finite"),
+        (KIND + IDENTITY.replace(" 0 0 0\n", " 0 0\n") + CENTRE, "Parameters: 11 numbers, expected one line of 12"),
+        (KIND + IDENTITY.replace(" 0 0 0\n", " 0 0 0 0\n") + CENTRE, "Parameters: 13 numbers"),
+        (KIND + IDENTITY + IDENTITY + CENTRE, "Parameters: 2 lines"),
+        (KIND + IDENTITY, "FixedParameters: 0 lines"),
+        (KIND + "Parameters: 1 0 0 2 0 0 0 0 1 0 0 0\n" + CENTRE, "transform is singular.*determinant 0"),
+    ],
+)
+def test_faults_of_an_itk_file_are_one_line(tmp_path, text, message):
+    (tmp_path / "x.txt").write_text(HEAD + text)
+    with pytest.raises(InputError, match=message) as caught:
+        LinearTransform.read(tmp_path / "x.txt")
+    assert "\n" not in str(caught.value)
+    assert "x.txt" in str(caught.value)
+
+
+def test_the_general_affine_of_other_programs_is_read(tmp_path):
+    text = HEAD + "Transform: MatrixOffsetTransformBase_double_3_3\n" + IDENTITY + CENTRE
+    (tmp_path / "x.txt").write_text(text)
+    np.testing.assert_allclose(LinearTransform.read(tmp_path / "x.txt").matrix, np.eye(4))
+
+
+@pytest.mark.realdata
+def test_real_transforms_are_read(realdata):
+    files = sorted((realdata / "ms_longitudinal").rglob("*.txt"))
+    assert files
+    for path in files:
+        assert abs(np.linalg.det(LinearTransform.read(path).matrix) - 1) < 0.1

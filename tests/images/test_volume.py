@@ -1,5 +1,7 @@
 """Reading and writing NIfTI, and every fault by name."""
 
+import gzip
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -42,6 +44,39 @@ def test_qform_only_header_is_accepted(tmp_path, grid):
     image.header["sform_code"] = 0
     image.to_filename(tmp_path / "q.nii.gz")
     assert load_volume(tmp_path / "q.nii.gz").grid.matches(grid)
+
+
+def test_a_header_that_does_not_say_where_left_is(tmp_path):
+    nib.Nifti1Image(np.ones((4, 4, 4), np.float32), None).to_filename(tmp_path / "x.nii.gz")
+    with pytest.raises(InputError, match=r"orientation unknown.*qform and sform code 0"):
+        open_image(tmp_path / "x.nii.gz")
+    nib.AnalyzeImage(np.ones((4, 4, 4), np.float32), np.eye(4)).to_filename(tmp_path / "old.img")
+    with pytest.raises(InputError, match=r"orientation unknown.*Analyze"):
+        open_image(tmp_path / "old.img")
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_affine_of_nan_is_singular(tmp_path):
+    image = nib.Nifti1Image(np.ones((4, 4, 4), np.float32), np.eye(4))
+    image.to_filename(tmp_path / "x.nii.gz")
+    header = bytearray(gzip.decompress((tmp_path / "x.nii.gz").read_bytes()))
+    header[280:284] = np.float32(np.nan).tobytes()  # srow_x[0]
+    (tmp_path / "nan.nii").write_bytes(bytes(header))
+    with pytest.raises(InputError, match="affine is singular"):
+        open_image(tmp_path / "nan.nii")
+
+
+@pytest.mark.realdata
+def test_every_real_image_and_mask_loads(realdata):
+    images = sorted(realdata.rglob("*.nii.gz"))
+    assert len(images) > 40
+    for path in images:
+        assert open_image(path).ndim == 3
+    for path in images:
+        if path.parent.name == "ms_lesion_masks_mni" or any(
+            word in path.name for word in ("mask", "lesions", "wm", "pve")
+        ):
+            assert load_mask(path).any()
 
 
 def test_a_trailing_axis_of_one_is_dropped(tmp_path):
@@ -91,3 +126,54 @@ def test_mask_on_another_grid(tmp_path, grid, other_grid):
     save_volume(tmp_path / "m.nii.gz", np.ones(other_grid.shape), other_grid, np.uint8)
     with pytest.raises(InputError, match=r"grids differ.*m\.nii\.gz"):
         load_mask(tmp_path / "m.nii.gz", grid, "t1.nii.gz")
+
+
+def masked(path, *values, dtype=np.float32):
+    """A mask file whose first voxels hold these values, the others 0."""
+    data = np.zeros((4, 4, 4), dtype)
+    data.flat[: len(values)] = values
+    nib.Nifti1Image(data, np.eye(4)).to_filename(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("values", "inside", "options"),
+    [
+        ((1, 1), 2, {}),
+        ((255, 255), 2, {}),
+        ((1.0002, 1), 2, {}),
+        ((0.2, 0.5, 0.6, 1), 2, {}),
+        ((3,) * 64, 64, {}),
+        ((1, 2, 7), 3, {"labels": True}),
+        ((0.2, 0.7), 1, {"labels": True}),
+    ],
+)
+def test_what_a_mask_may_hold(tmp_path, values, inside, options):
+    assert load_mask(masked(tmp_path / "m.nii.gz", *values), **options).sum() == inside
+
+
+@pytest.mark.parametrize(
+    ("values", "options", "message"),
+    [
+        ((1, np.nan), {}, "NaN or infinite voxels.*1 of 64"),
+        ((1, np.inf), {"labels": True}, "NaN or infinite voxels"),
+        ((60.5, 130), {}, "not a mask.*other numbers from 0 to 130"),
+        ((60, 130), {}, "not a mask.*several whole numbers from 0 to 130"),
+        ((1, 2, 3), {}, "not a mask.*several whole numbers from 0 to 3"),
+        ((1, -1), {}, "not a mask.*from -1 to 1"),
+        ((1, 1.5), {"labels": True}, "not a mask.*other numbers.*labels 0-255"),
+        ((60, 1300), {"labels": True}, "not a mask.*several whole numbers from 0 to 1300"),
+    ],
+)
+def test_an_image_is_not_a_mask(tmp_path, values, options, message):
+    with pytest.raises(InputError, match=message):
+        load_mask(masked(tmp_path / "m.nii.gz", *values), **options)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("dtype", [np.complex64, np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])])
+def test_complex_and_colour_are_refused(tmp_path, dtype):
+    nib.Nifti1Image(np.ones((4, 4, 4), dtype), np.eye(4)).to_filename(tmp_path / "x.nii.gz")
+    for load in (load_volume, load_mask):
+        with pytest.raises(InputError, match=r"voxels are not real numbers.*(complex64|colour)"):
+            load(tmp_path / "x.nii.gz")

@@ -89,6 +89,37 @@ def test_flat_image_is_refused(tmp_path, session):
         segment_hmrf(np.ones_like(t1.data), np.ones(t1.grid.shape, bool))
 
 
+def test_faults_name_the_file(tmp_path):
+    grid = Grid((12, 12, 12), np.eye(4))
+    save_volume(tmp_path / "flat.nii.gz", np.ones(grid.shape), grid)
+    save_volume(tmp_path / "mask.nii.gz", np.ones(grid.shape), grid, np.uint8)
+    flat, mask = tmp_path / "flat.nii.gz", ["--mask", tmp_path / "mask.nii.gz"]
+    with pytest.raises(InputError, match=r"too little signal inside the mask, .*flat\.nii\.gz"):
+        command("segment-tissue", flat, *mask, "--out-dir", tmp_path / "out")
+    with pytest.raises(InputError, match=r"no head to see, .*flat\.nii\.gz"):
+        command("n4", flat, tmp_path / "out.nii.gz")
+    corner = np.zeros(grid.shape)
+    corner[0, 0, 0] = 1
+    save_volume(tmp_path / "csf.nii.gz", corner, grid)
+    with pytest.raises(InputError, match=r"no ventricles found, .*csf\.nii\.gz"):
+        command("ventricles", tmp_path / "csf.nii.gz", tmp_path / "out.nii.gz", *mask)
+    with pytest.raises(InputError, match="not a folder"):
+        command("segment-tissue", flat, *mask, "--out-dir", flat)
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_numbered_lesions_are_filled(tmp_path):
+    grid = Grid((20, 20, 20), np.eye(4))
+    data, lesions = np.random.default_rng(0).normal(100, 2, grid.shape), np.zeros(grid.shape)
+    lesions[5:7, 5:7, 5:7], lesions[12:14, 12:14, 12:14] = 1, 2
+    save_volume(tmp_path / "t1.nii.gz", np.where(lesions > 0, 50, data), grid)
+    save_volume(tmp_path / "l.nii.gz", lesions, grid, np.uint8)
+    save_volume(tmp_path / "wm.nii.gz", np.ones(grid.shape), grid, np.uint8)
+    files = [tmp_path / name for name in ("t1.nii.gz", "l.nii.gz", "f.nii.gz")]
+    command("fill-lesions", *files, "--wm-mask", tmp_path / "wm.nii.gz")
+    assert load_volume(files[2]).data.min() > 85
+
+
 @pytest.mark.parametrize("with_mask", [True, False])
 def test_filled_lesions_look_like_the_white_matter_around(session, head, with_mask):
     t1, wm = load_volume(session / "t1.nii.gz"), load_volume(session / "wm.nii.gz").data

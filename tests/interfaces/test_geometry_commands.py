@@ -85,6 +85,16 @@ def test_series_and_labels(folder):
     assert json.loads((folder / "e.json").read_text())["Type"] == "ROI"
 
 
+def test_outside_the_mask_the_output_is_zero(folder):
+    ones, mask = np.ones(GRID.shape), np.zeros(GRID.shape)
+    mask[4:6] = 1
+    save_volume(folder / "ones.nii.gz", ones, GRID)
+    save_volume(folder / "m.nii.gz", mask, GRID, np.uint8)
+    command("transform", "ones.nii.gz", "point.nii.gz", "k.nii.gz", "--transform", "a.txt", "--mask", "m.nii.gz")
+    np.testing.assert_array_equal(load_volume(folder / "k.nii.gz").data, mask)
+    assert any("m.nii.gz" in source for source in json.loads((folder / "k.json").read_text())["Sources"])
+
+
 def test_nawm_is_white_matter_outside_lesions(folder):
     white, lesions = np.zeros(GRID.shape), np.zeros(GRID.shape)
     white[2:8], lesions[6:10] = 1, 1
@@ -133,3 +143,41 @@ def test_quick_commands_import_nothing_heavy(folder):
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip().endswith("[]")
+
+
+def test_numbered_lesions_leave_white_matter_but_no_image_is_a_mask(folder):
+    white, lesions = np.zeros(GRID.shape), np.zeros(GRID.shape)
+    white[2:8], lesions[6], lesions[7] = 1, 1, 2
+    save_volume(folder / "wm.nii.gz", white, GRID, np.uint8)
+    save_volume(folder / "l.nii.gz", lesions, GRID, np.uint8)
+    command("nawm", "wm.nii.gz", "l.nii.gz", "n.nii.gz")
+    assert np.flatnonzero(load_volume(folder / "n.nii.gz").data.any((1, 2))).tolist() == [2, 3, 4, 5]
+    save_volume(folder / "t1.nii.gz", np.linspace(60, 130, GRID.shape[0])[:, None, None] * np.ones(GRID.shape), GRID)
+    for arguments in (("t1.nii.gz", "l.nii.gz"), ("wm.nii.gz", "t1.nii.gz"), ("l.nii.gz", "wm.nii.gz")):
+        with pytest.raises(InputError, match="not a mask"):
+            command("nawm", *arguments, "y.nii.gz")
+    assert not list(folder.glob("y*"))
+
+
+def test_distance_to_a_csf_fraction_counts_from_one_half(folder):
+    fraction = np.zeros(GRID.shape)
+    fraction[:5] = np.array([1, 0.9, 0.6, 0.4, 0.1])[:, None, None]
+    save_volume(folder / "csf.nii.gz", fraction, GRID)
+    save_volume(folder / "brain.nii.gz", np.full(GRID.shape, 255), GRID, np.uint8)
+    command("csf-distance", "csf.nii.gz", "brain.nii.gz", "d.nii.gz")
+    assert load_volume(folder / "d.nii.gz").data[:6, 4, 4].tolist() == [0, 0, 0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("prefix", ["", "inverse:"])
+def test_a_singular_transform_is_refused_both_ways(folder, prefix):
+    LinearTransform(np.diag([1.0, 1, 0, 1])).write(folder / "flat.txt")
+    with pytest.raises(InputError, match=r"transform is singular, .*flat\.txt"):
+        command("transform", "point.nii.gz", "point.nii.gz", "y.nii.gz", "--transform", f"{prefix}flat.txt")
+    assert not list(folder.glob("y*"))
+
+
+def test_a_transform_is_not_written_over_itself(folder):
+    before = (folder / "a.txt").read_bytes()
+    with pytest.raises(InputError, match="output overwrites an input"):
+        command("compose-transforms", "a.txt", "--transform", "turn.txt", "--transform", "inverse:a.txt")
+    assert (folder / "a.txt").read_bytes() == before

@@ -75,6 +75,7 @@ def test_from_controls_to_indices(study: Path) -> None:
     maps(study)
     row = pd.read_csv(study / "indices.tsv", sep="\t").iloc[0]
     expected = {"percent_t0": 0.5, "percent_t1": 0.4, "global": -0.1, "demyelination": 0.15, "remyelination": 0.25}
+    expected["coverage"] = 1.0
     assert row.to_dict() == pytest.approx(expected)
     image = nib.load(study / "change_dseg.nii.gz")
     assert image.get_data_dtype() == np.uint8
@@ -102,7 +103,41 @@ def test_no_voxel_demyelinated_is_a_result(study: Path) -> None:
     for session in ("t0", "t1"):
         save(study / f"{session}.nii.gz", np.full(SHAPE, 1.6))
     maps(study)
-    assert pd.read_csv(study / "indices.tsv", sep="\t").iloc[0].abs().sum() == 0
+    assert pd.read_csv(study / "indices.tsv", sep="\t").iloc[0].drop("coverage").abs().sum() == 0
+
+
+def test_a_voxel_without_dvr_at_follow_up_did_not_remyelinate(study: Path) -> None:
+    """Half of the ten demyelinated voxels lie beyond the follow-up's field of view: no class, not remyelinated."""
+    curve(study)
+    maps(study)
+    before = np.asarray(nib.load(study / "m_t0.nii.gz").dataobj) > 0
+    dvr = np.asarray(nib.load(study / "t0.nii.gz").dataobj).copy()
+    cut = np.zeros(SHAPE, bool)
+    cut[tuple(np.argwhere(before)[:5].T)] = True
+    save(study / "t1.nii.gz", np.where(cut, 0, dvr))
+    maps(study)
+    assert pd.read_csv(study / "indices.tsv", sep="\t")["remyelination"].item() == 0.25  # the masks alone cannot tell
+    files = [study / f"{kind}{session}.nii.gz" for kind in ("m_", "") for session in ("t0", "t1")]
+    shared = ["--lesions", study / "lesions.nii.gz"]
+    call("change", *files[:2], "--dvr", files[2], "--dvr", files[3], *shared, "--out", study / "c_dseg.nii.gz")
+    call("indices", study / "c_dseg.nii.gz", *shared, "--out", study / "c.tsv")
+    row = pd.read_csv(study / "c.tsv", sep="\t").iloc[0]
+    assert (row["remyelination"], row["coverage"]) == (0, 0.75)
+    assert json.loads((study / "c_dseg.json").read_text())["LesionVoxelsWithoutDVR"] == 5
+
+
+def test_the_core_keeps_away_from_grey_matter_but_not_from_csf(study: Path) -> None:
+    """A rod of white matter, CSF at its left end, grey matter at its right: only the right end goes."""
+    white, csf = np.zeros((12, 9, 9)), np.zeros((12, 9, 9))
+    csf[:4], white[4:10] = 1, 1
+    save(study / "rod.nii.gz", white, dtype="uint8")
+    save(study / "csf.nii.gz", csf, dtype="uint8")
+    call("white-core", study / "rod.nii.gz", study / "core.nii.gz", "--csf", study / "csf.nii.gz", "--edge", 2)
+    left = np.asarray(nib.load(study / "core.nii.gz").dataobj)[:, 4, 4]
+    assert np.flatnonzero(left).tolist() == [4, 5, 6, 7, 8]  # voxel 9 is 2 mm from the next tissue
+    with pytest.raises(InputError, match="no white matter left"):
+        call("white-core", study / "rod.nii.gz", study / "none.nii.gz", "--csf", study / "csf.nii.gz", "--edge", 50)
+    assert not (study / "none.nii.gz").exists()
 
 
 def test_faults_leave_no_file(study: Path) -> None:
@@ -134,3 +169,43 @@ def test_heavy_libraries_stay_out(study: Path) -> None:
     )
     subprocess.run([sys.executable, "-c", program], cwd=study, check=True)
     assert (study / "m.nii.gz").exists()
+
+
+def test_numbered_lesions_count_as_lesions(study: Path) -> None:
+    curve(study)
+    maps(study)
+    expected = (study / "indices.tsv").read_text()
+    numbers = np.asarray(nib.load(study / "lesions.nii.gz").dataobj) * np.arange(1, 11)
+    save(study / "lesions.nii.gz", numbers, dtype="uint8")
+    maps(study)
+    assert (study / "indices.tsv").read_text() == expected
+
+
+@pytest.mark.parametrize("value", [np.nan, 87.5])
+def test_an_image_is_no_lesion_mask(study: Path, value: float) -> None:
+    curve(study)
+    lesions = np.asarray(nib.load(study / "lesions.nii.gz").dataobj, float)
+    lesions[0, 0, 0] = value
+    save(study / "lesions.nii.gz", lesions)
+    with pytest.raises(InputError, match=r"(NaN or infinite voxels|not a mask), .*lesions\.nii\.gz"):
+        maps(study)
+    assert not (study / "m_t0.nii.gz").exists()
+
+
+def test_outputs_have_the_name_of_their_kind(study: Path) -> None:
+    curve(study)
+    maps(study)
+    before = sorted(study.iterdir())
+    lesions = ["--lesions", study / "lesions.nii.gz"]
+    rest = [*lesions, "--distance", study / "distance.nii.gz", "--curve", study / "curve.tsv"]
+    for command, *words in (
+        ("demyelination", study / "t0.nii.gz", *rest, "--out", study / "out"),
+        ("change", study / "m_t0.nii.gz", study / "m_t1.nii.gz", *lesions, "--out", study / "out.tsv"),
+        ("indices", study / "change_dseg.nii.gz", *lesions, "--out", study / "out.nii.gz"),
+        ("white-core", study / "wm.nii.gz", study / "out", "--csf", study / "lesions.nii.gz"),
+    ):
+        with pytest.raises(InputError, match="output name unknown"):
+            call(command, *words)
+    with pytest.raises(InputError, match="output overwrites an input"):  # the sidecar and lookup table of the classes
+        call("indices", study / "change_dseg.nii.gz", *lesions, "--out", study / "change_dseg.tsv")
+    assert sorted(study.iterdir()) == before

@@ -25,7 +25,15 @@ def test_by_hand() -> None:
         "global": -0.1,
         "demyelination": 0.1,
         "remyelination": 0.2,
+        "coverage": 1.0,
     }
+
+
+def test_voxels_without_a_class_leave_the_fractions_alone() -> None:
+    """Ten lesion voxels, two of them beyond the field of view: nobody knows what became of those."""
+    dseg = np.array([1, 2, 2, 3, 4, 4, 4, 4, 0, 0])
+    found = myelin_indices(dseg, np.ones(10, bool))
+    assert (found["remyelination"], found["percent_t0"], found["coverage"]) == (0.25, 0.375, 0.8)
 
 
 @settings(max_examples=100, deadline=None, derandomize=True)
@@ -48,5 +56,7 @@ def test_identities(baseline: np.ndarray, followup: np.ndarray, lesions: np.ndar
 def test_faults() -> None:
     with pytest.raises(InputError, match="0 lesion voxels"):
         myelin_indices(np.zeros(3), np.zeros(3, bool))
-    with pytest.raises(InputError, match="1 voxels belong"):
-        myelin_indices(np.array([1, 0, 4]), np.ones(3, bool))
+    with pytest.raises(InputError, match="3 lesion voxels, none with a class"):
+        myelin_indices(np.zeros(3), np.ones(3, bool))
+    with pytest.raises(InputError, match="1 classified voxels lie outside"):
+        myelin_indices(np.array([1, 0, 4]), np.array([1, 0, 0], bool))

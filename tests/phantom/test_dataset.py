@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from skimage.metrics import normalized_mutual_information
 from typer.testing import CliRunner
 
 from myelosynth.errors import InputError
@@ -38,7 +39,7 @@ def test_true_transforms_bring_images_together(dataset):
         moving = load_volume(path)
         pull = LinearTransform.read(layout.truth("001", "t1", f"from-{name}_to-T1w_mode-image_xfm.txt"))
         closeness = [
-            abs(np.corrcoef(resample(moving.data, moving.grid, fixed.grid, t)[brain], fixed.data[brain])[0, 1])
+            normalized_mutual_information(resample(moving.data, moving.grid, fixed.grid, t), fixed.data, bins=24)
             for t in (pull, LinearTransform.identity(), ~pull)
         ]
         assert closeness[0] > closeness[1] > closeness[2]
@@ -48,7 +49,7 @@ def test_true_transforms_bring_images_together(dataset):
         np.argwhere(mask).mean(0) @ fixed.grid.affine[:3, :3].T + fixed.grid.affine[:3, 3] for mask in (before, brain)
     ]
     assert np.linalg.norm(place[1] - place[0]) > 3
-    assert np.allclose(pull.apply(place[0]), place[1], atol=0.6)
+    assert np.allclose(pull.apply(place[0]), place[1], atol=1.0)
 
 
 def test_truth_lies_on_the_baseline_pet_grid_and_adds_up(dataset):
@@ -72,6 +73,22 @@ def test_two_draws_share_the_truth_but_not_the_noise(dataset):
     inside = first.mean(-1) > 2000
     assert first[inside].mean() == pytest.approx(second[inside].mean(), rel=2e-3)
     assert 0 < np.abs(first - second)[inside].mean() < 0.2 * first[inside].mean()
+
+
+def test_further_draws_are_what_they_claim(dataset):
+    """Retest and null are as noisy as the scan, the other two have no noise; only a follow-up has a null."""
+    layout = raw_layout(dataset)
+    assert not layout.truth("001", "t0", "null-scan_pet.nii.gz").exists()
+
+    def series(session, draw):
+        return load_volume(layout.truth("001", session, f"{draw}_pet.nii.gz"), ndim=4).data
+
+    measured = load_volume(layout.pet("001", "t1"), ndim=4).data
+    inside = measured.mean(-1) > 2000
+    noise = {draw: (series("t1", draw) - series("t1", "noise-free"))[inside].std() for draw in ("retest", "null-scan")}
+    assert noise["retest"] == pytest.approx((measured - series("t1", "noise-free"))[inside].std(), rel=0.05)
+    assert noise["null-scan"] == pytest.approx(noise["retest"], rel=0.1)
+    assert abs(series("t1", "oracle") - series("t1", "noise-free"))[inside].mean() > 0
 
 
 def test_everything_says_that_it_is_simulated(dataset):

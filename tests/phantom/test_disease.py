@@ -10,7 +10,7 @@ from myelosynth.phantom.anatomy import build_anatomy
 from myelosynth.phantom.clinic import Course
 from myelosynth.phantom.geometry import Sampler, box_grid
 from myelosynth.phantom.latents import DEMYELINATED_BELOW, SCANNER_FWHM_MM, diseased, dvr_maps, healthy
-from myelosynth.phantom.lesions import draw_lesions, mask_of
+from myelosynth.phantom.lesions import draw_lesions, mask_load_ml, mask_of
 from myelosynth.phantom.roster import Cohort
 from myelosynth.phantom.settings import Settings
 
@@ -97,3 +97,11 @@ def test_refuses_masks_it_cannot_place(tmp_path):
     settings = Settings(Cohort(1, 1), 8.0, lesion_masks=tmp_path)
     with pytest.raises(InputError, match=r"shape \(4, 4, 4\), expected \(182, 218, 182\)"):
         draw_lesions(settings, "001", build_anatomy(settings, "001"), 0.0)
+
+
+def test_a_mask_of_nan_is_refused(tmp_path):
+    data = np.zeros((182, 218, 182), np.float32)
+    data[90, 100, 90] = np.nan
+    nib.save(nib.Nifti1Image(data, np.eye(4)), tmp_path / "a.nii.gz")
+    with pytest.raises(InputError, match=r"NaN or infinite voxels, .*a\.nii\.gz"):
+        mask_load_ml(tmp_path / "a.nii.gz")

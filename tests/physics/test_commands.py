@@ -16,6 +16,7 @@ from myelosynth.cli.app import app
 from myelosynth.errors import InputError
 from myelosynth.images.transform import LinearTransform
 from myelosynth.physics.frames import Frames
+from myelosynth.physics.kinetics import convolved_reference
 
 SHAPE = (8, 9, 10)
 ORIENTATIONS = {
@@ -296,3 +297,69 @@ def test_tac_dvr_files(tmp_path: Path, tissue: Callable, frames: Frames) -> None
     assert set(found.columns) <= set(json.loads(out.with_suffix(".json").read_text()))
     with pytest.raises(InputError, match="'pons' among"):
         call("tac-dvr", tacs, out, "--reference", "pons")
+
+
+def test_k2prime_comes_from_the_voxels_of_its_mask(scan: Path, tissue: Callable, frames: Frames) -> None:
+    """Curves that follow another k2' (0.2) spoil the one of the domain, not that of a mask without them."""
+    pet, reference = load(scan / "pet.nii.gz"), tissue(1.0, 1.0)[1]
+    k2a = 0.58 * 0.2 / 1.3
+    pet[6] = 0.58 * (reference + (0.2 - k2a) * convolved_reference(reference, frames, np.array([k2a]))[0])
+    save(scan / "pet.nii.gz", pet)
+    brain = np.zeros(SHAPE)
+    brain[4:6] = 1
+    mask = save(scan / "brain.nii.gz", brain, dtype="uint8")
+    found = {}
+    for name, options in {"domain": [], "mask": ["--k2prime-mask", mask]}.items():
+        image, record = dvr(scan, "--k2prime", "auto", *options)
+        found[name] = record["Settings"]["k2prime_per_min"]
+        assert ("brain.nii.gz" in record["Sources"]) == (name == "mask")
+        assert image[6].any()  # the map's domain stays
+    assert found["mask"] == pytest.approx(0.07, rel=0.03)
+    assert found["domain"] > 0.08
+    small = save(scan / "small.nii.gz", np.ones((4, 4, 4)), dtype="uint8")
+    with pytest.raises(InputError, match=r"grids differ.*small\.nii\.gz"):
+        dvr(scan, "--k2prime", "auto", "--k2prime-mask", small)
+
+
+@pytest.mark.parametrize("name", ["out", "out.txt", "out.tsv"])
+@pytest.mark.parametrize("command", ["mtr", "mean-b0", "pet-reference", "reference-region", "dvr"])
+def test_an_image_has_the_name_of_an_image(scan: Path, command: str, name: str) -> None:
+    pet, out, frames = scan / "pet.nii.gz", scan / name, ["--frames", scan / "pet.json"]
+    words = {
+        "mtr": [pet, pet, out],
+        "mean-b0": [pet, out, "--bvals", scan / "bval"],
+        "pet-reference": [pet, out, *frames],
+        "reference-region": [pet, *frames, "--gm", scan / "gm.nii.gz", "--method", "grey-matter", "--out", out],
+        "dvr": [pet, out, *frames, "--reference-mask", scan / "reference.nii.gz"],
+    }
+    before = sorted(scan.iterdir())
+    with pytest.raises(InputError, match="output name unknown"):
+        call(command, *words[command])
+    assert sorted(scan.iterdir()) == before
+
+
+def test_outputs_never_replace_inputs(scan: Path) -> None:
+    frames = ["--frames", scan / "pet.json"]
+    inputs = [*frames, "--reference-mask", scan / "reference.nii.gz"]
+    before = {path: path.read_bytes() for path in scan.iterdir()}
+    for command, *words in (
+        ("mtr", scan / "gm.nii.gz", scan / "mask.nii.gz", scan / "gm.nii.gz"),
+        ("mtr", scan / "gm.nii.gz", scan / "gm.nii.gz", scan / "mask.nii.gz", "--mask", scan / "mask.nii.gz"),
+        ("dvr", scan / "pet.nii.gz", scan / "pet.nii", *inputs),  # its sidecar would be pet.json
+        ("pet-reference", scan / "gm.nii.gz", scan / "pet.nii", *frames),
+    ):
+        with pytest.raises(InputError, match="output overwrites an input"):
+            call(command, *words)
+    assert {path: path.read_bytes() for path in scan.iterdir()} == before
+
+
+def test_too_little_grey_matter_is_not_clustered(scan: Path) -> None:
+    gm = np.zeros(SHAPE)
+    gm[:3, 4, 4] = 0.9
+    save(scan / "gm.nii.gz", gm)
+    region = ["--gm", scan / "gm.nii.gz", "--method", "clustering", "--out", scan / "r.nii.gz", "--minimum-ml", 0]
+    with pytest.raises(InputError, match=r"too little grey matter to cluster, .*gm\.nii\.gz, 3 voxels .* at least 4"):
+        call("reference-region", scan / "pet.nii.gz", "--frames", scan / "pet.json", *region)
+    assert not (scan / "r.nii.gz").exists()
+    call("reference-region", scan / "pet.nii.gz", "--frames", scan / "pet.json", *region, "--clusters", 3)
+    assert load(scan / "r.nii.gz").sum() < 3

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from myelosynth.errors import InputError
 from myelosynth.images.grid import Grid
 from myelosynth.images.transform import LinearTransform
 from myelosynth.physics.frames import Frames
@@ -67,3 +68,9 @@ def test_mtr_is_a_percentage_inside_the_mask() -> None:
     on, off = np.array([54.0, 54, -20, 150, 54]), np.array([100.0, 100, 100, 100, 0])
     found = magnetisation_transfer_ratio(on, off, np.array([True, False, True, True, True]))
     np.testing.assert_allclose(found, [46, 0, 100, 0, 0])
+
+
+def test_fewer_grey_voxels_than_clusters_are_refused(tissue: Callable, frames: Frames) -> None:
+    pet = np.broadcast_to(tissue(1.0, 1.0)[0], (3, 1, 1, 34)).astype(np.float32)
+    with pytest.raises(InputError, match=r"too little grey matter to cluster, gm\.nii\.gz, 3 voxels"):
+        clustered_grey(pet, frames, np.ones((3, 1, 1), np.float32), 0.5, 4, "gm.nii.gz")

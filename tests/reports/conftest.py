@@ -93,6 +93,9 @@ class Painter:
         save_volume(layout.brain_mask(sub, ses), brain, self.t1w, np.uint8)
         for label, low, high in (("CSF", 0, 0.25), ("WM", 0.25, 0.6), ("GM", 0.6, 0.85)):
             save_volume(layout.probseg(sub, ses, label), (radius >= low) & (radius < high), self.t1w)
+        for name, engine in (("mtr", "myelosynth"), ("tensor/fa", "dipy"), ("dvr", "myelosynth")):
+            save_volume(layout.work(sub, ses, f"{name}.nii.gz"), head, self.t1w)
+            self.sidecar(layout.work(sub, ses, f"{name}.nii.gz"), name, engine, "1.0")
         for name in ("T2w", "FLAIR", "MT", "DWI", "PET"):
             path = layout.transform(sub, ses, name, "T1w")
             LinearTransform(np.eye(4) + np.outer([-9.0, 0, 0, 0], [0, 0, 0, 1])).write(path)
@@ -185,15 +188,21 @@ def tables(study: Study) -> None:
     indices, clinical = [], []
     for n, sub in enumerate(study.patients[:-1]):
         base = random.uniform(0.1, 0.2, 2)
-        for system in ("true", *SYSTEMS, "retest", "noise-free"):
+        for system in ("true", *SYSTEMS, "retest", "noise-free", "null-scan"):
             lost, gained = np.clip(base + 0.03 * random.standard_normal(2), 0.01, 1)
             row = {"percent_t0": 0.6, "percent_t1": 0.6 + lost - gained, "global": lost - gained}
-            row |= {"demyelination": lost, "remyelination": gained}
+            row |= {"demyelination": lost, "remyelination": gained, "coverage": 1.0}
             indices.append({"system": system, "participant_id": f"sub-{sub}", **row})
+            if system == "null-scan":
+                continue
             person = {"participant_id": f"sub-{sub}", "system": system, **who[f"sub-{sub}"]}
             scores = {"edss": None if n == 0 else 1.5 + n, "msss": 4.0 + n, "t2_lesion_load_ml": 10.0 + n}
             clinical.append({**person, **scores, **row})
-    write_table(layout.table("clinical_table"), columns.CLINICAL_TABLE, clinical, [])
+    gaps = [
+        {"participant_id": "sub-001", "session_id": "t0", "system": "n/a", "missing": "EDSS"},
+        {"participant_id": "sub-004", "session_id": "t1", "system": "ridge", "missing": "predicted DVR"},
+    ]
+    write_table(layout.table("clinical_table"), columns.CLINICAL_TABLE, clinical, [], Gaps=gaps)
     _score_tables(study, random, everybody, indices)
 
 
@@ -216,12 +225,13 @@ def _score_tables(
         for sub in study.patients[:-1]
         for when, which in MAPS
     ]
-    scores = all_scores(images, overlap, indices)
+    scores = all_scores(images, overlap, indices, ["null-scan"])
+    estimates = [row for row in indices if row["system"] != "null-scan"]
     rows = {
         "image_metrics": (columns.IMAGE_METRICS, images),
         "overlap": (columns.OVERLAP, overlap),
         "indices": (columns.INDICES, indices),
-        "agreement": (columns.AGREEMENT, agreement_rows(indices)),
+        "agreement": (columns.AGREEMENT, agreement_rows(estimates)),
         "summary": (columns.SUMMARY, summary_rows(scores, seed=1, resamples=100)),
         "comparisons": (columns.COMPARISONS, comparison_rows(scores, SYSTEMS, MAIN)),
         "clinical": (columns.CLINICAL_SUMMARY, _clinical_rows(scored)),

@@ -15,7 +15,7 @@ from myelosynth.reports.cohort import write_cohort_page
 from myelosynth.reports.inputs import CohortInputs
 from myelosynth.reports.patient import write_patient_page
 from myelosynth.reports.provenance import independence
-from myelosynth.reports.session import write_session_page
+from myelosynth.reports.session import contrast_table, write_session_page
 from myelosynth.reports.simulated import is_simulated
 
 MAIN = "refiner-cf-sagan-nwl1"
@@ -36,8 +36,13 @@ def lean(build_study, tmp_path_factory):
             layout.transform("001", "t0", image, "T1w").with_suffix(suffix).unlink(missing_ok=True)
     layout.label_mask("001", "t0", "L", desc="manual").unlink()
     layout.anat("001", "t0", "T1w", desc="filled").unlink()
-    layout.source("001", "t0", "DVR").unlink()
+    for path in (layout.source("001", "t0", "DVR"), *map(native, (layout, layout), ("mtr", "tensor/fa"))):
+        path.unlink()
     return study
+
+
+def native(layout, name):
+    return layout.work("001", "t0", f"{name}.nii.gz")
 
 
 def test_session_without_pet_mt_dwi_and_lesions(lean, tmp_path):
@@ -48,6 +53,15 @@ def test_session_without_pet_mt_dwi_and_lesions(lean, tmp_path):
     assert "no lesion mask in T1w space" in text
     assert "FLAIR to T1w</h3>" in text
     assert "MT off to T1w</h3>" not in text
+
+
+def test_an_image_that_was_registered_and_not_made_into_a_map_is_not_processed(build_study, tmp_path):
+    study = build_study(tmp_path, scored=False)
+    index = SessionIndex.read(study.index, study.raw)
+    native(study.layout, "tensor/fa").unlink()
+    assert study.layout.transform("001", "t0", "DWI", "T1w").is_file()
+    rows = {row[0]: row[2] for row in contrast_table(study.layout, index, "001", "t0").rows}
+    assert (rows["DWI"], rows["MTon"], rows["MToff"], rows["PET"]) == ("not processed", *["processed"] * 3)
 
 
 def test_real_data_carry_no_banner(lean, tmp_path):

@@ -130,11 +130,16 @@ def test_links_between_pages_lead_to_files(study, pages):
 def test_patient_indices_equal_the_table(study, pages):
     table = pd.read_csv(study.layout.table("indices"), sep="\t")
     mine = table[table["participant_id"] == "sub-001"].set_index("system")
-    rows = Reader(pages["patient"]).tables["Indices, measured and predicted, beside the null"][1:]
+    rows = Reader(pages["patient"]).tables["Indices, measured and predicted, beside null and retest"][1:]
     for row, key in zip(rows, ("percent_t0", "percent_t1", "global", "demyelination", "remyelination"), strict=True):
-        shown = [float(cell.replace("−", "-")) for cell in row[1:6]]
-        true, predicted, retest = (100 * mine.loc[name, key] for name in ("true", MAIN, "retest"))
-        expected = (true, predicted, predicted - true, retest, retest - true)
+        cells = [cell.replace("−", "-") for cell in row[1:7]]
+        true, predicted, retest, null = (100 * mine.loc[name, key] for name in ("true", MAIN, "retest", "null-scan"))
+        if key.startswith("percent"):
+            assert cells.pop(3) == "–"  # without change there is nothing for a null to say
+            expected = (true, predicted, predicted - true, retest, retest - true)
+        else:
+            expected = (true, predicted, predicted - true, null, retest, retest - true)
+        shown = [float(cell) for cell in cells]
         assert shown == pytest.approx(expected, abs=0.051)
     assert "% of baseline lesion volume" in rows[0][0]
 
@@ -177,7 +182,9 @@ def test_cohort_flow_counts_subjects(pages):
 def test_cohort_gaps_demography_and_small_n(pages):
     tables = Reader(pages["cohort"]).tables
     assert ["sub-005", "t0", "control", "T2w"] in tables["Gaps in the data set"]
-    assert ["sub-004", "t1", "ridge", "predicted DVR"] in tables["Left out of the evaluation"]
+    left_out = tables["Left out of the evaluation"]
+    assert left_out.count(["sub-004", "t1", "ridge", "predicted DVR"]) == 1, "listed by two tables, told once"
+    assert ["sub-001", "t0", "n/a", "EDSS"] in left_out, "gaps of the regressions stand beside those of the evaluation"
     cohort = {row[0]: row[1:] for row in tables["Cohort"]}
     assert cohort["Women"] == ["2 of 4 (50 %)", "2 of 3 (67 %)"]
     assert cohort["Age (years), mean ± SD (range)"][0] == "26.5 ± 1.3 (25–28), n = 4"
@@ -190,6 +197,7 @@ def test_session_page_lists_what_was_skipped_and_the_fallback(pages):
     rows = {row[0]: row for row in reader.tables["What was processed and what was skipped"]}
     assert rows["PET"][1:3] == ["present", "processed"]
     assert rows["lesions"][1:3] == ["present", "processed"]
+    assert rows["DWI"][1:] == ["present", "processed", "dipy 1.0"]
     costs = {row[0]: row for row in reader.tables["Registrations of this session"]}
     assert costs["DWI to T1w"][2:] == ["yes: cost rose", "boundary contrast", "0.9123", "0.5123"]
     assert costs["FLAIR to T1w"][2] == "no"

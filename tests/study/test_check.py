@@ -37,6 +37,7 @@ def raw(tmp_path):
     layout.pet("A", "t0", ".json").write_text(json.dumps({**frames, "Units": "Bq/mL"}))
     save(layout.lesion_mask("A", "t0"), np.ones(SHAPE))
     (root / "participants.tsv").write_text("participant_id\tage\tsex\tgroup\nsub-A\t30\tF\tpatient\n")
+    (root / "dataset_description.json").write_text('{"Name": "one patient", "BIDSVersion": "1.10.0"}\n')
     return layout
 
 
@@ -60,6 +61,8 @@ FAULTS = {
     "3D for 4D": (lambda raw: save(raw.pet("A", "t0"), np.ones(SHAPE)), "found 3D"),
     "NaN": (lambda raw: save(raw.anat("A", "t0", "FLAIR"), np.full(SHAPE, np.nan)), "64 of 64, expected 0"),
     "empty image": (lambda raw: save(raw.anat("A", "t0", "T2w"), np.zeros(SHAPE)), "every voxel is 0"),
+    "NaN mask": (lambda raw: save(raw.lesion_mask("A", "t0"), np.full(SHAPE, np.nan)), "64 of 64, expected 0"),
+    "image for mask": (lambda raw: save(raw.lesion_mask("A", "t0"), np.full(SHAPE, 87.5)), "not a mask"),
     "empty mask": (lambda raw: save(raw.lesion_mask("A", "t0"), np.zeros(SHAPE)), "mask is empty"),
     "shapes": (lambda raw: save(raw.anat("A", "t0", "MTR", mt="off"), np.ones((4, 4, 5))), r"\(4, 4, 4\)"),
     "affines": (lambda raw: save(raw.lesion_mask("A", "t0"), np.ones(SHAPE), np.diag([2, 2, 2, 1])), "affine"),
@@ -68,6 +71,7 @@ FAULTS = {
     "overlap": (lambda raw: edit_frames(raw, FrameTimesStart=[0, 50, 120]), "overlap"),
     "frames miss": (lambda raw: edit_frames(raw, FrameTimesStart=[0, 70, 130]), "gap"),
     "frame count": (lambda raw: edit_frames(raw, FrameDuration=[60, 60]), "2 FrameDuration for 3 volumes"),
+    "description": (lambda raw: (raw.root / "dataset_description.json").unlink(), "dataset_description.json"),
     "decay": (lambda raw: edit_frames(raw, ImageDecayCorrected=False), "not decay corrected"),
 }
 
@@ -84,10 +88,49 @@ def test_a_fault_stops_the_check(raw, name):
     assert not (raw.root / "index.tsv").exists(), "no output after a fault"
 
 
+def test_numbered_lesions_pass(raw):
+    save(raw.lesion_mask("A", "t0"), np.arange(64).reshape(SHAPE))
+    result = run(raw)
+    assert result.exit_code == 0, result.output
+
+
 def test_gaps_are_listed_counted_and_let_pass(raw):
     result = run(raw)
     assert result.exit_code == 0, result.output
     assert "sub-A (patient) has no baseline EDSS" in result.output
     assert "1 patients, 1 sessions, 1 gaps, 0 faults" in result.output
     raw.pet("A", "t0").unlink()
-    assert "ses-t0 lacks PET" in run(raw).output
+    assert "ses-t0 lacks PET: no learning, maps or indices; the session is only preprocessed" in run(raw).output
+
+
+def test_companions_go_by_the_name_of_their_image(raw):
+    """Reversed phase encoding, a reconstruction: the gradients and frames are those of the image that is used."""
+    for image, entity, extensions in (("dwi", "dir-AP", (".nii.gz", ".bval", ".bvec")), ("pet", "rec-acdyn", 0)):
+        for extension in extensions or (".nii.gz", ".json"):
+            path = getattr(raw, image)("A", "t0", extension)
+            path.rename(path.with_name(path.name.replace(f"_{image}.", f"_{entity}_{image}.")))
+    result = run(raw)
+    assert result.exit_code == 0, result.output
+    raw.dwi("A", "t0").with_name("sub-A_ses-t0_dir-AP_dwi.bval").write_text("0 1000\n")
+    assert "dir-AP_dwi.bval" in str(run(raw).exception)
+
+
+def test_an_image_beside_the_plain_one_is_listed_as_not_used(raw):
+    save(raw.anat("A", "t0", "T1w").with_name("sub-A_ses-t0_acq-se_T1w.nii.gz"), np.ones(SHAPE))
+    result = run(raw)
+    assert "not used: sub-A_ses-t0_acq-se_T1w.nii.gz, sub-A_ses-t0_T1w.nii.gz is the T1w" in result.output
+    assert "1 gaps" in result.output
+
+
+def test_what_follows_from_a_gap_is_said_beside_it(raw):
+    table = raw.root / "participants.tsv"
+    table.write_text(table.read_text() + "sub-B\t31\tM\tcontrol\nsub-C\t32\tM\tpatient\nsub-D\t33\tM\tpatient\n")
+    save(raw.anat("A", "t1", "T1w"), np.ones(SHAPE))
+    save(raw.anat("C", "t1", "T1w"), np.ones(SHAPE))
+    save(raw.anat("D", "t0", "FLAIR"), np.ones(SHAPE))
+    output = run(raw).output
+    assert "sub-B (control) has no images: left out" in output
+    assert "sub-C (patient) has no ses-t0: no learning, maps or indices; later sessions are only preprocessed" in output
+    assert "sub-D (patient) ses-t0 lacks T1w, T2w, MTon, MToff, DWI, PET, lesions: the session is skipped" in output
+    told = "no predicted map of t1 and no predicted change; no measured map of t1 and no measured change"
+    assert f"sub-A (patient) ses-t1 lacks T2w, FLAIR, MTon, MToff, DWI, PET: {told}" in output

@@ -1,5 +1,6 @@
 """Who can take which part of the line."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -37,8 +38,9 @@ def roster():
         ("nolesions", "patient", {"t0": without("lesions")}),
         ("control", "control", {"t0": without("lesions")}),
         ("mrionly", "control", {"t0": ["T1w", "FLAIR"]}),
+        ("nobaset1w", "patient", {"t0": without("T1w"), "t1": without("lesions")}),
     ]
-    return Roster(index_of(people))
+    return Roster(index_of(people), ["MTR", "FA", "RD", "AD"])
 
 
 def test_gaps_decide_who_is_split(roster):
@@ -49,6 +51,22 @@ def test_everyone_with_a_t1w_is_preprocessed(roster):
     assert ("mrionly", "t0") in roster.sessions
     assert roster.registered("mrionly", "t0") == ["FLAIR"]
     assert roster.registered("nomt", "t1") == ["T2w", "FLAIR", "DWI", "PET"]
+
+
+def test_without_a_baseline_t1w_the_followup_is_preprocessed_by_itself(roster):
+    assert ("nobaset1w", "t0") not in roster.sessions
+    assert ("nobaset1w", "t1") in roster.sessions
+    assert not roster.follows_baseline("nobaset1w", "t1")
+    assert roster.follows_baseline("full", "t1")
+    assert not roster.follows_baseline("full", "t0")
+    assert not {("nobaset1w", "t1")} & {*roster.measured, *roster.synthesised}
+
+
+def test_the_task_decides_what_a_participant_needs(roster):
+    diffusion_only = Roster(roster.index, ["FA", "AD"])
+    assert diffusion_only.mri == ["T1w", "DWI"]
+    assert ("nomt", "t1") in diffusion_only.synthesised
+    assert ("nomt", "t1") not in roster.synthesised
 
 
 def test_change_needs_both_time_points(roster):
@@ -67,7 +85,11 @@ def test_the_shipped_configuration_is_valid_and_every_key_explained(repository):
     text = (repository / "config/config.yaml").read_text()
     config = StudyConfig.model_validate(yaml.safe_load(text))
     assert session_index(config).groups["001"] == "patient"
-    assert text.count("#") >= 25
+    lines = text.splitlines()
+    keys = [number for number, line in enumerate(lines) if re.match(r" *\w+:", line)]
+    assert len(keys) > 40
+    bare = [lines[number] for number in keys if not lines[number - 1].lstrip().startswith("#")]
+    assert not bare, "a comment above every key"
 
 
 def test_a_misspelt_key_is_an_error(repository):

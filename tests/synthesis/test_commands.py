@@ -96,6 +96,8 @@ def test_training_grids_must_match(cohort, run, tmp_path):
         (lambda o: [*o, "--source", "FA"], "source not understood"),
         (lambda o: [*o, "--out-std", "s.nii.gz"], "model offers no spread"),
         (lambda o: [*o, "--device", "tpu"], "unknown device"),
+        (lambda o: [*o[:-4], "--out", "p"], "output name unknown"),
+        (lambda o: [*o, "--out", next(word[3:] for word in o if word.startswith("FA="))], "output overwrites an input"),
         (lambda o: o[:3] + o[5:], "sources missing"),
     ],
 )
@@ -166,7 +168,7 @@ def test_full_memory_is_told(cohort, run, tmp_path, monkeypatch):
         run(cohort.options("unet", tmp_path / "out", "--loss", "l1"))
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 broken", b"not a checkpoint"])
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 broken", b"not a checkpoint", b"hello world\n", b"text"])
 def test_a_damaged_checkpoint_is_one_line(subject, tmp_path, content):
     (tmp_path / "c.pt").write_bytes(content)
     options = prediction(tmp_path / "c.pt", subject, tmp_path / "p.nii.gz")

@@ -13,6 +13,8 @@ import pandas as pd
 import pytest
 import torch
 
+from myelosynth.bids.names import sidecar_path
+from myelosynth.errors import InputError
 from myelosynth.images.grid import Grid
 from myelosynth.images.volume import load_volume, open_image, save_volume
 from myelosynth.synthesis import networks
@@ -114,6 +116,12 @@ def test_training_learns(cohort, run, repository, tmp_path):
     assert error < 0.8 * np.abs(target - target.mean()).mean()
 
 
+def test_a_diverged_training_is_told(cohort, run, tmp_path, monkeypatch):
+    monkeypatch.setattr(networks._Validation, "__call__", lambda _: math.nan)
+    with pytest.raises(InputError, match=r"training diverged.*nan at step"):
+        run(cohort.options("unet", tmp_path / "out", "--loss", "l1"))
+
+
 def test_schedules():
     assert Schedule(10, 0.1, "constant").rate(9) == 0.1
     cosine = Schedule(10, 0.1, "cosine")
@@ -130,8 +138,17 @@ def test_refiner_uses_out_of_fold_sketches_where_there_are_any(cohort, trained, 
     for participant in training:
         target = cohort.folder / participant / "DVR.nii.gz"
         grid = Grid.of(open_image(target))
-        save_volume(folder / "sketches" / f"{participant}_ses-t0.nii.gz", load_volume(target).data, grid)
+        sketch = folder / "sketches" / f"{participant}_ses-t0.nii.gz"
+        save_volume(sketch, load_volume(target).data, grid)
+        others = [other for other in training if other != participant]
+        sidecar_path(sketch).write_text(json.dumps({"Participants": {"train": others}}))
     more = ["--loss", "nwl1", "--sketches", str(folder)]
+    for learned, words in ((training, "leak: sketch made with held-out"), ([], "sketch without its training record")):
+        kept = sidecar_path(sketch).read_text()
+        sidecar_path(sketch).write_text(json.dumps({"Participants": {"train": learned}}))
+        with pytest.raises(InputError, match=words):
+            run(cohort.options("refiner-cf-sagan", tmp_path / "out", *more))
+        sidecar_path(sketch).write_text(kept)
     run(cohort.options("refiner-cf-sagan", tmp_path / "out", *more))
     assert json.loads((tmp_path / "out" / "checkpoint.json").read_text())["Sketches"] == "out-of-fold images"
     other = json.loads((trained["refiner-cf-sagan"] / "checkpoint.json").read_text())["Sketches"]

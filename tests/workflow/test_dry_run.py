@@ -1,9 +1,15 @@
 """A dry run prints every command of a study before anything exists."""
 
+import json
 import shutil
 import subprocess
 
 import pytest
+import yaml
+
+from myelosynth.bids.layout import RawLayout
+
+from .conftest import Study
 
 pytestmark = pytest.mark.workflow
 
@@ -51,4 +57,95 @@ def test_a_misspelt_key_stops_with_its_name(clone, tmp_path):
         stderr=subprocess.STDOUT,
     )
     assert result.returncode != 0
-    assert "t_stra" in result.stdout
+    assert result.stdout.splitlines()[-1].startswith("error: settings not valid, configuration, pet.t_stra: ")
+    assert 'File "' not in result.stdout
+
+
+def write(path, text=""):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+@pytest.fixture
+def scanned(repository, tmp_path):
+    """A data set of a user: one patient whose files carry further entities, and three with gaps."""
+    study = Study(tmp_path / "study", repository, tmp_path / "study" / "my_study.yaml")
+    root = study.folder / "data" / "mine"
+    raw = RawLayout(root, root / "derivatives" / "lesions")
+    write(root / "participants.tsv", "participant_id\tgroup\n" + "".join(f"sub-{s}\tpatient\n" for s in "ABCD"))
+    write(root / "dataset_description.json", json.dumps({"Name": "Mine", "BIDSVersion": "1.10.0"}))
+    images = [raw.anat("A", "t0", name) for name in ("T1w", "FLAIR")]
+    images += [raw.anat("A", "t0", "MTR", mt=mt) for mt in ("on", "off")]
+    images += [raw.dwi("A", "t0", e) for e in (".nii.gz", ".bval", ".bvec")]
+    images += [raw.pet("A", "t0", e) for e in (".nii.gz", ".json")]
+    images += [raw.lesion_mask("A", "t0"), raw.anat("A", "t1", "T1w")]
+    images += [
+        raw.anat("B", "t1", "T1w"),
+        raw.pet("B", "t1"),
+        raw.pet("B", "t1", ".json"),
+        raw.anat("C", "t0", "FLAIR"),
+    ]
+    for path in images:
+        name = path.name.replace("_dwi.", "_dir-AP_dwi.").replace("_pet.", "_rec-acdyn_pet.")
+        write(path.with_name(name))
+    dataset = {"bids_dir": "data/mine", "lesions": "data/mine/derivatives/lesions"}
+    study.configfile.write_text(yaml.safe_dump({"simulate": None, "dataset": dataset}))
+    return study
+
+
+def test_a_data_set_with_gaps_is_preprocessed_as_far_as_it_goes(scanned):
+    result = scanned.snakemake("-n", "--", "preprocessing")
+    assert result.returncode == 0, result.stdout[-3000:]
+    commands = "\n".join(line for line in result.stdout.splitlines() if "myelosynth " in line)
+    assert "sub-A_ses-t0_dir-AP_dwi.bvec" in commands
+    assert "--frames data/mine/sub-A/ses-t0/pet/sub-A_ses-t0_trc-11CPIB_rec-acdyn_pet.json" in commands
+    for name in ("MTRmap", "FA", "param-rd_dwimap", "param-ad_dwimap"):
+        assert f"_{name}.nii.gz --transform" in commands, name
+    assert "sub-A_ses-t1_from-T1wt1_to-T1wt0" in commands
+    assert "qc/sub-B_ses-t1.html" in commands, "a follow-up without a baseline T1w stands by itself"
+    assert "sub-B_ses-t1_from-T1wt1" not in commands
+    assert "sub-C" not in commands
+    assert "simulate" not in commands
+
+
+def test_learning_from_too_few_says_so(scanned):
+    result = scanned.snakemake("-n")
+    assert result.returncode != 0
+    told = "too few participants for the folds, 1 participants, 3 folds; 1 of 4 participants have a baseline T1w"
+    assert told in result.stdout
+
+
+def test_existing_data_are_never_simulated_over(scanned):
+    """The shipped configuration simulates; an overlay that names a data set must say `simulate: null`."""
+    record = yaml.safe_load(scanned.configfile.read_text())
+    del record["simulate"]
+    scanned.configfile.write_text(yaml.safe_dump(record))
+    result = scanned.snakemake("-n")
+    assert result.returncode != 0
+    last = result.stdout.splitlines()[-1]
+    assert last.startswith("error: data set is not simulated, data/mine, ")
+    assert "set `simulate: null`" in last
+    assert "rule simulate" not in result.stdout
+
+
+def test_a_fault_of_the_data_set_is_one_line(scanned):
+    table = scanned.folder / "data" / "mine" / "participants.tsv"
+    table.write_text(table.read_text().replace("sub-B\tpatient", "sub-B\tn/a"))
+    result = scanned.snakemake("-n", "--", "preprocessing")
+    assert result.returncode != 0
+    assert result.stdout.splitlines()[-1].startswith("error: participant without a group, data/mine/participants.tsv")
+    assert 'File "' not in result.stdout
+
+
+def test_a_curve_without_controls_is_told_before_anything_runs(clone, tmp_path):
+    overlay = tmp_path / "study.yaml"
+    overlay.write_text("simulate:\n  controls: 0\n")
+    result = subprocess.run(
+        ["snakemake", "-n", "--configfile", str(overlay)],
+        cwd=clone,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    assert result.returncode != 0
+    assert "no control to make the curve of fold 1 from, 0 controls in the split" in result.stdout

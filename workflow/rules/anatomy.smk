@@ -178,11 +178,7 @@ rule ventricles:
 rule csf_distance:
     """Distance to CSF in mm inside the brain: ventricles, or all CSF where the configuration says so."""
     input:
-        csf=lambda w: (
-            layout.label_mask(w.sub, w.ses, "VENT")
-            if study.curve.csf == "ventricles"
-            else layout.probseg(w.sub, w.ses, "CSF")
-        ),
+        csf=lambda w: distance_csf(w.sub, w.ses),
         mask=layout.brain_mask("{sub}", "{ses}"),
     output:
         layout.csf_distance("{sub}", "{ses}"),

@@ -4,33 +4,38 @@ from pathlib import Path
 
 from myelosynth.bids.index import BASELINE
 from myelosynth.bids.layout import Layout, RawLayout
-from myelosynth.study.config import StudyConfig
-from myelosynth.study.roster import FOLLOW_UP, Roster, session_index
-from myelosynth.synthesis.split import assign_folds
+from myelosynth.bids.names import companion_path
+from myelosynth.errors import InputError
+from myelosynth.study.config import read_study
+from myelosynth.study.plan import plan_split, read_task
+from myelosynth.study.roster import FOLLOW_UP, Roster, session_index, simulated_cohort
+from myelosynth.synthesis.names import parse_system
 
-study = StudyConfig.model_validate(config)
+try:
+    study = read_study(config)
+    SOURCES = read_task(study).sources
+    phantom = simulated_cohort(study)
+    roster = Roster(session_index(study), SOURCES)
+except InputError as fault:
+    # One line, as every command tells a fault; an exception would bring its stack along.
+    raise SystemExit(f"error: {fault}") from None
+
 raw = RawLayout(Path(study.dataset.bids_dir), Path(study.dataset.lesions))
 layout = Layout(Path(study.output))
-roster = Roster(session_index(study))
-simulated = study.simulate is not None
-
-SOURCES = ["MTR", "FA", "RD", "AD"]
-CEILINGS = ["retest", "noise-free"] if simulated else []
+# Further PET series of a simulated study: ceilings of every table, and the null of the indices.
+CEILINGS = ["retest", "noise-free", "oracle"] if phantom else []
+NULLS = ["null-scan"] if phantom else []
 SYSTEMS = study.learning.systems
 FOLDS = range(1, study.folds.number + 1)
-# The split that the rule `split` writes, known beforehand; empty where too few participants can be split.
-learnable = len(roster.eligible) >= study.folds.number
-assignment = (
-    assign_folds(
-        {sub: roster.index.groups[sub] for sub in roster.eligible},
-        folds=study.folds.number,
-        validation=study.folds.validation,
-        seed=study.folds.seed,
-    )
-    if learnable
-    else []
-)
-FOLD_OF = {row.participant: row.fold for row in assignment if row.role == "test"}
+# The split that the rule `split` writes, known beforehand; an obstacle where there can be none.
+planned = plan_split(study, roster)
+# The transform and the native file behind each map.
+NATIVE = {
+    "MTR": ("MT", "mtr"),
+    "FA": ("DWI", "tensor/fa"),
+    "RD": ("DWI", "tensor/rd"),
+    "AD": ("DWI", "tensor/ad"),
+}
 # Image behind each transform to the T1w: the session's own contrast, or one that a rule makes.
 MOVING = {"T2w": "T2w", "FLAIR": "FLAIR", "MT": "MToff", "DWI": "b0", "PET": "petref"}
 BBR_IMAGES = [image for image in MOVING if getattr(study.registration, image) == "bbr"]
@@ -43,7 +48,7 @@ wildcard_constraints:
     fold="[0-9]+",
     image="|".join(MOVING),
     contrast="|".join(SOURCES),
-    system="|".join([*SYSTEMS, *CEILINGS]),
+    system="|".join([*SYSTEMS, *CEILINGS, *NULLS]),
 
 
 def log_of(step, pattern="sub-{sub}_ses-{ses}"):

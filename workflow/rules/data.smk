@@ -1,19 +1,23 @@
 """The raw data set: simulated where the configuration says so, always checked."""
 
-if simulated:
-    cohort = study.simulate
-    cohort_options = f"--patients {cohort.patients} --controls {cohort.controls} --seed {cohort.seed} " f"--scenario {cohort.scenario} --noise {cohort.noise} " + (
-        f"--resolution {cohort.resolution} " if cohort.resolution else ""
-    ) + (
-        f"--lesion-masks {cohort.lesion_masks} " if cohort.lesion_masks else ""
+if phantom:
+    simulation = study.simulate
+    cohort_options = (
+        f"--patients {phantom.patients} --controls {phantom.controls} --seed {phantom.seed} "
+        f"--scenario {phantom.scenario} --noise {simulation.noise} "
     )
+    if simulation.resolution:
+        cohort_options += f"--resolution {simulation.resolution} "
+    if simulation.lesion_masks:
+        cohort_options += f"--lesion-masks {simulation.lesion_masks} "
 
     rule simulate_tables:
-        """Data-set description, participants and scores of the simulated cohort."""
+        """Data-set description (first), participants and scores of the simulated cohort."""
         output:
+            # dataset_description.json is no output: Snakemake removes outputs before it runs a rule again, and
+            # `simulate` does not write into a folder that does not say that it was simulated.
             participants=raw.root / "participants.tsv",
             scores=raw.root / "phenotype" / "edss.tsv",
-            description=raw.root / "dataset_description.json",
         log:
             log_of("simulate_tables", "cohort"),
         benchmark:
@@ -36,6 +40,9 @@ if simulated:
         rule:
             name:
                 f"simulate_{_sub}"
+            input:
+                # The folder is described as simulated first.
+                ancient(raw.root / "participants.tsv"),
             output:
                 [
                     roster.index.path(_sub, ses, contrast)
@@ -53,21 +60,20 @@ if simulated:
                     if roster.index.has(_sub, ses, contrast)
                 ],
                 [
-                    raw.dwi(_sub, ses, e)
+                    companion_path(roster.index.path(_sub, ses, "DWI"), e)
                     for ses in _sessions
                     if roster.index.has(_sub, ses, "DWI")
                     for e in (".bval", ".bvec")
                 ],
                 [
-                    raw.pet(_sub, ses, ".json")
+                    companion_path(roster.index.path(_sub, ses, "PET"), ".json")
                     for ses in _sessions
                     if roster.index.has(_sub, ses, "PET")
                 ],
                 [
-                    raw.truth(_sub, ses, name)
+                    raw.truth(_sub, ses, f"{draw}_pet.nii.gz")
                     for ses in _sessions
-                    if roster.index.has(_sub, ses, "PET")
-                    for name in ("dvr.nii.gz", "retest_pet.nii.gz")
+                    for draw in phantom.draws(_sub, ses)
                 ],
             log:
                 log_of("simulate", f"sub-{_sub}"),
@@ -135,6 +141,6 @@ rule describe:
         raw=raw.root,
         lesions=raw.lesions,
         root=layout.root,
-        systems=" ".join(f"--system {name}" for name in [*SYSTEMS, *CEILINGS]),
+        systems=" ".join(f"--system {name}" for name in [*SYSTEMS, *CEILINGS, *NULLS]),
     shell:
         "myelosynth describe {params.root} --raw {params.raw} --lesions {params.lesions} {params.systems} > {log} 2>&1"

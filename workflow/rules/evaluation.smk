@@ -18,6 +18,11 @@ rule evaluate:
         predictions=predicted_images(),
         targets=[layout.source(sub, ses, "DVR") for sub, ses in roster.measured],
         maps=[maps_of(system) for system in MAPPED],
+        nulls=[
+            layout.indices(system, sub, FOLLOW_UP)
+            for system in NULLS
+            for sub in roster.followed(roster.measured)
+        ],
     output:
         [layout.table(name) for name in EVALUATED],
     log:
@@ -32,13 +37,14 @@ rule evaluate:
         runtime=60,
     params:
         root=layout.root,
+        nulls=" ".join(f"--null {name}" for name in NULLS),
         folder=lambda w, output: Path(output[0]).parent,
         systems=" ".join(f"--system {name}" for name in SYSTEMS),
         ceilings=" ".join(f"--ceiling {name}" for name in CEILINGS),
         reference=study.learning.main,
     shell:
         "myelosynth evaluate {params.root} --index {input.index} --split {input.split} {params.systems}"
-        " {params.ceilings} --reference {params.reference} --out-dir {params.folder} > {log} 2>&1"
+        " {params.ceilings} {params.nulls} --reference {params.reference} --out-dir {params.folder} > {log} 2>&1"
 
 
 rule clinical_table:
@@ -47,6 +53,7 @@ rule clinical_table:
         index=layout.table("index"),
         indices=layout.table("indices"),
         participants=raw.root / "participants.tsv",
+        scores=clinical_scores(),
     output:
         layout.table("clinical_table"),
     log:

@@ -1,12 +1,5 @@
 """The analysis grid of each participant (space-dvrt0): every image is interpolated once."""
 
-NATIVE = {
-    "MTR": ("MT", "mtr"),
-    "FA": ("DWI", "tensor/fa"),
-    "RD": ("DWI", "tensor/rd"),
-    "AD": ("DWI", "tensor/ad"),
-}
-
 
 rule t1w_to_grid:
     """T1w of a session to the analysis grid, as one transform."""
@@ -141,21 +134,21 @@ rule lesions_to_grid:
         " > {log} 2>&1"
 
 
-rule ceiling_to_grid:
-    """A ceiling of the evaluation, filed like a prediction; only evaluation reads it."""
+rule draw_to_grid:
+    """A ceiling or null of the evaluation, filed like a prediction; only evaluation reads it."""
     input:
-        image=ceiling_native,
-        steps=ceiling_steps,
+        image=layout.work("{sub}", "{ses}", "dvr_{system}.nii.gz"),
+        steps=pet_to_grid_steps,
         grid=layout.source("{sub}", BASELINE, "DVR"),
         brain=layout.brain_mask("{sub}", BASELINE, space="dvrt0"),
     output:
         layout.prediction("{system}", "{sub}", "{ses}"),
     log:
-        log_of("ceiling_to_grid", "{system}_sub-{sub}_ses-{ses}"),
+        log_of("draw_to_grid", "{system}_sub-{sub}_ses-{ses}"),
     benchmark:
-        benchmark_of("ceiling_to_grid", "{system}_sub-{sub}_ses-{ses}")
+        benchmark_of("draw_to_grid", "{system}_sub-{sub}_ses-{ses}")
     wildcard_constraints:
-        system="|".join(CEILINGS) or "none",
+        system="|".join([*CEILINGS, *NULLS]) or "none",
     conda:
         "../../envs/core.yaml"
     threads: 1
@@ -163,6 +156,6 @@ rule ceiling_to_grid:
         mem_mb=2000,
         runtime=5,
     params:
-        chain=lambda w: transform_options(*ceiling_steps(w)),
+        chain=lambda w: transform_options(*pet_to_grid_steps(w)),
     shell:
         "myelosynth transform {input.image} {input.grid} {output} {params.chain} --mask {input.brain} > {log} 2>&1"

@@ -6,6 +6,13 @@ def raw_image(contrast):
     return lambda w: roster.index.path(w.sub, w.ses, contrast)
 
 
+def companion(contrast, extension):
+    """Input function: the file that belongs to the raw image of a contrast, under the name of that image."""
+    return lambda w: companion_path(
+        roster.index.path(w.sub, w.ses, contrast), extension
+    )
+
+
 def moving_image(w):
     contrast = MOVING[w.image]
     if contrast in ("b0", "petref"):
@@ -38,11 +45,29 @@ def session_derivatives(sub, ses):
         for image in ("T2w", "FLAIR")
         if roster.index.has(sub, ses, image)
     ]
-    if ses != BASELINE:
+    files += [
+        layout.work(sub, ses, f"{native}.nii.gz")
+        for image, native in NATIVE.values()
+        if image in roster.registered(sub, ses)
+    ]
+    if ses == BASELINE and roster.index.has(sub, ses, "PET"):
+        files.append(layout.source(sub, ses, "DVR"))
+    if roster.follows_baseline(sub, ses):
         files.append(layout.transform(sub, ses, f"T1w{ses}", "T1wt0"))
+        if roster.index.has(sub, ses, "PET"):
+            files.append(layout.work(sub, ses, "dvr.nii.gz"))
     if roster.has_lesions(sub):
         files.append(layout.label_mask(sub, ses, "NAWM"))
     return files
+
+
+def quantitative_maps(sub, ses):
+    """MTR, FA, RD and AD on the T1w grid, for readers; the line itself takes the native ones to its analysis grid."""
+    return [
+        layout.source(sub, ses, name, space="T1w")
+        for name, (image, _) in NATIVE.items()
+        if image in roster.registered(sub, ses)
+    ]
 
 
 # -- anatomy.smk -------------------------------------------------------------------------------------------------------
@@ -71,6 +96,13 @@ def final_flair(w):
     return layout.transform(w.sub, BASELINE, "FLAIR", "T1w")
 
 
+def distance_csf(sub, ses):
+    """The CSF from which distances count: ventricles, or all of it where the configuration says so."""
+    if study.curve.csf == "ventricles":
+        return layout.label_mask(sub, ses, "VENT")
+    return layout.probseg(sub, ses, "CSF")
+
+
 # -- grid.smk ----------------------------------------------------------------------------------------------------------
 
 
@@ -84,14 +116,7 @@ def grid_steps(w):
     )
 
 
-def ceiling_native(w):
-    """The DVR behind a ceiling in the session's PET space: a second noise draw, or no noise at all."""
-    if w.system == "retest":
-        return layout.work(w.sub, w.ses, "dvr_retest.nii.gz")
-    return raw.truth(w.sub, w.ses, "dvr.nii.gz")
-
-
-def ceiling_steps(w):
+def pet_to_grid_steps(w):
     """From the session's PET to the analysis grid; at baseline the two undo one another."""
     return [
         layout.transform(w.sub, w.ses, "PET", "T1w"),
@@ -119,29 +144,22 @@ def learned_inputs(sub, ses):
 
 def training_inputs(w):
     """Everything that training may read; too few complete participants is an error only here."""
-    if not learnable:
-        raise WorkflowError(
-            f"too few participants to learn from: {len(roster.eligible)} of {len(roster.index.groups)} have baseline "
-            f"T1w, MT, DWI, PET (and lesions where a patient), {study.folds.number} folds need as many; "
-            "run the target `preprocessing`, or complete the data set"
-        )
+    if planned.obstacle:
+        raise WorkflowError(planned.obstacle)
     return [path for sub in roster.eligible for path in learned_inputs(sub, BASELINE)]
 
 
-def model_and_loss(system):
-    """`cf-sagan-l1` -> options of the train command; mean-atlas and ridge take no loss."""
-    name, _, loss = system.rpartition("-")
-    if loss in ("l1", "wl1", "nwl1"):
-        return f"--model {name} --loss {loss}"
-    return f"--model {system}"
+def sketcher_checkpoint(w):
+    """The checkpoint that a Refiner builds on, of the same fold; nothing for other systems."""
+    sketcher = parse_system(w.system).sketcher
+    return [layout.checkpoint(sketcher, w.fold)] if sketcher else []
 
 
-def sketcher_of(system):
-    """The Sketcher that a Refiner builds on: the same network with L1."""
-    name = system.rpartition("-")[0]
-    return (
-        f"{name.removeprefix('refiner-')}-l1" if name.startswith("refiner-") else None
-    )
+def fold_of(sub):
+    """The fold that tests a participant."""
+    if planned.obstacle:
+        raise WorkflowError(planned.obstacle)
+    return planned.fold_of[sub]
 
 
 # -- myelin.smk --------------------------------------------------------------------------------------------------------
@@ -149,12 +167,9 @@ def sketcher_of(system):
 
 def controls_of_fold(w):
     """Controls of the fold that are not its test subjects."""
-    test = {sub for sub, fold in FOLD_OF.items() if fold == int(w.fold)}
-    return [
-        sub
-        for sub in roster.eligible
-        if roster.index.groups[sub] == "control" and sub not in test
-    ]
+    if planned.obstacle:
+        raise WorkflowError(planned.obstacle)
+    return planned.controls(int(w.fold))
 
 
 def system_of(w):
@@ -162,13 +177,27 @@ def system_of(w):
     return getattr(w, "system", "true")
 
 
+def baseline_system(w):
+    """The system of the baseline map: a null starts from the measured one."""
+    return "true" if system_of(w) in NULLS else system_of(w)
+
+
+def dvr_of(system, sub, ses):
+    if system == "true":
+        return layout.source(sub, ses, "DVR")
+    return layout.prediction(system, sub, ses)
+
+
 def dvr_image(w):
-    system = system_of(w)
-    return (
-        layout.source(w.sub, w.ses, "DVR")
-        if system == "true"
-        else layout.prediction(system, w.sub, w.ses)
-    )
+    return dvr_of(system_of(w), w.sub, w.ses)
+
+
+def change_images(w):
+    """The DVR behind both maps of a change."""
+    return [
+        dvr_of(baseline_system(w), w.sub, BASELINE),
+        dvr_of(system_of(w), w.sub, FOLLOW_UP),
+    ]
 
 
 def maps_of(system):
@@ -183,6 +212,12 @@ def maps_of(system):
 
 
 # -- evaluation.smk ----------------------------------------------------------------------------------------------------
+
+
+def clinical_scores():
+    """The table of scores, where the data set has or will have one."""
+    table = raw.root / "phenotype" / "edss.tsv"
+    return [table] if phantom or table.is_file() else []
 
 
 def predicted_images():

@@ -7,6 +7,7 @@ rule manifest:
         index=layout.table("index"),
         participants=raw.root / "participants.tsv",
         images=training_inputs,
+        task=study.learning.task,
     output:
         manifest=layout.table("manifest"),
         participants=layout.table("participants"),
@@ -25,7 +26,7 @@ rule manifest:
         raw=raw.root,
         eligible=" ".join(f"--sub {sub}" for sub in roster.eligible),
     shell:
-        "myelosynth manifest {params.root} --index {input.index} --raw {params.raw} {params.eligible}"
+        "myelosynth manifest {params.root} --index {input.index} --raw {params.raw} --task {input.task} {params.eligible}"
         " --out {output.manifest} --out-participants {output.participants} > {log} 2>&1"
 
 
@@ -62,11 +63,7 @@ rule train:
         images=training_inputs,
         task=study.learning.task,
         preset=study.learning.preset,
-        sketcher=lambda w: (
-            [layout.checkpoint(sketcher_of(w.system), w.fold)]
-            if sketcher_of(w.system)
-            else []
-        ),
+        sketcher=sketcher_checkpoint,
     output:
         layout.checkpoint("{system}", "{fold}"),
     log:
@@ -77,13 +74,13 @@ rule train:
         system="|".join(SYSTEMS),
     retries: 1
     conda:
-        "../../envs/learning.yaml"
+        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=lambda w, attempt: 4000 * attempt,
         runtime=720,
     params:
-        model=lambda w: model_and_loss(w.system),
+        model=lambda w: parse_system(w.system).options,
         folder=lambda w, output: Path(str(output)).parent,
         sketches=lambda w, input: (
             f"--sketches {Path(input.sketcher[0]).parent}" if input.sketcher else ""
@@ -99,7 +96,7 @@ rule train:
 rule predict:
     """Predicted DVR of a test subject by the model of its fold, at t0 and t1."""
     input:
-        checkpoint=lambda w: layout.checkpoint(w.system, FOLD_OF[w.sub]),
+        checkpoint=lambda w: layout.checkpoint(w.system, fold_of(w.sub)),
         sources=lambda w: [
             layout.source(w.sub, w.ses, contrast) for contrast in SOURCES
         ],
@@ -114,7 +111,7 @@ rule predict:
     wildcard_constraints:
         system="|".join(SYSTEMS),
     conda:
-        "../../envs/learning.yaml"
+        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=3000,

@@ -5,7 +5,7 @@ rule mean_b0:
     """Mean of the volumes without diffusion weighting: the DWI's registration image."""
     input:
         dwi=raw_image("DWI"),
-        bvals=lambda w: raw.dwi(w.sub, w.ses, ".bval"),
+        bvals=companion("DWI", ".bval"),
         description=ancient(layout.derivatives / "dataset_description.json"),
         index=ancient(layout.table("index")),
     output:
@@ -28,8 +28,8 @@ rule fit_tensor:
     """FA, RD and AD by a weighted tensor fit inside the brain."""
     input:
         dwi=raw_image("DWI"),
-        bvals=lambda w: raw.dwi(w.sub, w.ses, ".bval"),
-        bvecs=lambda w: raw.dwi(w.sub, w.ses, ".bvec"),
+        bvals=companion("DWI", ".bval"),
+        bvecs=companion("DWI", ".bvec"),
         b0=layout.work("{sub}", "{ses}", "b0.nii.gz"),
         mask=layout.brain_mask("{sub}", "{ses}"),
         transform=layout.transform("{sub}", "{ses}", "DWI", "T1w"),
@@ -85,7 +85,7 @@ rule pet_reference_image:
     """Mean of the early frames: the PET's registration image."""
     input:
         pet=raw_image("PET"),
-        frames=lambda w: raw.pet(w.sub, w.ses, ".json"),
+        frames=companion("PET", ".json"),
         description=ancient(layout.derivatives / "dataset_description.json"),
         index=ancient(layout.table("index")),
     output:
@@ -110,7 +110,7 @@ rule reference_region:
     """The reference region's mask on the PET grid."""
     input:
         pet=raw_image("PET"),
-        frames=lambda w: raw.pet(w.sub, w.ses, ".json"),
+        frames=companion("PET", ".json"),
         image=layout.work("{sub}", "{ses}", "petref.nii.gz"),
         gm=layout.probseg("{sub}", "{ses}", "GM"),
         brain=layout.brain_mask("{sub}", "{ses}"),
@@ -150,7 +150,9 @@ rule dvr_baseline:
     """DVR by the reference Logan plot (Logan 1996); its lattice is the analysis grid of the participant."""
     input:
         pet=lambda w: roster.index.path(w.sub, BASELINE, "PET"),
-        frames=lambda w: raw.pet(w.sub, BASELINE, ".json"),
+        frames=lambda w: companion_path(
+            roster.index.path(w.sub, BASELINE, "PET"), ".json"
+        ),
         mask=layout.work("{sub}", BASELINE, "pet_reference_mask.nii.gz"),
         brain=layout.work("{sub}", BASELINE, "pet_brain.nii.gz"),
     output:
@@ -176,8 +178,9 @@ rule dvr_baseline:
 use rule dvr_baseline as dvr_followup with:
     input:
         pet=raw_image("PET"),
-        frames=lambda w: raw.pet(w.sub, w.ses, ".json"),
+        frames=companion("PET", ".json"),
         mask=layout.work("{sub}", "{ses}", "pet_reference_mask.nii.gz"),
+        brain=layout.work("{sub}", "{ses}", "pet_brain.nii.gz"),
     output:
         layout.work("{sub}", "{ses}", "dvr.nii.gz"),
     log:
@@ -187,17 +190,20 @@ use rule dvr_baseline as dvr_followup with:
     params:
         options=pet_options,
         # Fitted beyond the brain, so that the one interpolation does not mix in zeros at its edge; masked on the grid.
-        domain="",
+        domain=lambda w, input: f"--k2prime-mask {input.brain}",
 
 
-use rule dvr_followup as dvr_retest with:
+use rule dvr_followup as dvr_draw with:
     input:
-        pet=lambda w: raw.truth(w.sub, w.ses, "retest_pet.nii.gz"),
-        frames=lambda w: raw.pet(w.sub, w.ses, ".json"),
+        pet=lambda w: raw.truth(w.sub, w.ses, f"{w.system}_pet.nii.gz"),
+        frames=companion("PET", ".json"),
         mask=layout.work("{sub}", "{ses}", "pet_reference_mask.nii.gz"),
+        brain=layout.work("{sub}", "{ses}", "pet_brain.nii.gz"),
     output:
-        layout.work("{sub}", "{ses}", "dvr_retest.nii.gz"),
+        layout.work("{sub}", "{ses}", "dvr_{system}.nii.gz"),
     log:
-        log_of("dvr_retest"),
+        log_of("dvr_draw", "sub-{sub}_ses-{ses}_{system}"),
     benchmark:
-        benchmark_of("dvr_retest")
+        benchmark_of("dvr_draw", "sub-{sub}_ses-{ses}_{system}")
+    wildcard_constraints:
+        system="|".join([*CEILINGS, *NULLS]) or "none",

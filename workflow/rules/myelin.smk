@@ -3,6 +3,34 @@
 MAPPED = ["true", *SYSTEMS, *CEILINGS]
 
 
+rule white_core:
+    """White matter of a control away from grey matter, on the analysis grid: the control curve's voxels."""
+    input:
+        wm=layout.label_mask("{sub}", BASELINE, "WM"),
+        csf=lambda w: distance_csf(w.sub, BASELINE),
+        transform=layout.transform("{sub}", BASELINE, "T1w", "dvrt0"),
+        grid=layout.source("{sub}", BASELINE, "DVR"),
+    output:
+        core=layout.work("{sub}", BASELINE, "white_core.nii.gz"),
+        moved=layout.label_mask("{sub}", BASELINE, "WM", space="dvrt0", desc="core"),
+    log:
+        log_of("white_core", "sub-{sub}"),
+    benchmark:
+        benchmark_of("white_core", "sub-{sub}")
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=5,
+    params:
+        edge=study.curve.edge,
+    shell:
+        "(myelosynth white-core {input.wm} {output.core} --csf {input.csf} --edge {params.edge}"
+        " && myelosynth transform {output.core} {input.grid} {output.moved} --transform {input.transform} --labels)"
+        " > {log} 2>&1"
+
+
 rule myelin_curve:
     """Mean and SD of the measured DVR of controls by distance to CSF, test controls left out."""
     input:
@@ -14,7 +42,7 @@ rule myelin_curve:
             for sub in controls_of_fold(w)
         ],
         wm=lambda w: [
-            layout.label_mask(sub, BASELINE, "WM", space="dvrt0")
+            layout.label_mask(sub, BASELINE, "WM", space="dvrt0", desc="core")
             for sub in controls_of_fold(w)
         ],
         split=layout.table("split"),
@@ -46,7 +74,7 @@ rule demyelination:
         dvr=dvr_image,
         lesions=layout.label_mask("{sub}", BASELINE, "L", space="dvrt0"),
         distance=layout.csf_distance("{sub}", BASELINE, space="dvrt0"),
-        curve=lambda w: layout.table(f"curve_fold-{FOLD_OF[w.sub]}"),
+        curve=lambda w: layout.table(f"curve_fold-{fold_of(w.sub)}"),
     output:
         layout.demyelinated("{system}", "{sub}", "{ses}"),
     log:
@@ -76,8 +104,9 @@ use rule demyelination as demyelination_true with:
 rule change:
     """Change classes of baseline lesion voxels and the five fractions."""
     input:
-        before=lambda w: layout.demyelinated(system_of(w), w.sub, BASELINE),
+        before=lambda w: layout.demyelinated(baseline_system(w), w.sub, BASELINE),
         after=lambda w: layout.demyelinated(system_of(w), w.sub, FOLLOW_UP),
+        dvr=change_images,
         lesions=layout.label_mask("{sub}", BASELINE, "L", space="dvrt0"),
     output:
         classes=layout.change("{system}", "{sub}", FOLLOW_UP),
@@ -92,8 +121,10 @@ rule change:
     resources:
         mem_mb=1000,
         runtime=5,
+    params:
+        dvr=lambda w, input: " ".join(f"--dvr {path}" for path in input.dvr),
     shell:
-        "(myelosynth change {input.before} {input.after} --lesions {input.lesions} --out {output.classes}"
+        "(myelosynth change {input.before} {input.after} {params.dvr} --lesions {input.lesions} --out {output.classes}"
         " && myelosynth indices {output.classes} --lesions {input.lesions} --out {output.indices}) > {log} 2>&1"
 
 

@@ -156,6 +156,31 @@ rule pet_to_template:
         "myelosynth compose-transforms {output} {params.chain} > {log} 2>&1"
 
 
+for _contrast, (_image, _name) in NATIVE.items():
+
+    rule:
+        name:
+            f"{_contrast}_to_t1w"
+        input:
+            image=layout.work("{sub}", "{ses}", f"{_name}.nii.gz"),
+            fixed=layout.anat("{sub}", "{ses}", "T1w"),
+            transform=layout.transform("{sub}", "{ses}", _image, "T1w"),
+        output:
+            layout.source("{sub}", "{ses}", _contrast, space="T1w"),
+        log:
+            log_of("map_to_t1w", f"sub-{{sub}}_ses-{{ses}}_{_contrast}"),
+        benchmark:
+            benchmark_of("map_to_t1w", f"sub-{{sub}}_ses-{{ses}}_{_contrast}")
+        conda:
+            "../../envs/core.yaml"
+        threads: 1
+        resources:
+            mem_mb=2000,
+            runtime=5,
+        shell:
+            "myelosynth transform {input.image} {input.fixed} {output} --transform {input.transform} > {log} 2>&1"
+
+
 rule structural_to_t1w:
     """FLAIR or T2w on the T1w grid, for pages and readers; models never see it interpolated twice."""
     input:

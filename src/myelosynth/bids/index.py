@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -41,10 +41,14 @@ class IndexRow(NamedTuple):
 
 @dataclass(frozen=True)
 class SessionIndex:
-    """Who has what. Labels are bare (`001`, `t0`); the table on disk carries `sub-` and `ses-`."""
+    """Who has what. Labels are bare (`001`, `t0`); the table on disk carries `sub-` and `ses-`.
+
+    unused: one line for each image that lies beside the one that is used; only a scan knows them.
+    """
 
     root: Path
     rows: tuple[IndexRow, ...]
+    unused: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         paths = {(r.participant_id, r.session_id, r.contrast): r.path for r in self.rows if r.status == "present"}
@@ -99,17 +103,23 @@ class SessionIndex:
         return cls(Path(root), tuple(IndexRow(*(row[f].replace("n/a", "") for f in IndexRow._fields)) for row in rows))
 
 
-def complete(root: Path, present: Iterable[tuple[str, str, str, str, str]]) -> SessionIndex:
+def complete(
+    root: Path,
+    present: Iterable[tuple[str, str, str, str, str]],
+    groups: Mapping[str, str] | None = None,
+    unused: Sequence[str] = (),
+) -> SessionIndex:
     """The index of the given (sub, ses, group, contrast, path), with a row for every gap.
 
-    A session that any participant has is expected of all; lesion masks are expected of patients at baseline.
+    A session that any participant has is expected of all; lesion masks are expected of patients at baseline. groups:
+    participant to group, where somebody may be without any image; default: those who have one.
     """
     found = list(present)
     paths = {(sub, ses, contrast): path for sub, ses, _, contrast, path in found}
-    groups = {sub: group for sub, _, group, _, _ in found}
+    people = groups if groups is not None else {sub: group for sub, _, group, _, _ in found}
     sessions = sorted({ses for _, ses, *_ in found}, key=lambda ses: (ses != BASELINE, ses))
     rows = []
-    for sub, group in groups.items():
+    for sub, group in people.items():
         for ses in sessions:
             for contrast in CONTRASTS:
                 if contrast == "lesions" and (group != "patient" or ses != BASELINE):
@@ -117,7 +127,7 @@ def complete(root: Path, present: Iterable[tuple[str, str, str, str, str]]) -> S
                 path = paths.get((sub, ses, contrast), "")
                 status = "present" if path else "absent"
                 rows.append(IndexRow(f"sub-{sub}", f"ses-{ses}", group, contrast, path, status))
-    return SessionIndex(Path(root), tuple(rows))
+    return SessionIndex(Path(root), tuple(rows), tuple(unused))
 
 
 def expected(raw: RawLayout, roster: Iterable[Sequence[str]]) -> SessionIndex:
@@ -136,57 +146,100 @@ def scan(raw: RawLayout) -> SessionIndex:
     """Find every session of a data set on disk.
 
     Raises InputError for a missing data set, a folder `sub-X` that participants.tsv does not list, a participant
-    without a group, or two images that could both be one contrast (say which one to use by moving the other away).
+    without a group or listed twice, images outside a session folder, a data set without the session `ses-t0`, or two
+    images that could both be one contrast (say which one to use by moving the other away).
     """
-    table = read_table(raw.root / "participants.tsv", ("participant_id", "group"))
-    groups = {}
-    for number, row in enumerate(table, start=2):
-        if row["group"] not in GROUPS:
-            where = f"{raw.root / 'participants.tsv'} line {number}"
-            values = f"{row['participant_id']} has group {row['group'] or 'n/a'!r}, expected patient or control"
-            raise InputError("participant without a group", where, values, "fill in the column `group`")
-        groups[row["participant_id"].removeprefix("sub-")] = row["group"]
+    groups = _read_groups(raw.root / "participants.tsv")
     present: list[tuple[str, str, str, str, str]] = []
-    for folder in sorted(raw.root.glob("sub-*/ses-*")):
-        sub, ses = folder.parent.name[4:], folder.name[4:]
+    unused: list[str] = []
+    for folder in sorted(path for path in raw.root.glob("sub-*") if path.is_dir()):
+        sub = folder.name[4:]
         if sub not in groups:
-            values = f"sub-{sub} has images, the table has {len(groups)} others"
+            values = f"sub-{sub} has a folder, the table has {len(groups)} others"
             cure = "add a row with its group"
             raise InputError("participant not in the table", raw.root / "participants.tsv", values, cure)
-        for contrast in CONTRASTS:
-            if found := _find(raw, sub, ses, contrast):
-                present.append((sub, ses, groups[sub], contrast, found))
+        _require_sessions(folder)
+        for ses in sorted(path.name[4:] for path in folder.glob("ses-*")):
+            for contrast in CONTRASTS:
+                used, others = _find(raw, sub, ses, contrast)
+                if used is not None:
+                    present.append((sub, ses, groups[sub], contrast, _indexed(used, raw.root)))
+                    unused += [f"not used: {other.name}, {used.name} is the {contrast}" for other in others]
     if not present:
         raise InputError("no images found", raw.root, "0 files sub-*/ses-*/...", "give a BIDS data set with sessions")
-    order = {sub: number for number, sub in enumerate(groups)}
-    return complete(raw.root, sorted(present, key=lambda row: order[row[0]]))
+    sessions = sorted({ses for _, ses, *_ in present})
+    if BASELINE not in sessions:
+        values = f"found ses-{', ses-'.join(sessions)}, expected ses-{BASELINE} as the first scan"
+        raise InputError("no baseline session", raw.root, values, f"name the first session ses-{BASELINE}")
+    return complete(raw.root, present, groups, unused)
 
 
-def _find(raw: RawLayout, sub: str, ses: str, contrast: str) -> str:
+def _read_groups(path: Path) -> dict[str, str]:
+    groups: dict[str, str] = {}
+    lines: dict[str, int] = {}
+    for number, row in enumerate(read_table(path, ("participant_id", "group")), start=2):
+        participant, group = row["participant_id"], row["group"]
+        label = participant.removeprefix("sub-")
+        if group not in GROUPS:
+            values = f"{participant} has group {group or 'n/a'!r}, expected patient or control"
+            cure = "fill in the column `group`"
+            raise InputError("participant without a group", f"{path} line {number}", values, cure)
+        if label in groups:
+            values = f"{participant} as {group}, in line {lines[label]} as {groups[label]}"
+            raise InputError("participant listed twice", f"{path} line {number}", values, "keep one row")
+        groups[label], lines[label] = group, number
+    return groups
+
+
+def _require_sessions(folder: Path) -> None:
+    """Images straight below `sub-X` belong to no session and would be overlooked."""
+    stray = [datatype for datatype in sorted({where for where, *_ in _WHERE.values()}) if (folder / datatype).is_dir()]
+    if stray:
+        values = f"found {folder.name}/{stray[0]}, expected {folder.name}/ses-{BASELINE}/{stray[0]}"
+        cure = f"move it into ses-{BASELINE}, and say so in its file names"
+        raise InputError("images without a session", folder, values, cure)
+
+
+def _find(raw: RawLayout, sub: str, ses: str, contrast: str) -> tuple[Path | None, list[Path]]:
+    """The image of a contrast and those beside it that are left alone: the one without further entities is used."""
     if contrast == "lesions":
+        needed = {"space", "label", "desc"}
         folder = raw.lesions / f"sub-{sub}" / f"ses-{ses}" / "anat"
         found = sorted(folder.glob("*_label-L_*mask.nii.gz"))
     else:
         datatype, suffix, entities = _WHERE[contrast]
+        needed = set(entities)
         files = sorted((raw.root / f"sub-{sub}" / f"ses-{ses}" / datatype).glob(f"*_{suffix}.nii*"))
         found = [f for f in files if all(entities_of(f).get(key) == value for key, value in entities.items())]
-    if len(found) > 1:
+    if not found:
+        return None, []
+    plain = [path for path in found if not set(entities_of(path)) - needed - {"sub", "ses", "suffix"}]
+    best = found if len(found) == 1 else plain
+    if len(best) != 1:
         values = f"{len(found)} files: {', '.join(path.name for path in found)}"
         raise InputError(f"several images for {contrast}", found[0].parent, values, "keep one in the data set")
-    if not found:
-        return ""
-    inside = found[0].is_relative_to(raw.root)
-    return found[0].relative_to(raw.root).as_posix() if inside else str(found[0].absolute())
+    return best[0], [path for path in found if path != best[0]]
+
+
+def _indexed(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path.absolute())
 
 
 def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
-    """Rows of a TSV with at least the given columns, `n/a` kept as text. Raises InputError naming both sets."""
+    """Rows of a TSV with at least the given columns, `n/a` kept as text.
+
+    Raises InputError naming both sets of columns, or for text that is not UTF-8.
+    """
     if not path.is_file():
         raise InputError("file missing", path, "no such file", "check the path")
-    with path.open(newline="", encoding="utf-8-sig") as stream:
-        reader = csv.DictReader(stream, delimiter="\t")
-        missing = [column for column in columns if column not in (reader.fieldnames or [])]
-        if missing:
-            values = f"no {', '.join(missing)}; found {', '.join(reader.fieldnames or ['nothing'])}"
-            raise InputError("columns missing", path, values, "add the columns")
-        return [{key: (value or "").strip() for key, value in row.items() if key} for row in reader]
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as fault:
+        values = f"byte {fault.object[fault.start]:#04x} at {fault.start}, expected UTF-8"
+        raise InputError("not a readable table", path, values, "save the table as UTF-8") from fault
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter="\t")
+    missing = [column for column in columns if column not in (reader.fieldnames or [])]
+    if missing:
+        values = f"no {', '.join(missing)}; found {', '.join(reader.fieldnames or ['nothing'])}"
+        raise InputError("columns missing", path, values, "add the columns")
+    return [{key: (value or "").strip() for key, value in row.items() if key} for row in reader]

@@ -91,9 +91,9 @@ class Layout:
         )
 
     # -- the analysis grid, space-dvrt0 ----------------------------------------------------------------------------
-    def source(self, sub: str, ses: str, contrast: str) -> Path:
-        """A model input (MTR, FA, RD, AD) or the target (DVR) on the analysis grid."""
-        where = {"sub": sub, "ses": ses, "space": "dvrt0"}
+    def source(self, sub: str, ses: str, contrast: str, space: str = "dvrt0") -> Path:
+        """A model input (MTR, FA, RD, AD) or the target (DVR) on the analysis grid, or on the T1w's for readers."""
+        where = {"sub": sub, "ses": ses, "space": space}
         if contrast == "MTR":
             return bids_path(self.derivatives, "anat", "MTRmap", **where, desc="preproc")
         if contrast == "FA":

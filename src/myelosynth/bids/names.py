@@ -40,6 +40,15 @@ def sidecar_path(image: Path) -> Path:
     return image.with_name(name + ".json")
 
 
+def companion_path(image: Path, extension: str) -> Path:
+    """The file of another kind that belongs to an image: the image's own name with another extension.
+
+    >>> companion_path(Path("sub-01_ses-t0_dir-AP_dwi.nii.gz"), ".bval").name
+    'sub-01_ses-t0_dir-AP_dwi.bval'
+    """
+    return sidecar_path(image).with_suffix(extension)
+
+
 def entities_of(path: Path | str) -> dict[str, str]:
     """The entities in a BIDS file name, with its `suffix`.
 

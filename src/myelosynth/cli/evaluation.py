@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from myelosynth.cli.app import app
+from myelosynth.cli.paths import folder, output
 
 
 @app.command("clinical")
@@ -22,7 +23,7 @@ def clinical(
     from myelosynth.evaluation.clinical import COLUMNS, regress
     from myelosynth.evaluation.tables import write_table
 
-    covariates = covariate or []
+    out, covariates = output(out, [table], ".tsv"), covariate or []
     rows = _kept(read_table(table, ()), where, table)
     fit = regress(rows, response, predictor, covariates, table)
     if fit.fault:
@@ -65,8 +66,9 @@ def clinical_table(
     from myelosynth.evaluation.columns import CLINICAL_TABLE
     from myelosynth.evaluation.tables import write_table
 
-    rows, gaps = participant_rows(index, raw, results, system)
     read = [index, raw / "participants.tsv", raw / "phenotype" / "edss.tsv"]
+    out = output(out, read, ".tsv")
+    rows, gaps = participant_rows(index, raw, results, system)
     write_table(out, CLINICAL_TABLE, rows, [path for path in read if path.is_file()], Gaps=gaps)
 
 
@@ -91,6 +93,7 @@ def clinical_summary(
     from myelosynth.evaluation.columns import CLINICAL_SUMMARY
     from myelosynth.evaluation.tables import write_table
 
+    out = output(out, [table], ".tsv")
     rows = read_table(table, ("participant_id", "system"))
     model = {"Response": response, "Predictors": predictor, "Covariates": covariate}
     terms = regressions(rows, response, predictor, covariate, table)
@@ -104,7 +107,8 @@ def evaluate(
     split: Annotated[Path, typer.Option(help="split of `myelosynth split`")],
     system: Annotated[list[str], typer.Option(help="method; repeat")],
     out_dir: Annotated[Path, typer.Option(help="folder of the six tables")],
-    ceiling: Annotated[list[str] | None, typer.Option(help="retest, noise-free; repeat")] = None,
+    ceiling: Annotated[list[str] | None, typer.Option(help="retest, noise-free, oracle; repeat")] = None,
+    null: Annotated[list[str] | None, typer.Option(help="follow-up without change, indices only; repeat")] = None,
     reference: Annotated[str | None, typer.Option(help="method the others are tested against; default: last")] = None,
     resamples: Annotated[int, typer.Option(min=100, help="bootstrap resamples over subjects")] = 9999,
     seed: Annotated[int, typer.Option(help="seed of the bootstrap")] = 1,
@@ -115,13 +119,13 @@ def evaluate(
     from myelosynth.evaluation.report import evaluation_tables
     from myelosynth.evaluation.tables import write_table
 
-    against = reference or system[-1]
+    out_dir, against = folder(out_dir), reference or system[-1]
     if against not in system:
         values = f"{against}, systems are {', '.join(system)}"
         raise InputError("reference is not a system", "--reference", values, "name one of the systems")
-    study = open_study(results, index, split, system, ceiling or [])
+    study = open_study(results, index, split, system, ceiling or [], null or [])
     tables = evaluation_tables(study, against, seed, resamples)
-    settings = {"systems": system, "ceilings": ceiling or [], "reference": against, "seed": seed}
+    settings = {"systems": system, "ceilings": ceiling or [], "nulls": null or [], "reference": against, "seed": seed}
     settings |= {"resamples": resamples, "test_subjects": len(study.subjects)}
     for name, (columns, rows) in tables.items():
         path = out_dir / f"{name}.tsv"

@@ -44,7 +44,8 @@ def transform(
     from myelosynth.images.resample import resample
     from myelosynth.images.volume import load_mask, load_volume, open_image, save_volume
 
-    out, target, chain = output(out), Grid.of(open_image(reference)), _chain(transforms)
+    out = output(out, [image, reference, mask, *_files(transforms)])
+    target, chain = Grid.of(open_image(reference)), _chain(transforms)
     how = "nearest" if labels else interpolation.value
     if labels and interpolation is Interpolation.bspline:
         raise InputError("labels are never interpolated", image, "--labels with bspline", "leave out one of the two")
@@ -61,7 +62,7 @@ def transform(
     fields = _on_grid_of(reference, out) | ({"Type": "ROI"} if labels else {})
     if entities_of(out)["suffix"] in STRUCTURAL:
         fields["SkullStripped"] = skull_stripped(image)
-    sources = [image, reference, *(Path(_file(t)) for t in transforms), *([mask] if mask else [])]
+    sources = [image, reference, *_files(transforms), *([mask] if mask else [])]
     _record("transform", sources, settings, fields, out, image)
 
 
@@ -80,9 +81,9 @@ def compose_transforms(
     transforms: Transforms,
 ) -> None:
     """Join transforms into one; the first --transform leaves the moving image's space, as in `transform`."""
-    out = output(out, ".txt", ".tfm")
+    out = output(out, _files(transforms), ".txt", ".tfm")
     _chain(transforms).write(out)
-    _record("compose-transforms", [Path(_file(t)) for t in transforms], {"Transforms": _names(transforms)}, {}, out)
+    _record("compose-transforms", _files(transforms), {"Transforms": _names(transforms)}, {}, out)
 
 
 @app.command("nawm")
@@ -98,8 +99,8 @@ def nawm(
     from myelosynth.images.grid import Grid
     from myelosynth.images.volume import load_mask, open_image, save_volume
 
-    out, grid = output(out), Grid.of(open_image(white))
-    mask = load_mask(white) & ~load_mask(lesions, grid, white, allow_empty=True)
+    out, grid = output(out, [white, lesions]), Grid.of(open_image(white))
+    mask = load_mask(white) & ~load_mask(lesions, grid, white, allow_empty=True, labels=True)
     if not mask.any():
         raise InputError("no normal-appearing white matter", white, "0 voxels outside lesions", "check both masks")
     save_volume(out, mask, grid, np.uint8)
@@ -117,8 +118,8 @@ def csf_distance(
     from myelosynth.images.volume import load_mask, open_image, save_volume
     from myelosynth.interfaces import csf as maths
 
-    out, grid = output(out), Grid.of(open_image(csf))
-    distance = maths.csf_distance(load_mask(csf), load_mask(domain, grid, csf), grid)
+    out, grid = output(out, [csf, domain]), Grid.of(open_image(csf))
+    distance = maths.csf_distance(load_mask(csf), load_mask(domain, grid, csf), grid, csf)
     save_volume(out, distance, grid)
     _record(
         "csf-distance",
@@ -141,8 +142,8 @@ def ventricles(
     from myelosynth.images.volume import load_mask, load_volume, save_volume
     from myelosynth.interfaces import csf as maths
 
-    out, fraction = output(out), load_volume(csf)
-    found = maths.ventricles(fraction.data, load_mask(mask, fraction.grid, csf), fraction.grid)
+    out, fraction = output(out, [csf, mask]), load_volume(csf)
+    found = maths.ventricles(fraction.data, load_mask(mask, fraction.grid, csf), fraction.grid, csf)
     save_volume(out, found, fraction.grid, np.uint8)
     volume = round(float(found.sum()) * fraction.grid.voxel_volume / 1000, 2)
     fields = {"Type": "ROI", "Label": "ventricles", "VolumeMl": volume} | _on_grid_of(csf, out)
@@ -158,7 +159,7 @@ def mni_template(
     from myelosynth.images.volume import save_volume
     from myelosynth.interfaces.template import mni_template as load
 
-    out = output(out)
+    out = output(out, [])
     data, grid, version = load(resolution)
     save_volume(out, data, grid)
     fields = {"SkullStripped": True, "SpatialReference": "MNI152 (ICBM 2009a nonlinear symmetric)"}
@@ -171,6 +172,10 @@ def _names(transforms: list[str]) -> list[str]:
 
 def _file(item: str) -> str:
     return item.removeprefix("inverse:")
+
+
+def _files(transforms: list[str]) -> list[Path]:
+    return [Path(_file(item)) for item in transforms]
 
 
 def _chain(transforms: list[str]) -> Any:

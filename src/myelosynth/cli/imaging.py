@@ -8,9 +8,9 @@ import typer
 
 from myelosynth.cli import geometry
 from myelosynth.cli.app import app
-from myelosynth.cli.paths import distinct, given, output
+from myelosynth.cli.paths import distinct, folder, given, output
 
-EngineName = Annotated[str | None, typer.Option("--engine", help="see docs; the default is embedded")]
+EngineName = Annotated[str | None, typer.Option("--engine", help="one of those above; the default is embedded")]
 
 
 class Contrast(StrEnum):
@@ -32,7 +32,7 @@ def n4(
     from myelosynth.bids.sidecar import skull_stripped
     from myelosynth.interfaces.engines import find_engine
 
-    chosen, out = find_engine("n4", engine), output(out)
+    chosen, out = find_engine("n4", engine), output(out, [image, mask])
     _checked(image)
     _run(chosen.interface(in_file=_text(image), mask_file=_text(given(mask)), out_file=str(out)))
     _record("n4", chosen, [image, mask], {"Mask": mask is not None}, out, SkullStripped=skull_stripped(image))
@@ -52,8 +52,8 @@ def extract_brain(
     from myelosynth.interfaces.brain import mask_quality
     from myelosynth.interfaces.engines import find_engine
 
-    chosen, out_mask = find_engine("extract-brain", engine), output(out_mask)
-    brain = output(out_brain) if out_brain else None
+    chosen, out_mask = find_engine("extract-brain", engine), output(out_mask, [image])
+    brain = output(out_brain, [image]) if out_brain else None
     distinct(out_mask, brain)
     _checked(image)
     _run(chosen.interface(in_file=_text(image), mask_file=str(out_mask)))
@@ -80,8 +80,9 @@ def register(
     """Register rigidly or affinely by similarity. Engines: antspyx (default), flirt."""
     from myelosynth.interfaces.engines import find_engine
 
-    chosen = find_engine("register", engine)
-    out_transform, resampled = output(out_transform, ".txt", ".tfm"), output(out_image) if out_image else None
+    chosen, inputs = find_engine("register", engine), [moving, fixed, fixed_mask]
+    out_transform = output(out_transform, inputs, ".txt", ".tfm")
+    resampled = output(out_image, inputs) if out_image else None
     distinct(out_transform, resampled)
     _checked(moving)
     _checked(fixed)
@@ -94,7 +95,7 @@ def register(
     )
     record = _run(interface).record
     record |= {"Dof": dof, "Fallback": False, "Moving": moving.name, "Fixed": fixed.name}
-    _record("register", chosen, [moving, fixed, fixed_mask], {"Dof": dof}, out_transform, **record)
+    _record("register", chosen, inputs, {"Dof": dof}, out_transform, **record)
     _resampled(moving, fixed, out_transform, resampled)
 
 
@@ -116,8 +117,9 @@ def register_bbr(
     """Register along the white matter boundary (Greve and Fischl 2009). Engines: myelosynth (default), flirt."""
     from myelosynth.interfaces.engines import find_engine
 
-    chosen = find_engine("register-bbr", engine)
-    out_transform, resampled = output(out_transform, ".txt", ".tfm"), output(out_image) if out_image else None
+    chosen, inputs = find_engine("register-bbr", engine), [moving, fixed, wm_mask, gm, init]
+    out_transform = output(out_transform, inputs, ".txt", ".tfm")
+    resampled = output(out_image, inputs) if out_image else None
     distinct(out_transform, resampled)
     _checked(moving)
     _checked(fixed)
@@ -134,7 +136,7 @@ def register_bbr(
     record = _run(interface).record
     record |= {"Dof": dof, "Moving": moving.name, "Fixed": fixed.name}
     settings = {"Dof": dof, "Contrast": contrast.value if contrast else "found"}
-    _record("register-bbr", chosen, [moving, fixed, wm_mask, gm, init], settings, out_transform, **record)
+    _record("register-bbr", chosen, inputs, settings, out_transform, **record)
     _resampled(moving, fixed, out_transform, resampled)
 
 
@@ -150,7 +152,7 @@ def fill_lesions(
     from myelosynth.bids.sidecar import skull_stripped
     from myelosynth.interfaces.engines import find_engine
 
-    chosen, out = find_engine("fill-lesions", engine), output(out)
+    chosen, out = find_engine("fill-lesions", engine), output(out, [image, lesions, wm_mask])
     _checked(image)
     inputs = {"in_file": _text(image), "lesion_file": _text(given(lesions)), "wm_mask": _text(given(wm_mask))}
     _run(chosen.interface(**inputs, out_file=str(out)))
@@ -169,12 +171,12 @@ def segment_tissue(
     from myelosynth.bids.sidecar import bids_uri
     from myelosynth.interfaces.engines import find_engine
 
-    chosen, folder = find_engine("segment-tissue", engine), out_dir.absolute()
+    chosen, where = find_engine("segment-tissue", engine), folder(out_dir)
     _checked(image)
     labels = ("CSF", "GM", "WM")
     names = [f"{prefix}_label-{label}_probseg.nii.gz" if prefix else f"{label.lower()}.nii.gz" for label in labels]
-    csf, gm, wm = (folder / name for name in names)
-    wm_mask = folder / (f"{prefix}_label-WM_mask.nii.gz" if prefix else "wm_mask.nii.gz")
+    names.append(f"{prefix}_label-WM_mask.nii.gz" if prefix else "wm_mask.nii.gz")
+    csf, gm, wm, wm_mask = (output(where / name, [image, mask]) for name in names)
     outputs = {"csf_file": str(csf), "gm_file": str(gm), "wm_file": str(wm), "wm_mask_file": str(wm_mask)}
     _run(chosen.interface(in_file=_text(image), mask_file=_text(given(mask)), **outputs))
     kinds = {csf: {"Label": "CSF"}, gm: {"Label": "GM"}, wm: {"Label": "WM"}, wm_mask: {"Label": "WM", "Type": "ROI"}}

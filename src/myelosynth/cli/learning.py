@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from myelosynth.cli.app import app
+from myelosynth.cli.paths import distinct, folder, output
 
 if TYPE_CHECKING:
     import torch
@@ -32,6 +33,7 @@ def split(
     from myelosynth.synthesis.folds import read_groups, split_table
     from myelosynth.synthesis.split import assign_folds
 
+    out = output(out, [participants], ".tsv")
     table = split_table(assign_folds(read_groups(participants), folds, validation, seed))
     write_text(out, table.to_csv(sep="\t", index=False, lineterminator="\n"))
     columns = {
@@ -74,6 +76,7 @@ def train(
     from myelosynth.synthesis.system import TrainingJob
     from myelosynth.synthesis.systems import check_choice
 
+    out = folder(out)
     system, loss = check_choice(model, loss, sketches)
     settings, training = load_task(task), load_preset(preset)
     roles = read_fold(split_file, fold)
@@ -109,6 +112,9 @@ def predict(
         cure = "leave --out-std out, or use mean-atlas"
         raise InputError("model offers no spread", "--out-std", f"model {trained.model}", cure)
     paths = _named_sources(source, trained.sources, system.prediction_sources(trained.sources))
+    read = [checkpoint, mask, *paths.values()]
+    out, out_std = output(out, read), output(out_std, read) if out_std else None
+    distinct(out, out_std)
     inputs = _load_inputs(paths, mask)
     prediction = system.predict(trained, inputs, _device(device, threads))
     outputs = [(out, prediction.mean)]
@@ -235,6 +241,7 @@ def _write_prediction_sidecar(image: Path, trained: "Checkpoint", checkpoint: Pa
         "Seed": trained.seed,
         "CheckpointSha256": file_sha256(checkpoint),
         "SplitSha256": trained.split_sha256,
+        "Participants": trained.participants,
         "SpatialReference": _spatial_reference(sources[-1], image),
         "SkullStripped": True,
         "Units": "1",

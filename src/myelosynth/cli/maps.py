@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from myelosynth.cli.app import app
+from myelosynth.cli.paths import folder, output
 
 
 class Model(StrEnum):
@@ -45,7 +46,7 @@ def fit_tensor(
         names = {name: f"{prefix}_model-tensor_param-{name}_dwimap.nii.gz" for name in MAPS}
         names["fa"] = f"{prefix}_FA.nii.gz"
     inputs = {"in_file": dwi, "bvals": bvals, "bvecs": bvecs, "mask": mask}
-    outputs = {name: out_dir / names[name] for name in MAPS}
+    outputs = {name: output(folder(out_dir) / names[name], list(inputs.values())) for name in MAPS}
     paths = {name: str(path.absolute()) for name, path in {**inputs, **outputs}.items()}
     run(TensorFit(**paths, denoise=denoise, motion=motion))
 
@@ -60,7 +61,8 @@ def mean_b0(
     from myelosynth.interfaces.base import run
     from myelosynth.interfaces.tensor import MeanB0
 
-    run(MeanB0(in_file=str(dwi.absolute()), bvals=str(bvals.absolute()), out_file=str(out.absolute())))
+    out = output(out, [dwi, bvals])
+    run(MeanB0(in_file=str(dwi.absolute()), bvals=str(bvals.absolute()), out_file=str(out)))
 
 
 @app.command("mtr")
@@ -74,8 +76,9 @@ def mtr(
     from myelosynth.interfaces.base import run
     from myelosynth.interfaces.magnetisation import MtrMap
 
+    out = output(out, [on, off, mask])
     optional = {"mask": str(mask.absolute())} if mask else {}
-    run(MtrMap(on=str(on.absolute()), off=str(off.absolute()), out_file=str(out.absolute()), **optional))
+    run(MtrMap(on=str(on.absolute()), off=str(off.absolute()), out_file=str(out), **optional))
 
 
 @app.command("pet-reference")
@@ -90,7 +93,8 @@ def pet_reference(
     from myelosynth.interfaces.base import run
     from myelosynth.interfaces.kinetics import PetReference
 
-    paths = {"in_file": str(pet.absolute()), "frames": str(frames.absolute()), "out_file": str(out.absolute())}
+    out = output(out, [pet, frames])
+    paths = {"in_file": str(pet.absolute()), "frames": str(frames.absolute()), "out_file": str(out)}
     run(PetReference(**paths, from_min=from_min, to_min=to_min))
 
 
@@ -113,6 +117,7 @@ def reference_region(
     from myelosynth.interfaces.base import run
     from myelosynth.interfaces.kinetics import ReferenceRegion
 
+    out = output(out, [pet, frames, gm, template_transform])
     paths = {"in_file": pet, "frames": frames, "gm": gm, "out_file": out}
     if template_transform:
         paths["template_transform"] = template_transform
@@ -138,15 +143,19 @@ def dvr(
     model: Annotated[Model, typer.Option(help="kinetic model")] = Model.logan,
     k2prime: Annotated[str, typer.Option(help="clearance of the reference, per minute, or auto")] = "",
     t_star: Annotated[float, typer.Option(help="minutes; from the first frame that starts then or later")] = 20.0,
+    k2prime_mask: Annotated[Path | None, typer.Option(help="brain that --k2prime auto fits; default: domain")] = None,
     motion: Annotated[bool, typer.Option("--motion", help="register frames first")] = False,
 ) -> None:
     """Voxelwise distribution volume ratio of dynamic PET."""
     from myelosynth.interfaces.base import run
     from myelosynth.interfaces.kinetics import DvrMap
 
+    out = output(out, [pet, frames, reference_mask, mask, k2prime_mask])
     paths = {"in_file": pet, "frames": frames, "reference_mask": reference_mask, "out_file": out}
     if mask:
         paths["mask"] = mask
+    if k2prime_mask:
+        paths["k2prime_mask"] = k2prime_mask
     clearance = "auto" if k2prime == "auto" else _clearance(k2prime, model)
     absolute = {name: str(path.absolute()) for name, path in paths.items()}
     run(DvrMap(**absolute, model=model.value, k2prime=clearance, t_star=t_star, motion=motion))
@@ -186,7 +195,7 @@ def tac_dvr(
     from myelosynth.images.atomic import write_text
     from myelosynth.physics.tacs import regional_dvr
 
-    clearance = _clearance(k2prime, model)
+    out, clearance = output(out, [tacs], ".tsv"), _clearance(k2prime, model)
     table = regional_dvr(tacs, reference, model.value, clearance, t_star)
     write_text(out, table.to_csv(sep="\t", index=False, na_rep="n/a"))
     settings: dict[str, object] = {"model": model.value, "reference": reference, "k2prime_per_min": clearance}

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from myelosynth.cli.app import app
+from myelosynth.cli.paths import output
 
 _ENGINE = "myelosynth"
 
@@ -26,6 +27,7 @@ def myelin_curve(
     from myelosynth.images.volume import load_mask, load_volume
     from myelosynth.myelin.curve import fit_curve
 
+    out = output(out, [*dvr, *distance, *wm], ".tsv")
     if not len(dvr) == len(distance) == len(wm):
         values = f"{len(dvr)} --dvr, {len(distance)} --distance, {len(wm)} --wm"
         raise InputError("controls are incomplete", "myelin-curve", values, "give one of each per control")
@@ -52,6 +54,31 @@ def _curve_columns() -> dict[str, dict[str, str]]:
     }
 
 
+@app.command("white-core")
+def white_core(
+    wm: Annotated[Path, typer.Argument(metavar="WM", help="white matter mask")],
+    out: Annotated[Path, typer.Argument(help="white matter away from grey matter")],
+    csf: Annotated[Path, typer.Option(help="ventricles or CSF on the same grid: their edge stays")],
+    edge: Annotated[float, typer.Option(min=0, help="mm")] = 2.5,
+) -> None:
+    """White matter farther than --edge from everything but CSF: where PET of controls is free of grey matter."""
+    from myelosynth import __version__
+    from myelosynth.bids.sidecar import Provenance, bids_uri
+    from myelosynth.errors import InputError
+    from myelosynth.images.grid import Grid
+    from myelosynth.images.volume import load_mask, open_image, save_volume
+    from myelosynth.myelin.curve import white_core as core
+
+    out, grid = output(out, [wm, csf]), Grid.of(open_image(wm))
+    found = core(load_mask(wm), load_mask(csf, grid, wm), edge, grid.voxel_sizes)
+    if not found.any():
+        values = f"0 voxels farther than {edge:g} mm from other tissue"
+        raise InputError("no white matter left", wm, values, "lower --edge or check the masks")
+    save_volume(out, found, grid, "uint8")
+    fields = {"Type": "ROI", "Label": "WM", "SpatialReference": bids_uri(wm, out)}
+    Provenance("white matter core", _ENGINE, __version__, [wm, csf], {"edge_mm": edge}, fields).write(out)
+
+
 @app.command("demyelination")
 def demyelination(
     dvr: Annotated[Path, typer.Argument(help="DVR of a patient")],
@@ -67,9 +94,10 @@ def demyelination(
     from myelosynth.myelin.curve import Curve
     from myelosynth.myelin.maps import demyelinated
 
+    out = output(out, [dvr, lesions, distance, curve])
     controls, volume, apart = Curve.read(curve), load_volume(dvr), load_volume(distance)
     volume.grid.require(apart.grid, distance, dvr)
-    lesion_mask = load_mask(lesions, volume.grid, dvr)
+    lesion_mask = load_mask(lesions, volume.grid, dvr, labels=True)
     mask = demyelinated(volume.data, apart.data, lesion_mask, controls)
     save_volume(out, mask, volume.grid, "uint8")
     fields = {
@@ -90,19 +118,28 @@ def change(
     mask_t1: Annotated[Path, typer.Argument(help="demyelinated voxels at follow-up, same grid")],
     lesions: Annotated[Path, typer.Option(help="baseline lesions")],
     out: Annotated[Path, typer.Option(help="change classes, with their lookup table beside")],
+    dvr: Annotated[
+        list[Path] | None, typer.Option(help="DVR behind a mask, repeat for both: voxels without it get no class")
+    ] = None,
 ) -> None:
     """Trajectory of lesion voxels: 1 demyelinating, 2 remyelinating, 3 stable demyelinated, 4 stable normal."""
     from myelosynth import __version__
     from myelosynth.bids.sidecar import Provenance, bids_uri
     from myelosynth.images.atomic import write_text
     from myelosynth.images.grid import Grid
-    from myelosynth.images.volume import load_mask, open_image, save_volume
+    from myelosynth.images.volume import load_mask, load_volume, open_image, save_volume
     from myelosynth.myelin.maps import CLASSES, change_classes
 
-    grid = Grid.of(open_image(lesions))
-    lesion_mask = load_mask(lesions)
+    sources = [mask_t0, mask_t1, lesions, *(dvr or [])]
+    out, grid = output(out, sources), Grid.of(open_image(lesions))
+    lesion_mask = load_mask(lesions, labels=True)
     masks = [load_mask(path, grid, lesions, allow_empty=True) for path in (mask_t0, mask_t1)]
-    classes = change_classes(masks[0], masks[1], lesion_mask)
+    covered = lesion_mask.copy()
+    for path in dvr or []:
+        volume = load_volume(path)
+        grid.require(volume.grid, path, lesions)
+        covered &= volume.data > 0
+    classes = change_classes(masks[0], masks[1], covered)
     save_volume(out, classes, grid, "uint8")
     rows = ["index\tname\tabbreviation\tcolor"]
     rows += [f"{label}\t{name}\t{short}\t{colour}" for label, (name, short, colour) in CLASSES.items()]
@@ -110,8 +147,9 @@ def change(
     fields = {
         "SpatialReference": bids_uri(lesions, out),
         "Voxels": {name: int((classes == label).sum()) for label, (name, _, _) in CLASSES.items()},
+        "LesionVoxelsWithoutDVR": int((lesion_mask & ~covered).sum()),
     }
-    Provenance("myelin change", _ENGINE, __version__, [mask_t0, mask_t1, lesions], {}, fields).write(out)
+    Provenance("myelin change", _ENGINE, __version__, sources, {}, fields).write(out)
 
 
 @app.command("indices")
@@ -125,12 +163,12 @@ def indices(
     from myelosynth.bids.sidecar import Provenance
     from myelosynth.images.atomic import write_text
     from myelosynth.images.volume import load_mask, load_volume
-    from myelosynth.myelin.indices import COLUMNS, DESCRIPTIONS, myelin_indices
+    from myelosynth.myelin.indices import DESCRIPTIONS, myelin_indices
 
-    classes = load_volume(dseg)
-    lesion_mask = load_mask(lesions, classes.grid, dseg)
+    out, classes = output(out, [dseg, lesions], ".tsv"), load_volume(dseg)
+    lesion_mask = load_mask(lesions, classes.grid, dseg, labels=True)
     values = myelin_indices(classes.data, lesion_mask, dseg)
-    write_text(out, "\t".join(COLUMNS) + "\n" + "\t".join(repr(values[name]) for name in COLUMNS) + "\n")
+    write_text(out, "\t".join(DESCRIPTIONS) + "\n" + "\t".join(repr(values[name]) for name in DESCRIPTIONS) + "\n")
     fields = {
         **{name: {"Description": text, "Units": "1"} for name, text in DESCRIPTIONS.items()},
         "LesionVolumeML": int(lesion_mask.sum()) * classes.grid.voxel_volume / 1000,

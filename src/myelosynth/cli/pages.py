@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from myelosynth.cli.app import app
+from myelosynth.cli.paths import output
 
 report = typer.Typer(no_args_is_help=True, help="Self-contained HTML pages: one session, one patient, the cohort.")
 app.add_typer(report, name="report")
@@ -41,7 +42,7 @@ def session(
     from myelosynth.reports.session import write_session_page
 
     root, data = _folder(results, "results folder"), _folder(raw, "raw data set")
-    write_session_page(Layout(root), data, SessionIndex.read(index, data), sub, ses, out)
+    write_session_page(Layout(root), data, SessionIndex.read(index, data), sub, ses, output(out, [index], ".html"))
 
 
 @report.command("patient")
@@ -59,6 +60,7 @@ def patient(
     from myelosynth.bids.layout import Layout
     from myelosynth.reports.patient import write_patient_page
 
+    out = output(out, [index], ".html")
     root, folder = _folder(results, "results folder"), _folder(tables, "tables folder")
     data = _folder(raw, "raw data set") if raw else None
     write_patient_page(Layout(root), SessionIndex.read(index, root), sub, system, folder, out, data)
@@ -82,6 +84,7 @@ def cohort(
     from myelosynth.reports.cohort import write_cohort_page
     from myelosynth.reports.inputs import CohortInputs
 
+    out = output(out, [index, split], ".html")
     root, folder = _folder(results, "results folder"), _folder(tables, "tables folder")
     chosen = main or system[-1]
     if chosen not in system:

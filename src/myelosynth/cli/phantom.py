@@ -6,11 +6,12 @@ from typing import Annotated
 import typer
 
 from myelosynth.cli.app import app
+from myelosynth.cli.paths import folder
 
 
 @app.command("simulate")
 def simulate(
-    out: Annotated[Path, typer.Argument(help="Folder of the BIDS data set to write.")],
+    out: Annotated[Path, typer.Argument(help="Folder of the BIDS data set: new, empty or simulated before.")],
     patients: Annotated[int, typer.Option(help="Number of patients (sessions t0 and t1), labels first.")] = 6,
     controls: Annotated[int, typer.Option(help="Number of controls (session t0).")] = 4,
     resolution: Annotated[
@@ -44,7 +45,7 @@ def simulate(
         raise InputError("options exclude each other", "simulate", "--tables and --participant", "give one of them")
     masks = None if lesion_masks is None else lesion_masks.absolute()
     settings = Settings(Cohort(patients, controls, scenario, seed), resolution, noise, masks)
-    root = out.absolute()
+    root = folder(out)
     if participant is not None:
         settings.cohort.sessions(participant)
         write_participant(settings, root, participant)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from myelosynth.cli.app import app
+from myelosynth.cli.paths import distinct, folder, output
 
 BidsDir = Annotated[Path, typer.Argument(help="raw BIDS data set")]
 Raw = Annotated[Path, typer.Option(help="raw BIDS data set")]
@@ -29,7 +30,7 @@ def check(
     check_files(found, raw)
     if index is not None:
         found.write(index)
-    for line in describe_gaps(found, raw):
+    for line in [*found.unused, *describe_gaps(found, raw)]:
         typer.echo(line)
 
 
@@ -43,6 +44,7 @@ def describe(
     """Write dataset_description.json and .bidsignore of every derivative folder."""
     from myelosynth.study.derivatives import describe_derivatives
 
+    folder(results)
     describe_derivatives(results, raw, lesions, system)
 
 
@@ -51,14 +53,19 @@ def manifest(
     results: Annotated[Path, typer.Argument(help="results folder of the study")],
     index: Annotated[Path, typer.Option(help="session index")],
     raw: Raw,
+    task: Annotated[str, typer.Option(help="name in config/tasks, or path of a YAML file")],
     sub: Annotated[list[str], typer.Option(help="label of a participant that can be split; repeat")],
     out: Annotated[Path, typer.Option(help="table of training images")],
     out_participants: Annotated[Path, typer.Option(help="participants that can be split")],
 ) -> None:
     """Write the table of training images (baseline sessions) and the participants that can be split."""
     from myelosynth.study.manifest import write_manifest, write_participants
+    from myelosynth.synthesis.config import load_task
 
-    write_manifest(results, index, raw, sub, out)
+    inputs = [index, raw / "participants.tsv"]
+    out, out_participants = output(out, inputs, ".tsv"), output(out_participants, inputs, ".tsv")
+    distinct(out, out_participants)
+    write_manifest(results, index, raw, load_task(task), sub, out)
     write_participants(raw, sub, out_participants)
 
 
@@ -68,4 +75,4 @@ def schema(out: Annotated[Path, typer.Argument(help="JSON Schema of the configur
     from myelosynth.bids.sidecar import write_json
     from myelosynth.study.config import json_schema
 
-    write_json(out, json_schema())
+    write_json(output(out, [], ".json"), json_schema())

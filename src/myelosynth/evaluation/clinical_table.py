@@ -11,14 +11,19 @@ from myelosynth.evaluation.clinical import regress
 from myelosynth.evaluation.cohort import BASELINE, FOLLOW_UP
 from myelosynth.evaluation.published import published_term
 from myelosynth.evaluation.tables import number
-from myelosynth.myelin.indices import COLUMNS as INDICES
+from myelosynth.myelin.indices import DESCRIPTIONS as INDICES
 
-SCORES = ("edss", "msss", "t2_lesion_load_ml")
+SCORES = {"edss": "EDSS", "msss": "MSSS", "t2_lesion_load_ml": "T2 lesion load"}
+DEMOGRAPHY = {"age": "age", "sex": "sex"}
+ABSENT = (None, "", "n/a")
 
 
 def read_indices(path: Path) -> dict[str, float | None]:
-    """The five indices of one patient and system. Raises InputError unless the table has one row of them."""
-    rows = read_table(path, INDICES)
+    """The five indices of one patient and system, and their coverage.
+
+    Raises InputError unless the table has one row of them.
+    """
+    rows = read_table(path, tuple(INDICES))
     if len(rows) != 1:
         raise InputError("one row of indices needed", path, f"{len(rows)} rows", "run `myelosynth indices` again")
     return {name: number(rows[0][name], name, path) for name in INDICES}
@@ -26,49 +31,50 @@ def read_indices(path: Path) -> dict[str, float | None]:
 
 def participant_rows(
     index: Path, raw: Path, results: Path, systems: Sequence[str]
-) -> tuple[list[dict[str, Any]], list[str]]:
+) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
     """Rows participant x system for every patient of the index, and what was missing.
 
     EDSS and the other scores are those of the baseline session, as in wei2020 section 3.4; indices are fractions of the
-    baseline lesion volume. A patient without a follow-up, a score or an index has n/a there and is listed.
+    baseline lesion volume. A patient without a follow-up, a score or an index has n/a there and is listed, in the words
+    of the gaps of `myelosynth evaluate`.
     """
-    layout, gaps = Layout(results), []
-    people = _by_participant(raw / "participants.tsv", ("participant_id", "age", "sex"))
-    scores, missing = _baseline_scores(raw / "phenotype" / "edss.tsv")
-    gaps += missing
+    layout = Layout(results)
+    people = _by_participant(raw / "participants.tsv")
+    scores = _baseline_scores(raw / "phenotype" / "edss.tsv")
+    gaps = [] if scores is not None else [_gap("n/a", BASELINE, "n/a", "phenotype/edss.tsv")]
     rows = []
     for label in SessionIndex.read(index, results).participants("patient"):
-        if label not in people:
-            gaps.append(f"sub-{label}: not in participants.tsv")
-        if label not in scores and not missing:
-            gaps.append(f"sub-{label}: no baseline row in phenotype/edss.tsv")
-        who = {
-            "participant_id": f"sub-{label}",
-            "age": people.get(label, {}).get("age"),
-            "sex": people.get(label, {}).get("sex"),
-            **{name: scores.get(label, {}).get(name) for name in SCORES},
-        }
+        person, score = people.get(label, {}), (scores or {}).get(label, {})
+        known = {name: person.get(name) for name in DEMOGRAPHY} | {name: score.get(name) for name in SCORES}
+        wanted = DEMOGRAPHY if scores is None else DEMOGRAPHY | SCORES
+        if lost := [words for name, words in wanted.items() if known[name] in ABSENT]:
+            gaps.append(_gap(f"sub-{label}", BASELINE, "n/a", ", ".join(lost)))
+        who = {"participant_id": f"sub-{label}", **known}
         for system in systems:
             path = layout.indices(system, label, FOLLOW_UP)
             if path.is_file():
                 rows.append({**who, "system": system, **read_indices(path)})
             else:
-                gaps.append(f"sub-{label} {system}: no indices")
+                gaps.append(_gap(f"sub-{label}", FOLLOW_UP, system, "indices"))
                 rows.append({**who, "system": system})
     return rows, gaps
 
 
-def _by_participant(path: Path, columns: Sequence[str]) -> dict[str, Mapping[str, str]]:
-    return {row["participant_id"].removeprefix("sub-"): row for row in read_table(path, columns)}
+def _gap(participant_id: str, session: str, system: str, missing: str) -> dict[str, str]:
+    return {"participant_id": participant_id, "session_id": session, "system": system, "missing": missing}
 
 
-def _baseline_scores(path: Path) -> tuple[dict[str, Mapping[str, str]], list[str]]:
-    """Baseline scores by participant, and the gap when there is no table at all."""
+def _by_participant(path: Path) -> dict[str, Mapping[str, str]]:
+    return {row["participant_id"].removeprefix("sub-"): row for row in read_table(path, ("participant_id",))}
+
+
+def _baseline_scores(path: Path) -> dict[str, Mapping[str, str]] | None:
+    """Baseline scores by participant; None when there is no table at all."""
     if not path.is_file():
-        return {}, ["phenotype/edss.tsv: no such table, scores are n/a"]
+        return None
     rows = read_table(path, ("participant_id", "session_id", "edss"))
     first = [row for row in rows if row["session_id"].removeprefix("ses-") == BASELINE]
-    return {row["participant_id"].removeprefix("sub-"): row for row in first}, []
+    return {row["participant_id"].removeprefix("sub-"): row for row in first}
 
 
 def regressions(

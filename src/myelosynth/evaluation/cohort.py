@@ -1,11 +1,14 @@
 """Who is evaluated: test subjects of all folds with their groups and sessions."""
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from myelosynth.bids.index import SessionIndex, read_table
 from myelosynth.bids.layout import Layout
+from myelosynth.bids.names import sidecar_path
+from myelosynth.bids.sidecar import read_json
 from myelosynth.errors import InputError
 
 BASELINE, FOLLOW_UP = "t0", "t1"
@@ -30,13 +33,16 @@ class Subject:
 class Study:
     """Results on disk, whom to score, and the gaps met on the way.
 
-    systems: methods; ceilings: pseudo-systems with the same file names, such as `retest` and `noise-free`.
+    systems: methods; ceilings: pseudo-systems with the same file names, such as `retest` and `noise-free`; nulls:
+    follow-ups without any change of the tissue, whose indices are what noise and processing alone give.
     """
 
     layout: Layout
     subjects: list[Subject]
     systems: list[str]
     ceilings: list[str]
+    nulls: list[str] = field(default_factory=list)
+    split_sha256: str = ""
     gaps: list[dict[str, str]] = field(default_factory=list)
 
     def there(self, path: Path, subject: Subject, session: str, system: str, what: str) -> bool:
@@ -51,6 +57,16 @@ class Study:
         if gap not in self.gaps:
             self.gaps.append(gap)
 
+    def require_held_out(self, prediction: Path, subject: Subject) -> None:
+        """Raises InputError unless the sidecar of a prediction names this split and the fold that tests the subject."""
+        record = read_json(sidecar_path(prediction))
+        found = (record.get("Fold"), str(record.get("SplitSha256"))[:12])
+        wanted = (subject.fold, self.split_sha256[:12])
+        if found != wanted:
+            values = f"fold {found[0]}, split {found[1]}; the subject is test in fold {wanted[0]}, split {wanted[1]}"
+            cure = "predict with the checkpoint of that fold, trained on this split"
+            raise InputError("prediction is not held out", prediction, values, cure)
+
     @property
     def scored(self) -> list[str]:
         """Methods first, then ceilings."""
@@ -60,7 +76,9 @@ class Study:
         return (subject for subject in self.subjects if subject.group == "patient")
 
 
-def open_study(results: Path, index: Path, split: Path, systems: list[str], ceilings: list[str]) -> Study:
+def open_study(
+    results: Path, index: Path, split: Path, systems: list[str], ceilings: list[str], nulls: list[str]
+) -> Study:
     """The study under `results`; subjects without a fold are noted as gaps.
 
     Raises InputError for results that are not there, a system that is also a ceiling or named twice, tables that
@@ -68,18 +86,21 @@ def open_study(results: Path, index: Path, split: Path, systems: list[str], ceil
     """
     if not results.is_dir():
         raise InputError("results missing", results, "no such folder", "give the output folder of the study")
-    names = [*systems, *ceilings]
+    names = [*systems, *ceilings, *nulls]
     twice = sorted({name for name in names if names.count(name) > 1 or name == TRUE})
     if twice:
         values = f"{', '.join(twice)} in {', '.join(names)}"
-        raise InputError("system named twice or reserved", "--system and --ceiling", values, "name each system once")
+        raise InputError(
+            "system named twice or reserved", "--system, --ceiling, --null", values, "name each system once"
+        )
     roster = SessionIndex.read(index, results)
     folds = test_folds(split)
     unknown = sorted(label for label in folds if label not in roster.groups)
     if unknown:
         values = f"{', '.join(unknown)} in {split}, not in {index}"
         raise InputError("split and index disagree", split, values, "make both from one data set")
-    study = Study(Layout(results), [], systems, ceilings)
+    sha256 = hashlib.sha256(split.read_bytes()).hexdigest()
+    study = Study(Layout(results), [], systems, ceilings, nulls, sha256)
     for label, group in roster.groups.items():
         if label in folds:
             study.subjects.append(Subject(label, group, folds[label], tuple(roster.sessions(label))))

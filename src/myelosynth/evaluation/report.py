@@ -24,12 +24,13 @@ def evaluation_tables(
         return track(subjects, "Scoring", console=console, disable=not console.is_terminal)
 
     images, overlaps, indices = image_rows(study, shown), overlap_rows(study, shown), index_rows(study)
-    scores = all_scores(images, overlaps, indices)
+    scores = all_scores(images, overlaps, indices, study.nulls)
+    estimates = [row for row in indices if row["system"] not in study.nulls]
     return {
         "image_metrics": (columns.IMAGE_METRICS, images),
         "overlap": (columns.OVERLAP, overlaps),
         "indices": (columns.INDICES, indices),
-        "agreement": (columns.AGREEMENT, agreement_rows(indices)),
+        "agreement": (columns.AGREEMENT, agreement_rows(estimates)),
         "summary": (columns.SUMMARY, summary_rows(scores, seed, resamples)),
         "comparisons": (columns.COMPARISONS, comparison_rows(scores, study.systems, against)),
     }

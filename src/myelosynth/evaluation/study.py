@@ -27,7 +27,10 @@ def image_rows(study: Study, track: Track = iter) -> list[Row]:
     """Image metrics of every prediction against the measured DVR and, where it exists, the noise-free one.
 
     Images are in DVR units, so MAX of the PSNR is the reference's largest DVR. The measured PET itself is scored
-    against the noise-free one (system `true`): that row is what measurement noise alone does.
+    against the noise-free one (system `true`): that row is what measurement noise alone does. The noise-free DVR has
+    gone through the same reference region and kinetic model as the measured one.
+
+    Raises InputError for a prediction that is not of the fold which tests the subject.
     """
     rows = []
     for subject in track(study.subjects):
@@ -76,6 +79,8 @@ def _candidates(
             continue
         path = study.layout.prediction(system, subject.label, session)
         if study.there(path, subject, session, system, "predicted DVR"):
+            if system in study.systems:
+                study.require_held_out(path, subject)
             yield system, load_volume(path)
 
 
@@ -94,7 +99,7 @@ def _regions(study: Study, subject: Subject, grid: Grid, where: Path) -> dict[st
     masks: dict[str, Mask | None] = {"brain": None, "lesion": None, "nawm": None}
     for name, path in paths.items():
         if study.there(path, subject, BASELINE, "n/a", f"{name} mask"):
-            mask = load_mask(path, grid, where, allow_empty=True)
+            mask = load_mask(path, grid, where, allow_empty=True, labels=name == "lesion")
             masks[name] = mask if mask.any() else None
     return masks
 
@@ -121,7 +126,7 @@ def overlap_rows(study: Study, track: Track = iter) -> list[Row]:
         if not study.there(lesions, subject, BASELINE, "n/a", "lesion mask"):
             continue
         grid = Grid.of(open_image(lesions))
-        lesion_mask = load_mask(lesions, allow_empty=True)
+        lesion_mask = load_mask(lesions, allow_empty=True, labels=True)
         for session in (BASELINE, FOLLOW_UP):
             truth = layout.demyelinated(TRUE, subject.label, session)
             if not study.there(truth, subject, session, TRUE, "demyelination map"):
@@ -165,14 +170,18 @@ def _overlap(subject: Subject, session_id: str, system: str, which: str, pred: M
 
 
 def index_rows(study: Study) -> list[Row]:
-    """The five indices of every patient with a follow-up, true and predicted, as fractions."""
+    """The five indices of every patient with a follow-up, true, predicted and under the null, as fractions."""
     rows = []
     for subject in study.patients():
-        for system in [TRUE, *study.scored]:
+        for system in [TRUE, *study.scored, *study.nulls]:
             path = study.layout.indices(system, subject.label, FOLLOW_UP)
             if study.there(path, subject, FOLLOW_UP, system, "indices"):
                 head = {"system": system, "participant_id": subject.participant_id, "fold": subject.fold}
-                rows.append({**head, **read_indices(path)})
+                values = read_indices(path)
+                rows.append({**head, **values})
+                if (values["coverage"] or 0) < 1:
+                    what = f"DVR in {1 - (values['coverage'] or 0):.1%} of the lesion volume"
+                    study.note_gap(subject.participant_id, FOLLOW_UP, system, what)
     return rows
 
 

@@ -41,11 +41,14 @@ class Scores:
         return {who: value for who, value in self.values.items() if value is not None}
 
 
-def all_scores(images: Sequence[Row], overlaps: Sequence[Row], indices: Sequence[Row]) -> list[Scores]:
+def all_scores(
+    images: Sequence[Row], overlaps: Sequence[Row], indices: Sequence[Row], nulls: Sequence[str] = ()
+) -> list[Scores]:
     """Every metric of every system, t0, t1 and change kept apart, one value per subject.
 
     Lesion metrics are of patients; white-matter metrics are split into patients (NAWM) and controls (WM). The indices
-    come as they are and as their absolute error against the true PET (metrics `demyelination_error` and so on).
+    come as they are and, but for the nulls, as their absolute error against the true PET (`demyelination_error` and so
+    on).
     """
     found: dict[Key, dict[str, float | None]] = {}
     for row in images:
@@ -62,7 +65,7 @@ def all_scores(images: Sequence[Row], overlaps: Sequence[Row], indices: Sequence
         who = row["participant_id"]
         for name in INDICES:
             found.setdefault((row["system"], name, "", "change", "", "patient"), {})[who] = row[name]
-            if row["system"] != TRUE and who in truth and None not in (row[name], truth[who][name]):
+            if row["system"] not in (TRUE, *nulls) and who in truth and None not in (row[name], truth[who][name]):
                 key = (row["system"], f"{name}_error", "measured", "change", "", "patient")
                 found.setdefault(key, {})[who] = abs(row[name] - truth[who][name])
     return [Scores(*key, values) for key, values in found.items()]

@@ -1,5 +1,6 @@
 """Files appear whole or not at all."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +20,8 @@ def part_path(path: Path) -> Path:
 def staged(*paths: Path) -> Iterator[list[Path]]:
     """Yield one temporary path per target; move all of them into place only if the body succeeds.
 
-    A target that the body does not write is left as it was. On an exception every temporary file is removed.
+    On an exception every temporary file is removed and every target left as it was. Raises FileNotFoundError when the
+    body left one of the temporary files unwritten.
     """
     parts = [part_path(Path(path)) for path in paths]
     try:
@@ -27,8 +29,10 @@ def staged(*paths: Path) -> Iterator[list[Path]]:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
         yield parts
         for part, path in zip(parts, paths, strict=True):
-            if part.exists():
-                os.replace(part, path)
+            if not part.exists():
+                raise FileNotFoundError(errno.ENOENT, "nothing was written", str(path))
+        for part, path in zip(parts, paths, strict=True):
+            os.replace(part, path)
     finally:
         for part in parts:
             part.unlink(missing_ok=True)

@@ -36,7 +36,7 @@ class AntsPyN4(SimpleInterface):
         if isdefined(self.inputs.mask_file):
             mask = load_mask(Path(self.inputs.mask_file), volume.grid, volume.path)
         else:
-            mask = head_mask(volume.data)
+            mask = head_mask(volume.data, volume.path)
         corrected = correct_bias(volume.data, volume.grid, mask)
         save_volume(Path(self.inputs.out_file), corrected, volume.grid)
         self._results["out_file"] = self.inputs.out_file
@@ -76,17 +76,18 @@ def shrink_factor(grid: Grid) -> int:
     return int(np.clip(joined, 1, max(1, min(grid.shape) // 8)))
 
 
-def head_mask(data: NDArray[np.float32]) -> NDArray[np.bool_]:
+def head_mask(data: NDArray[np.float32], where: object = "image") -> NDArray[np.bool_]:
     """Soft tissue of the head (X, Y, Z): above half of Otsu's threshold, below Otsu's threshold of what is left.
 
-    The upper limit leaves out fat, whose bright peak otherwise drives N4's histogram instead of the brain.
+    The upper limit leaves out fat, whose bright peak otherwise drives N4's histogram instead of the brain. where: the
+    file of `data`, for the error. Raises InputError when hardly a voxel is positive.
     """
     from skimage.filters import threshold_otsu
 
     positive = data[data > 0]
     if positive.size < 1000 or positive.min() == positive.max():
-        values = f"{positive.size} positive voxels that differ, expected at least 1000"
-        raise InputError("no head to see", "image", values, "check the image, or give --mask")
+        values = f"{positive.size} positive voxels of {np.unique(positive).size} values, expected 1000 that differ"
+        raise InputError("no head to see", where, values, "check the image, or give --mask")
     top = np.percentile(positive, 99.5)
     head = data > 0.5 * threshold_otsu(np.minimum(positive, top))
     return head & (data < threshold_otsu(np.minimum(data[head], top)))

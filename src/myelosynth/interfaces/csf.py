@@ -12,26 +12,32 @@ from myelosynth.interfaces.template import lateral_ventricles
 _MIDLINE_MM = 4.0
 
 
-def csf_distance(csf: NDArray[np.bool_], domain: NDArray[np.bool_], grid: Grid) -> NDArray[np.float32]:
+def csf_distance(
+    csf: NDArray[np.bool_], domain: NDArray[np.bool_], grid: Grid, where: object = "CSF mask"
+) -> NDArray[np.float32]:
     """Euclidean distance in mm (X, Y, Z) from each voxel centre of `domain` to the nearest CSF voxel centre; 0 outside.
 
-    Raises InputError for a sheared grid, on which voxel sizes do not give distances.
+    where: the file of `csf`, for the error. Raises InputError for a sheared grid, on which voxel sizes do not give
+    distances.
     """
     axes = grid.affine[:3, :3] / np.array(grid.voxel_sizes)
     skew = float(np.abs(axes.T @ axes - np.eye(3)).max())
     if skew > 1e-3:
         cure = "resample onto an orthogonal grid with `myelosynth transform`"
-        raise InputError("grid is sheared", "CSF mask", f"axes' largest cosine {skew:.4f}, expected 0", cure)
+        raise InputError("grid is sheared", where, f"axes' largest cosine {skew:.4f}, expected 0", cure)
     distance = ndimage.distance_transform_edt(~csf, sampling=grid.voxel_sizes)
     return np.where(domain, distance, 0).astype(np.float32)
 
 
-def ventricles(csf: NDArray[np.float32], brain: NDArray[np.bool_], grid: Grid) -> NDArray[np.bool_]:
+def ventricles(
+    csf: NDArray[np.float32], brain: NDArray[np.bool_], grid: Grid, where: object = "CSF fraction"
+) -> NDArray[np.bool_]:
     """The lateral ventricles (X, Y, Z): CSF (fraction > 0.5) where MNI152's lateral ventricles lie, give or take 10 mm.
 
     The brain mask's extents place the template (`to_template`). On the midline, where the fissure above and behind the
     corpus callosum is near, 3 mm are the limit. A piece is kept when it comes within 2 mm of the template's ventricles
-    and holds at least 5 % of the largest. Raises InputError when nothing is left.
+    and holds at least 5 % of the largest. where: the file of `csf`, for the error. Raises InputError when nothing is
+    left.
     """
     inside, template_brain, template = lateral_ventricles()
     away = ndimage.distance_transform_edt(~inside, sampling=template.voxel_sizes).astype(np.float32)
@@ -51,7 +57,7 @@ def ventricles(csf: NDArray[np.float32], brain: NDArray[np.bool_], grid: Grid) -
     touching = touching[touching > 0]
     if touching.size == 0:
         found = f"{count} pieces of CSF near the place of the ventricles, none in it"
-        raise InputError("no ventricles found", "CSF fraction", found, "check CSF and mask, or supply a ventricle mask")
+        raise InputError("no ventricles found", where, found, "check CSF and mask, or supply a ventricle mask")
     keep = touching[volume[touching] >= 0.05 * volume[touching].max()]
     return np.isin(labels, keep)
 

@@ -117,12 +117,3 @@ def find_engine(step: str, name: str | None = None) -> Engine:
         cure = f"install or load {engine.suite}, or use the embedded engine {ENGINES[step][0].name}"
         raise InputError(f"engine {engine.name} cannot run", step, fault, cure)
     return engine
-
-
-def engine_table() -> list[dict[str, str]]:
-    """Every step and engine with its suite and what is missing here (empty: ready)."""
-    return [
-        {"step": step, "engine": engine.name, "suite": engine.suite, "missing": engine.fault() or ""}
-        for step, engines in ENGINES.items()
-        for engine in engines
-    ]

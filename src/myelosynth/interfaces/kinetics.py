@@ -98,8 +98,9 @@ class ReferenceRegion(SimpleInterface):
         series.grid.require(gm.grid, sources[2], sources[0])
         method, settings = self.inputs.method, dict[str, Any](gm_threshold=self.inputs.gm_threshold)
         if method == "clustering":
-            region = clustered_grey(series.data, frames, gm.data, self.inputs.gm_threshold, self.inputs.clusters)
-            settings |= {"clusters": self.inputs.clusters}
+            threshold, clusters = self.inputs.gm_threshold, self.inputs.clusters
+            region = clustered_grey(series.data, frames, gm.data, threshold, clusters, sources[2])
+            settings |= {"clusters": clusters}
         else:
             region = eroded_grey(gm.data, self.inputs.gm_threshold, self.inputs.erosions)
             settings |= {"erosions": self.inputs.erosions}
@@ -132,6 +133,7 @@ class DvrMapInputs(BaseInterfaceInputSpec):
     mask = File(desc="domain of the map on the PET grid")
     model = traits.Enum("logan", "srtm", "srtm2", usedefault=True)
     k2prime = traits.Either(None, traits.Float, traits.Enum("auto"), usedefault=True, desc="per minute, or auto")
+    k2prime_mask = File(desc="voxels that auto fits, on the PET grid; default: the domain")
     t_star = traits.Float(20.0, usedefault=True, desc="minutes (logan)")
     motion = traits.Bool(False, usedefault=True, desc="register frames first")
     out_file = File(mandatory=True, desc="distribution volume ratio")
@@ -166,14 +168,18 @@ class DvrMap(SimpleInterface):
             values = "mean activity is 0 or less after the first minute"
             raise InputError("reference region holds no tracer", sources[2], values, "check the mask and the units")
         curves = data[domain].astype(float)
-        dvr, settings = self._fit(curves, reference, frames, sources)
+        fitted = curves
+        if isdefined(self.inputs.k2prime_mask):
+            sources.append(Path(self.inputs.k2prime_mask))
+            fitted = data[load_mask(sources[-1], series.grid, sources[0])].astype(float)
+        dvr, settings = self._fit(curves, fitted, reference, frames, sources)
         usable = np.isfinite(dvr)
         image = np.zeros(series.grid.shape, np.float32)
         image[domain] = np.clip(np.where(usable, dvr, 0), 0, DVR_LIMIT)
         out = Path(self.inputs.out_file)
         save_volume(out, image, series.grid)
         fields |= {
-            "SkullStripped": len(sources) > 3,
+            "SkullStripped": isdefined(self.inputs.mask),
             "SpatialReference": bids_uri(out, out),
             "ReferenceVoxels": int(reference_mask.sum()),
             "ReferenceTAC": [round(float(value), 6) for value in reference],
@@ -186,12 +192,18 @@ class DvrMap(SimpleInterface):
         return runtime
 
     def _fit(
-        self, curves: NDArray[np.float64], reference: NDArray[np.float64], frames: Frames, sources: list[Path]
+        self,
+        curves: NDArray[np.float64],
+        brain: NDArray[np.float64],
+        reference: NDArray[np.float64],
+        frames: Frames,
+        sources: list[Path],
     ) -> tuple[NDArray[np.float64], dict[str, Any]]:
+        """DVR of the curves (N, F) and the settings; k2' comes from the curves of the brain (M, F)."""
         model, k2prime = self.inputs.model, self.inputs.k2prime
         settings: dict[str, Any] = {"model": model, "k2prime_source": "given" if k2prime is not None else "none"}
         if k2prime == "auto" and model != "srtm":
-            k2prime = subject_k2prime(curves, reference, frames)
+            k2prime = subject_k2prime(brain, reference, frames)
             settings["k2prime_source"] = "one value for the series, least squares by SRTM2"
             if not np.isfinite(k2prime):
                 values = f"no best value between {K2PRIME_LIMITS[0]} and {K2PRIME_LIMITS[1]} per minute"

@@ -35,7 +35,8 @@ class FillLesions(SimpleInterface):
 
     def _run_interface(self, runtime: Any) -> Any:
         volume = load_volume(Path(self.inputs.in_file))
-        lesions = load_mask(Path(self.inputs.lesion_file), volume.grid, volume.path, allow_empty=True)
+        where = Path(self.inputs.lesion_file)
+        lesions = load_mask(where, volume.grid, volume.path, allow_empty=True, labels=True)
         white = None
         if isdefined(self.inputs.wm_mask):
             white = load_mask(Path(self.inputs.wm_mask), volume.grid, volume.path)

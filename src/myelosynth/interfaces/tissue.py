@@ -57,7 +57,7 @@ class DipyHmrf(_TissueInterface):
     """Hidden Markov random field (Zhang et al. 2001) on dipy's parts, 3 classes."""
 
     def segment(self, volume: Volume, mask: NDArray[np.bool_]) -> NDArray[np.float32]:
-        return segment_hmrf(volume.data, mask)
+        return segment_hmrf(volume.data, mask, volume.path)
 
 
 class FslFast(_TissueInterface):
@@ -114,19 +114,20 @@ def normalise(fractions: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArra
     return (np.clip(scaled, 0, 1) * mask).astype(np.float32)
 
 
-def segment_hmrf(data: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+def segment_hmrf(data: NDArray[np.float32], mask: NDArray[np.bool_], where: object = "T1w") -> NDArray[np.float32]:
     """CSF, GM and WM fractions (3, X, Y, Z) of a T1w: the HMRF of Zhang et al. 2001 on dipy's parts, deterministic.
 
     dipy's own classifier starts from evenly spaced means and joins grey and white matter where T1w contrast is low;
     this one starts from nested Otsu thresholds. Intensities are cut at the mask's 99.9th percentile. The background is
-    a fourth class of faint noise from a fixed seed. Raises InputError when the mask holds too little signal.
+    a fourth class of faint noise from a fixed seed. where: the file of `data`, for the error. Raises InputError when
+    the mask holds too little signal.
     """
     from dipy.segment.mrf import ConstantObservationModel, IteratedConditionalModes
 
-    where = np.argwhere(mask)
-    box = tuple(slice(max(0, low - 1), high + 2) for low, high in zip(where.min(0), where.max(0), strict=True))
+    brain = np.argwhere(mask)
+    box = tuple(slice(max(0, low - 1), high + 2) for low, high in zip(brain.min(0), brain.max(0), strict=True))
     inside = mask[box] & (data[box] > 0)
-    thresholds, top = _otsu(data[box][inside])
+    thresholds, top = _otsu(data[box][inside], where)
     noise = 1e-3 + 1e-4 * np.random.default_rng(np.random.SeedSequence(_SEED)).standard_normal(inside.shape)
     image = np.where(inside, np.clip(data[box] / top, 2e-3, 1), noise)
     labels = np.where(inside, 1 + np.digitize(image, thresholds / top), 0).astype(np.int16)
@@ -145,7 +146,7 @@ def segment_hmrf(data: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[
     return normalise(fractions, mask)
 
 
-def _otsu(values: NDArray[np.float32]) -> tuple[NDArray[np.float64], float]:
+def _otsu(values: NDArray[np.float32], where: object) -> tuple[NDArray[np.float64], float]:
     """Thresholds CSF | grey | white of intensities (N,), and their 99.9th percentile.
 
     Otsu's threshold sets CSF apart, then Otsu's threshold of the rest parts grey from white; one search for both may
@@ -155,8 +156,8 @@ def _otsu(values: NDArray[np.float32]) -> tuple[NDArray[np.float64], float]:
 
     cure = "give a bias-corrected T1w of a brain and its mask"
     if values.size < 1000 or values.min() == values.max():
-        found = f"{values.size} voxels from {values.min(initial=0):g}, expected 1000 that differ"
-        raise InputError("too little signal inside the mask", "T1w", found, cure)
+        found = f"{values.size} positive voxels of {np.unique(values).size} values, expected 1000 that differ"
+        raise InputError("too little signal inside the mask", where, found, cure)
     low, top = (float(v) for v in np.percentile(values, (0.1, 99.9)))
     kept = np.clip(values, low, top)
     first = float(threshold_otsu(kept))

@@ -93,6 +93,19 @@ def fit_curve(
     return Curve(edges, n, np.array([g.mean() for g in groups]), np.array([g.std(ddof=1) for g in groups]))
 
 
+def white_core(
+    white: NDArray[np.bool_], csf: NDArray[np.bool_], edge_mm: float, voxel_sizes: Sequence[float]
+) -> NDArray[np.bool_]:
+    """White matter (X, Y, Z) farther than `edge_mm` from everything that is neither white matter nor CSF.
+
+    Beside grey matter the PET mixes both tissues, which lowers the controls' mean and widens their SD. The edge to CSF
+    stays: the curve by distance from CSF describes it.
+    """
+    from scipy import ndimage
+
+    return white & (ndimage.distance_transform_edt(white | csf, sampling=voxel_sizes) > edge_mm)
+
+
 def merged_edges(distance: NDArray[np.float64], bin_width: float, minimum_voxels: int) -> NDArray[np.float64]:
     """Bin edges (mm) from 0 such that every bin [low, high) holds at least `minimum_voxels` of the distances.
 

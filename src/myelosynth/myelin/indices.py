@@ -15,6 +15,8 @@ DESCRIPTIONS = {
     "total lesion load at baseline",
     "remyelination": "index of dynamic remyelination: voxels demyelinated at baseline and normal at follow-up over the "
     "total lesion load at baseline",
+    "coverage": "share of the total lesion load at baseline that has a DVR at both times; the other columns are "
+    "fractions of this part",
 }
 
 
@@ -22,18 +24,19 @@ def myelin_indices(dseg: NDArray, lesions: NDArray[np.bool_], where: object = "c
     """Percentages of demyelinated voxels and the three indices, as fractions of baseline lesion volume.
 
     dseg: change classes, lesions: baseline lesions, (X, Y, Z) on one grid. The global index is the demyelination index
-    minus the remyelination index (wei2020, section 2.5). Raises InputError when the lesions are empty, or when the
-    classified voxels are not the lesions.
+    minus the remyelination index (wei2020, section 2.5). Lesion voxels without a class (no DVR at one of the times)
+    count in `coverage` only. Raises InputError when no lesion voxel has a class, or when a voxel outside has one.
 
     >>> myelin_indices(np.array([1, 2, 2, 4]), np.ones(4, bool))["global"]
     -0.25
     """
-    total = int(lesions.sum())
+    total = int((dseg > 0).sum())
     if total == 0:
-        raise InputError("no baseline lesion", where, "0 lesion voxels", "indices need lesions")
-    astray = int(((dseg > 0) != lesions).sum())
+        values = f"{int(lesions.sum())} lesion voxels, none with a class"
+        raise InputError("no baseline lesion", where, values, "indices need lesions with DVR at both times")
+    astray = int(((dseg > 0) & ~lesions).sum())
     if astray:
-        values = f"{astray} voxels belong to one and not to the other, expected 0"
+        values = f"{astray} classified voxels lie outside the lesions, expected 0"
         raise InputError("change map and lesions differ", where, values, "give the lesions of `myelosynth change`")
     counts = {label: int((dseg == label).sum()) for label in (DEMYELINATING, REMYELINATING, STABLE_DEMYELINATED)}
     lost, gained, stayed = counts.values()
@@ -43,4 +46,5 @@ def myelin_indices(dseg: NDArray, lesions: NDArray[np.bool_], where: object = "c
         "global": (lost - gained) / total,
         "demyelination": lost / total,
         "remyelination": gained / total,
+        "coverage": total / int(lesions.sum()),
     }

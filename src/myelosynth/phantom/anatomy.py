@@ -16,6 +16,8 @@ _VELOCITY_STEP_MM = 6.0
 _WARP_FWHM_MM = 45.0
 _WARP_SD_MM = 2.2
 _SQUARINGS = 5
+_HEAD_SCALE = 0.92
+"""The template's brain holds 1.9 l, an adult's about 1.45 l."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +77,8 @@ def _template_coordinates(random: np.random.Generator, grid: Grid) -> tuple[Map,
     for _ in range(_SQUARINGS):
         moved = index + flow / step
         flow = flow + np.stack([ndimage.map_coordinates(part, moved, order=1, mode="nearest") for part in flow])
-    scale = (1 + 0.02 * random.standard_normal() + 0.015 * random.standard_normal(3)).clip(0.955, 1.045)
+    variation = 0.02 * random.standard_normal() + 0.015 * random.standard_normal(3)
+    scale = _HEAD_SCALE * (1 + variation).clip(0.955, 1.045)
     spacing = grid.affine[0, 0] / step
     start = (grid.affine[:3, 3] - coarse.affine[:3, 3]) / step
     axes = world_axes(grid)

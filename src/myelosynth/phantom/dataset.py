@@ -15,6 +15,7 @@ from myelosynth.phantom.anatomy import build_anatomy
 from myelosynth.phantom.clinic import Person, person
 from myelosynth.phantom.latents import diseased, healthy
 from myelosynth.phantom.lesions import draw_lesions
+from myelosynth.phantom.ownership import DESCRIPTION, GENERATOR, require_simulated
 from myelosynth.phantom.session import Session, Subject
 from myelosynth.phantom.settings import Settings
 from myelosynth.phantom.sidecars import SIMULATED
@@ -38,6 +39,7 @@ No person was scanned: these masks are SIMULATED by `myelosynth simulate`. Each 
 of the baseline session that its sidecar names and stands for an expert's drawing: voxels at least half filled by
 lesion. Masks of the follow-up session do not exist: the baseline mask is carried along.
 """
+_ELSEWHERE = "give `simulate` a new or empty folder"
 _COLUMNS = {
     "participant_id": {"Description": "Participant, patients first"},
     "age": {"Description": "Age at t0 (simulated)", "Units": "year"},
@@ -58,17 +60,29 @@ def raw_layout(root: Path) -> RawLayout:
     return RawLayout(root, root / "derivatives" / "lesions")
 
 
-def write_tables(settings: Settings, root: Path) -> None:
-    """Write the files of the data set as a whole: descriptions, README, participants and scores."""
-    everyone = [person(settings, label) for label, _ in settings.cohort.participants()]
-    generated = [{"Name": "myelosynth", "Version": __version__, "Description": "simulate"}]
-    common = {
+def _describe(root: Path) -> None:
+    """Say that the data set is simulated, before anything else is written: folders that do not say so are let alone."""
+    write_json(root / DESCRIPTION, {"Name": _NAME, "DatasetType": "raw", **_common(), **SIMULATED})
+
+
+def _common() -> dict[str, object]:
+    return {
         "BIDSVersion": "1.10.0",
         "License": "CC0",
         "Authors": ["The myelosynth developers", "Nobody was scanned"],
-        "GeneratedBy": generated,
+        "GeneratedBy": [{**GENERATOR, "Version": __version__}],
     }
-    write_json(root / "dataset_description.json", {"Name": _NAME, "DatasetType": "raw", **common, **SIMULATED})
+
+
+def write_tables(settings: Settings, root: Path) -> None:
+    """Write the files of the data set as a whole: descriptions, README, participants and scores.
+
+    Raises InputError for a folder that holds a data set that was not simulated.
+    """
+    require_simulated(root, _ELSEWHERE)
+    everyone = [person(settings, label) for label, _ in settings.cohort.participants()]
+    _describe(root)
+    common = _common()
     lesions = {"Name": f"{_NAME}: lesion masks", "DatasetType": "derivative", **common}
     links = {"SourceDatasets": [{"URL": "../.."}], "DatasetLinks": {"raw": "../.."}}
     write_json(root / "derivatives" / "lesions" / "dataset_description.json", {**lesions, **links, **SIMULATED})
@@ -94,7 +108,13 @@ def write_tables(settings: Settings, root: Path) -> None:
 
 
 def write_participant(settings: Settings, root: Path, participant: str) -> None:
-    """Simulate one participant and write every session; the bytes depend on the settings and the label alone."""
+    """Simulate one participant and write every session; the bytes depend on the settings and the label alone.
+
+    Raises InputError for a folder that holds a data set that was not simulated.
+    """
+    require_simulated(root, _ELSEWHERE)
+    if not (root / DESCRIPTION).is_file():
+        _describe(root)
     with threadpool_limits(1):
         _scan(settings, root, participant)
 

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from myelosynth.errors import InputError
 from myelosynth.images.grid import Grid
-from myelosynth.images.volume import open_image
+from myelosynth.images.volume import load_mask, open_image
 from myelosynth.phantom.anatomy import Anatomy
 from myelosynth.phantom.geometry import Map, smooth_field, world_axes
 from myelosynth.phantom.settings import Settings
@@ -113,33 +112,33 @@ def mask_load_ml(path: Path) -> float:
     """Lesion load in ml of a real mask scaled to the template's brain, without its voxels in template grey or CSF."""
     shared = load_template()
     where = [np.broadcast_to(axis, shared.grid.shape) for axis in world_axes(shared.grid)]
-    inside = _at_template(_open_mask(path), where) & (shared.white > _LEAST_WHITE)
+    inside = _at_template(*_open_mask(path), where) & (shared.white > _LEAST_WHITE)
     return float(inside.sum() * shared.grid.voxel_volume / 1000)
 
 
-def _open_mask(path: Path) -> nib.spatialimages.SpatialImage:
+def _open_mask(path: Path) -> tuple[NDArray[np.float32], Grid]:
+    """The mask (X, Y, Z) as 0 and 1, and its grid."""
     image = open_image(path)
     if image.shape != MASK_SHAPE:
         values = f"shape {image.shape}, expected {MASK_SHAPE}"
         raise InputError("lesion mask on another lattice", path, values, "give masks on FSL's 1 mm MNI152 lattice")
-    return image
+    return load_mask(path, labels=True).astype(np.float32), Grid.of(image)
 
 
 def _real_mask(path: Path, anatomy: Anatomy) -> NDArray[np.bool_]:
     """The mask at every working voxel, through template coordinates, kept where there is white matter."""
-    lesions = _at_template(_open_mask(path), anatomy.template) & (anatomy.white > _LEAST_WHITE)
+    lesions = _at_template(*_open_mask(path), anatomy.template) & (anatomy.white > _LEAST_WHITE)
     if not lesions.any():
         raise InputError("lesion mask misses the white matter", path, "0 voxels left", "check that it is in MNI space")
     return lesions
 
 
-def _at_template(image: nib.spatialimages.SpatialImage, where: Sequence[Map]) -> NDArray[np.bool_]:
-    """The mask at template coordinates (three maps, mm), through the scaling between the two brain boxes."""
+def _at_template(mask: NDArray[np.float32], grid: Grid, where: Sequence[Map]) -> NDArray[np.bool_]:
+    """The mask (X, Y, Z) at template coordinates (three maps, mm), through the scaling between the two brain boxes."""
     scale = np.divide(MASK_EXTENT_MM, TEMPLATE_EXTENT_MM)
     world = [(where[a] - TEMPLATE_CENTRE_MM[a]) * scale[a] + MASK_CENTRE_MM[a] for a in range(3)]
-    inverse = np.linalg.inv(Grid.of(image).affine)
+    inverse = np.linalg.inv(grid.affine)
     voxels = [
         inverse[a, 0] * world[0] + inverse[a, 1] * world[1] + inverse[a, 2] * world[2] + inverse[a, 3] for a in range(3)
     ]
-    mask = np.asarray(image.dataobj, np.float32)
     return np.asarray(ndimage.map_coordinates(mask, voxels, order=1, mode="constant") > 0.5)

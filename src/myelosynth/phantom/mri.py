@@ -47,7 +47,7 @@ def spoiled_gradient_echo(repetition: float, echo: float, flip_deg: float) -> Si
 SEQUENCES: dict[str, Signal] = {
     "T1w": inversion_recovery(2.5, 1.2, 0.003),
     "T2w": spin_echo(5.0, 0.09),
-    "FLAIR": inversion_recovery(9.0, 2.4, 0.1),
+    "FLAIR": inversion_recovery(9.0, 2.37, 0.125),
 }
 MT_OFF = spoiled_gradient_echo(0.03, 0.005, 10.0)
 SNR = {"T1w": 35.0, "T2w": 30.0, "FLAIR": 30.0, "MT": 80.0}

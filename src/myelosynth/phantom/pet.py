@@ -97,7 +97,8 @@ def _noise_shape(frames: Frames) -> NDArray[np.float64]:
 def dynamic_series(
     r1: Map, dvr: Map, voxel_mm: tuple[float, float, float], random: np.random.Generator, dvr_noise: float
 ) -> NDArray[np.int16]:
-    """A dynamic series (X, Y, Z, F) in whole Bq/mL, with spatially correlated counting noise."""
+    """A dynamic series (X, Y, Z, F) in whole Bq/mL, with spatially correlated counting noise, or without where
+    `dvr_noise` is 0."""
     frames = kinetics().frames
     scale = frame_noise(dvr_noise)
     sigma = [NOISE_FWHM_MM / FWHM_PER_SIGMA / size for size in voxel_mm]
@@ -108,10 +109,11 @@ def dynamic_series(
     for frame in range(frames.start_s.size):
         activity = np.zeros(r1.shape, np.float32)
         activity[head] = curves(r1[head], dvr[head], frame)
-        noise = ndimage.gaussian_filter(random.standard_normal(r1.shape, dtype=np.float32), sigma, truncate=3)
-        amplitude = np.sqrt(np.maximum(activity, 0.02 * kinetics().reference[frame])) * np.float32(spread[frame])
-        stored = np.round(activity + amplitude * noise)
-        series[..., frame] = np.clip(stored, -32768, 32767)
+        if dvr_noise > 0:
+            noise = ndimage.gaussian_filter(random.standard_normal(r1.shape, dtype=np.float32), sigma, truncate=3)
+            amplitude = np.sqrt(np.maximum(activity, 0.02 * kinetics().reference[frame])) * np.float32(spread[frame])
+            activity += amplitude * noise
+        series[..., frame] = np.clip(np.round(activity), -32768, 32767)
     return series
 
 

@@ -80,6 +80,16 @@ class Cohort:
             absent |= {"MTon", "MToff"}
         return [contrast for contrast in CONTRASTS if contrast not in absent]
 
+    def draws(self, participant: str, session: str) -> list[str]:
+        """The further dynamic PET series of one session, those of which evaluation makes floors and ceilings.
+
+        retest: a second draw of the noise; noise-free: none; oracle: none, and the terms that only PET sees at their
+        mean; null-scan: at t1, the tissue of t0 scanned again, so that every apparent change is noise and processing.
+        """
+        if "PET" not in self.contrasts(participant, session):
+            return []
+        return ["retest", "noise-free", "oracle", *(["null-scan"] if session != "t0" else [])]
+
 
 def roster(cohort: Cohort) -> list[RosterRow]:
     """Every image that `simulate` writes for this cohort, participant by participant.

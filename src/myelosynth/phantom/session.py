@@ -99,19 +99,17 @@ class Session:
         write_json(sidecar_path(path), mr_sidecar("DWI"))
 
     def write_pet(self) -> None:
-        """The dynamic series, a second draw of its noise, and the noise-free and oracle DVR."""
+        """The dynamic series, its further draws (`Cohort.draws`), and the noise-free and oracle DVR."""
         sampler, grid = self.sampler("PET", fwhm_mm=SCANNER_FWHM_MM), self.grid("PET")
         truth, oracle, _ = (sampler(values) for values in dvr_maps(self.anatomy, self.disease, self.session))
         r1 = sampler(self._perfusion())
-        for purpose, path in (
-            ("PET", self.layout.pet(self.label, self.session)),
-            ("PET retest", self.truth("retest_pet.nii.gz")),
-        ):
-            series = dynamic_series(
-                r1, truth, self.settings.voxel("PET"), self.random(purpose), self.settings.dvr_noise
-            )
-            save_volume(path, series, grid, np.int16)
-            write_json(sidecar_path(path), pet_sidecar())
+        self._write_series(self.layout.pet(self.label, self.session), "PET", r1, truth)
+        for draw in self.settings.cohort.draws(self.label, self.session):
+            dvr = oracle if draw == "oracle" else truth
+            if draw == "null-scan":
+                dvr = sampler(dvr_maps(self.anatomy, self.disease, "t0")[0])
+            noisy = draw in ("retest", "null-scan")
+            self._write_series(self.truth(f"{draw}_pet.nii.gz"), f"PET {draw}", r1, dvr, noisy)
         self._save_truth("dvr.nii.gz", truth, grid, "Noise-free DVR blurred by the scanner, PET grid of this session")
         self._save_truth("oracle_dvr.nii.gz", oracle, grid, "The same with the PET-only terms at their mean")
         if self.disease.lesions is not None:
@@ -192,6 +190,12 @@ class Session:
                 "remyelination": share["re"],
             }
         write_json(self.truth("truth.json"), record)
+
+    def _write_series(self, path: Path, purpose: str, r1: Map, dvr: Map, noisy: bool = True) -> None:
+        noise = self.settings.dvr_noise if noisy else 0.0
+        series = dynamic_series(r1, dvr, self.settings.voxel("PET"), self.random(purpose), noise)
+        save_volume(path, series, self.grid("PET"), np.int16)
+        write_json(sidecar_path(path), pet_sidecar())
 
     def _perfusion(self) -> Map:
         """R1 (X, Y, Z) on the working lattice, with a regional pattern in white matter."""

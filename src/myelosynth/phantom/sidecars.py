@@ -27,8 +27,8 @@ _MR: Mapping[str, Mapping[str, Any]] = {
     "T2w": {"RepetitionTime": 5.0, "EchoTime": 0.09, "FlipAngle": 90, "MRAcquisitionType": "2D"},
     "FLAIR": {
         "RepetitionTime": 9.0,
-        "InversionTime": 2.4,
-        "EchoTime": 0.1,
+        "InversionTime": 2.37,
+        "EchoTime": 0.125,
         "FlipAngle": 90,
         "MRAcquisitionType": "2D",
     },

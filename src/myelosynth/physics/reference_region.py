@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from myelosynth.errors import InputError
 from myelosynth.images.grid import Grid
 from myelosynth.images.transform import LinearTransform
 from myelosynth.physics.frames import Frames
@@ -38,11 +39,17 @@ def cerebellar_grey(grey: NDArray[np.bool_], grid: Grid, template_to_pet: Linear
 
 
 def clustered_grey(
-    pet: NDArray[np.float32], frames: Frames, gm: NDArray[np.float32], threshold: float, clusters: int
+    pet: NDArray[np.float32],
+    frames: Frames,
+    gm: NDArray[np.float32],
+    threshold: float,
+    clusters: int,
+    where: object = "grey matter",
 ) -> NDArray[np.bool_]:
     """The cluster of grey-matter curves with the least late over early activity: k-means on curves of unit mean.
 
-    pet: (X, Y, Z, F); gm: fraction 0-1 (X, Y, Z). Late is the last third of the scan, early the first 10 minutes.
+    pet: (X, Y, Z, F); gm: fraction 0-1 (X, Y, Z); where: its file, for the error. Late is the last third of the scan,
+    early the first 10 minutes. Raises InputError for fewer grey voxels with tracer than clusters.
     """
     from sklearn.cluster import KMeans
 
@@ -50,8 +57,10 @@ def clustered_grey(
     curves = pet[voxels].astype(float)
     weight = np.sqrt(frames.duration_s / frames.duration_s.sum())
     shape = curves / (curves @ (weight**2))[:, None]
-    if len(shape) <= clusters:
-        return voxels
+    if len(shape) < clusters:
+        values = f"{len(shape)} voxels above {threshold:g} with tracer, needed at least {clusters}, one a cluster"
+        cure = "check grey matter, lower --gm-threshold or --clusters, or choose another --method"
+        raise InputError("too little grey matter to cluster", where, values, cure)
     labels = KMeans(clusters, n_init=10, random_state=0).fit_predict(shape * weight)
     end = frames.edges_min[-1]
     early = frames.between(0, min(10, end / 3))

@@ -18,6 +18,7 @@ from myelosynth.reports.scores import (
     comparison_table,
     dice_table,
     image_tables,
+    index_table,
     published_table,
 )
 from myelosynth.reports.simulated import is_simulated
@@ -73,6 +74,7 @@ def write_cohort_page(cohort: CohortInputs, split: Path, out: Path) -> None:
         images=image_tables(cohort, *_FIRST),
         more_images=[table for which in others for table in image_tables(cohort, *which)],
         dice=dice_table(cohort),
+        index_means=index_table(cohort),
         agreement=agreement_table(cohort),
         comparisons=comparison_table(cohort),
         clinical=clinical_table(cohort, lambda key: key in ("true", cohort.main)),

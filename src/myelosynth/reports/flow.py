@@ -66,11 +66,14 @@ def gap_table(cohort: CohortInputs) -> Table:
 
 
 def evaluation_gaps(cohort: CohortInputs) -> Table:
-    """What the evaluation missed, from the sidecar of its tables."""
-    sidecar = sidecar_path(cohort.tables / "image_metrics.tsv")
-    listed = read_json(sidecar).get("Gaps", []) if sidecar.is_file() else []
+    """What the evaluation and the regressions missed, from the sidecars of their tables."""
     keys = ("participant_id", "session_id", "system", "missing")
-    rows = [[word(gap.get(key)) for key in keys] for gap in listed]
+    rows: list[list[str]] = []
+    for name in ("image_metrics", "clinical_table"):
+        sidecar = sidecar_path(cohort.tables / f"{name}.tsv")
+        listed = read_json(sidecar).get("Gaps", []) if sidecar.is_file() else []
+        found = [[word(gap.get(key)) for key in keys] for gap in listed]
+        rows += [row for row in found if row not in rows]
     return Table(("Participant", "Session", "System", "Missing"), rows, "Left out of the evaluation", text_columns=4)
 
 

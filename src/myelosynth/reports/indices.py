@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Index:
-    """A column of indices.tsv: name, unit, what it means, and whether it carries a sign."""
+    """A column of indices.tsv: name, unit, what it means, whether it carries a sign, and whether it needs two scans."""
 
     key: str
     name: str
     unit: str
     meaning: str
     signed: bool = False
-    needs_followup: bool = True
+    needs_change: bool = False
 
 
 INDICES = (
@@ -22,7 +22,6 @@ INDICES = (
         "% of baseline lesion volume",
         "How much of the lesions had, at the first scan, a myelin signal more than one standard deviation below "
         "that of healthy controls at the same distance from the CSF.",
-        needs_followup=False,
     ),
     Index(
         "percent_t1",
@@ -36,12 +35,14 @@ INDICES = (
         "percent points, t1 minus t0",
         "The balance. Positive: demyelination prevails between the scans; negative: remyelination prevails.",
         signed=True,
+        needs_change=True,
     ),
     Index(
         "demyelination",
         "Demyelination",
         "% of baseline lesion volume",
         "How much of the lesions was normal at t0 and demyelinated at t1.",
+        needs_change=True,
     ),
     Index(
         "remyelination",
@@ -49,6 +50,7 @@ INDICES = (
         "% of baseline lesion volume",
         "How much of the lesions was demyelinated at t0 and normal at t1. More is better: in published cohorts "
         "patients with less disability had more of it.",
+        needs_change=True,
     ),
 )
-DYNAMIC = tuple(index for index in INDICES if index.key in ("global", "demyelination", "remyelination"))
+DYNAMIC = tuple(index for index in INDICES if index.needs_change)

@@ -50,8 +50,8 @@ class CohortInputs:
         return [name for name in TABLES if not (self.tables / f"{name}.tsv").is_file()]
 
     def shows(self, key: str) -> bool:
-        """Whether a system is on the page: asked for, truth, ceiling, or a floor that needs no model."""
-        return key in (*self.systems, *_WITHOUT_MODEL) or system(key).kind in ("truth", "ceiling")
+        """Whether a system is on the page: asked for, truth, ceiling, null, or a floor that needs no model."""
+        return key in (*self.systems, *_WITHOUT_MODEL) or system(key).kind in ("truth", "ceiling", "null")
 
     def ordered(self, keys: Iterable[object]) -> list[System]:
         """Systems of a table in the order of the page."""

@@ -59,7 +59,7 @@ class Analysis:
         lesion_path = layout.label_mask(sub, BASELINE, "L", space="dvrt0")
         lesions = np.zeros_like(brain)
         if lesion_path.is_file():
-            lesions = load_mask(lesion_path, dvr.grid, reference, allow_empty=True)
+            lesions = load_mask(lesion_path, dvr.grid, reference, allow_empty=True, labels=True)
         _, sizes = closest_ras(brain, dvr.grid)
         shown = (closest_ras(data, dvr.grid)[0] for data in (brain, lesions))
         return cls(layout, sub, dvr.grid, sizes, closest_ras(background, dvr.grid)[0], name, *shown)

@@ -21,7 +21,7 @@ from myelosynth.reports.slices import CONVENTION
 from myelosynth.reports.systems import system as named
 from myelosynth.reports.tables import Table, count, interval, number, points, read_table
 
-NULL = "retest"
+RETEST, NULL = "retest", "null-scan"
 AGREEMENT_COLUMNS = ("system", "index", "n", "bias", "loa_low", "loa_high")
 INDEX_COLUMNS = ("system", "participant_id", *(index.key for index in INDICES))
 
@@ -53,8 +53,8 @@ def write_patient_page(
     else:
         drawn = {
             "dvr": dvr_maps(analysis, system),
-            "agreement": agreement_maps(analysis, [system, NULL]),
-            "change": change_maps(analysis, ["true", system, NULL]),
+            "agreement": agreement_maps(analysis, [system, RETEST]),
+            "change": change_maps(analysis, ["true", system, RETEST]),
         }
         gaps += [item for item in drawn.values() if isinstance(item, Gap)]
         pictures = {name: item if isinstance(item, Picture) else None for name, item in drawn.items()}
@@ -123,7 +123,8 @@ def _patients_of(limits: pd.DataFrame | None, system: str, key: str) -> int:
 
 
 def _card(index: Index, indices: pd.DataFrame | None, system: str, limits: pd.DataFrame | None) -> Card:
-    values = [("Measured PET", "true"), ("Predicted from MRI", system), ("Retest (null)", NULL)]
+    values = [("Measured PET", "true"), ("Predicted from MRI", system)]
+    values += [("Null: no change", NULL)] if index.needs_change else []
     shown = [(words, points(value_of(indices, key, index.key), index.signed)) for words, key in values]
     return Card(index, shown, verdict(indices, system, index, limits))
 
@@ -135,12 +136,12 @@ def verdict(indices: pd.DataFrame | None, system: str, index: Index, limits: pd.
         return "not predicted"
     if truth is None:
         return "no measured PET to compare with"
-    low, high = _limits_of(limits, NULL, index.key)
+    low, high = _limits_of(limits, RETEST, index.key)
     difference = predicted - truth
     told = f"prediction off by {points(difference, True)} points"
     if low is None or high is None:
         return f"{told}; no retest limits to judge it by"
-    patients = _patients_of(limits, NULL, index.key)
+    patients = _patients_of(limits, RETEST, index.key)
     if patients <= SMALLEST_N:
         return f"{told}; the retest limits come from {patients} patients, too few to judge it by"
     inside = low <= difference <= high
@@ -151,15 +152,17 @@ def comparison_table(indices: pd.DataFrame | None, system: str, limits: pd.DataF
     """All indices, measured and predicted, with the differences and the limits of agreement over the cohort."""
     rows = []
     for index in INDICES:
-        truth, predicted, retest = (value_of(indices, key, index.key) for key in ("true", system, NULL))
+        truth, predicted, retest = (value_of(indices, key, index.key) for key in ("true", system, RETEST))
+        nothing = value_of(indices, NULL, index.key) if index.needs_change else None
         both = [None if None in (truth, other) else other - truth for other in (predicted, retest)]  # type: ignore[operator]
-        bounds = [_limits_of(limits, key, index.key) for key in (system, NULL)]
+        bounds = [_limits_of(limits, key, index.key) for key in (system, RETEST)]
         rows.append(
             [
                 f"{index.name} ({index.unit})",
                 points(truth, index.signed),
                 points(predicted, index.signed),
                 points(both[0], True),
+                points(nothing, index.signed),
                 points(retest, index.signed),
                 points(both[1], True),
                 interval(*bounds[0], lambda v: points(v, True)),
@@ -171,6 +174,7 @@ def comparison_table(indices: pd.DataFrame | None, system: str, limits: pd.DataF
         "Measured",
         "Predicted",
         "Predicted − measured",
+        "Null",
         "Retest",
         "Retest − measured",
         "Limits of agreement, predicted",
@@ -182,7 +186,7 @@ def comparison_table(indices: pd.DataFrame | None, system: str, limits: pd.DataF
         "Values and differences in percent or percent points of the baseline lesion volume. Limits of agreement: "
         f"95 % of the differences from the measured PET (Bland and Altman) lie between them; n = {patients}.{few}",
     )
-    return Table(heads, rows, "Indices, measured and predicted, beside the null", notes=notes)
+    return Table(heads, rows, "Indices, measured and predicted, beside null and retest", notes=notes)
 
 
 def dice_table(tables: Path, sub: str, system: str) -> Table | None:

@@ -81,7 +81,7 @@ def percent_bars(cohort: CohortInputs) -> Picture | Gap:
                 ax.bar(place + offset, _values(indices, name, key, order), 0.38, color=colour, label=label)
             retest = _values(indices, "retest", key, order)
             if np.isfinite(retest).any():
-                ax.plot(place - 0.2, retest, "_", color="black", markersize=8, label="retest of measured (null)")
+                ax.plot(place - 0.2, retest, "_", color="black", markersize=8, label="retest of measured")
             ax.set_ylabel(f"demyelinated at {words}\n(% of lesion volume)")
             ax.grid(axis="x", visible=False)
         axes[0].legend(ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0))
@@ -97,7 +97,8 @@ def index_lines(cohort: CohortInputs) -> Picture | Gap:
     order = patients_sorted(indices, "global")
     if not order:
         return Gap("indices of change", "no patient has indices from measured PET")
-    systems = [one for one in cohort.ordered(indices["system"]) if one.key != "noise-free" and one.kind != "floor"]
+    hidden = ("noise-free", "oracle")
+    systems = [one for one in cohort.ordered(indices["system"]) if one.key not in hidden and one.kind != "floor"]
     palette = colours(systems)
     with plotting():
         figure, axes = pyplot.subplots(len(DYNAMIC), 1, figsize=(9.4, 7.4), sharex=True)
@@ -112,7 +113,8 @@ def index_lines(cohort: CohortInputs) -> Picture | Gap:
         _patient_axis(axes[-1], order)
         caption = (
             "Indices of myelin change per patient, sorted by the measured global index. Global index above zero: "
-            "demyelination prevails; below: remyelination. Retest is the null. After figure 5."
+            "demyelination prevails; below: remyelination. Null: the baseline tissue scanned again at t1, so that all "
+            "of it is noise and processing. After figure 5."
         )
         return Picture(svg_uri(figure), "the three indices of change per patient and system", caption)
 
@@ -122,6 +124,8 @@ def _marker(one: System, main: str) -> dict:
         return {"marker": "D", "markersize": 5, "linewidth": 1.4, "zorder": 3}
     if one.key == main:
         return {"marker": "o", "markersize": 5, "linewidth": 1.4, "zorder": 4}
+    if one.kind == "null":
+        return {"marker": "+", "markersize": 7, "linewidth": 0.9, "linestyle": ":"}
     if one.kind == "ceiling":
         return {"marker": "x", "markersize": 5, "linewidth": 0.9, "linestyle": "--"}
     return {"marker": ".", "markersize": 5, "linewidth": 0, "alpha": 0.8}

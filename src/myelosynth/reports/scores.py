@@ -1,6 +1,7 @@
 """The tables of the cohort page: metrics, overlap, agreement, tests, regressions, published values."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -121,6 +122,29 @@ def _dice_cell(row: Any) -> str:
         return MISSING
     undefined = f", {count(row['n_undefined'])} undefined" if row["n_undefined"] else ""
     return f"{spread(row, 3)}\nn = {count(row['n'])}{undefined}"
+
+
+def index_table(cohort: CohortInputs) -> Table:
+    """Mean of every index over patients, measured, predicted and where nothing changed."""
+    summary = cohort.table("summary")
+    rows, classes = [], []
+    for index in INDICES:
+        part = summary[summary["metric"] == index.key]
+        by = {row["system"]: row for row in part.to_dict("records")}
+        for one in cohort.ordered(by):
+            if one.kind == "null" and not index.needs_change:
+                continue
+            row = by[one.key]
+            ends = interval(row["ci_low"], row["ci_high"], partial(points, sign=index.signed))
+            mean = points(row["mean"], index.signed)
+            rows.append([index.name, one.name, one.tag, count(row["n"]), mean, points(row["sd"]), ends])
+            classes.append(cohort.row_class(one))
+    heads = ("Index", "System", "Part", "n", "Mean (points)", "SD (points)", "95 % interval")
+    notes = (
+        "Points are percent of the baseline lesion volume. Null: the baseline tissue scanned again at t1; what it "
+        "shows is noise and processing. Change that does not exceed it is not a finding.",
+    )
+    return Table(heads, rows, "Indices over patients, beside what no change gives", classes, notes, text_columns=3)
 
 
 def agreement_table(cohort: CohortInputs) -> Table:

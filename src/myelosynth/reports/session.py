@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from myelosynth.bids.index import CONTRASTS, SessionIndex
+from myelosynth.bids.index import BASELINE, CONTRASTS, SessionIndex
 from myelosynth.bids.layout import Layout
 from myelosynth.images.grid import Grid
 from myelosynth.images.volume import load_mask, load_volume, open_image
@@ -93,7 +93,7 @@ def number_table(layout: Layout, sub: str, ses: str) -> Table:
             found.append((words, float(volume.data.sum()) * volume.grid.voxel_volume / 1000, "ml"))
     path = layout.label_mask(sub, ses, "L", desc="manual")
     if path.is_file():
-        lesions, grid = load_mask(path, allow_empty=True), Grid.of(open_image(path))
+        lesions, grid = load_mask(path, allow_empty=True, labels=True), Grid.of(open_image(path))
         found.append(("Lesion load in T1w space", lesions.sum() * grid.voxel_volume / 1000, "ml"))
     rows, classes = [], []
     for words, value, unit in found:
@@ -110,14 +110,15 @@ def number_table(layout: Layout, sub: str, ses: str) -> Table:
 def contrast_table(layout: Layout, index: SessionIndex, sub: str, ses: str) -> Table:
     """What the session has, what became of it, and what was skipped and why."""
     listed = {r.contrast: r for r in index.rows if r.participant_id == f"sub-{sub}" and r.session_id == f"ses-{ses}"}
-    transforms = {"MTon": "MT", "MToff": "MT", "DWI": "DWI", "PET": "PET"}
     maps = {"MTon": "MTR", "MToff": "MTR", "DWI": "FA", "PET": "DVR"}
     products = {
         "T1w": layout.anat(sub, ses, "T1w"),
         "T2w": layout.anat(sub, ses, "T2w", "T1w"),
         "FLAIR": layout.anat(sub, ses, "FLAIR", "T1w"),
         "lesions": layout.label_mask(sub, ses, "L", desc="manual"),
-        **{contrast: layout.transform(sub, ses, name, "T1w") for contrast, name in transforms.items()},
+        **dict.fromkeys(("MTon", "MToff"), layout.work(sub, ses, "mtr.nii.gz")),
+        "DWI": layout.work(sub, ses, "tensor/fa.nii.gz"),
+        "PET": layout.source(sub, ses, "DVR") if ses == BASELINE else layout.work(sub, ses, "dvr.nii.gz"),
     }
     rows, classes = [], []
     for contrast in CONTRASTS:
@@ -186,7 +187,7 @@ def _lesions(layout: Layout, sub: str, ses: str) -> Picture | Gap:
         return Gap("lesions over FLAIR and T1w", "no lesion mask in T1w space for this session")
     volume = load_volume(t1w)
     grid = volume.grid
-    lesions, sizes = closest_ras(load_mask(mask, grid, t1w, allow_empty=True), grid)
+    lesions, sizes = closest_ras(load_mask(mask, grid, t1w, allow_empty=True, labels=True), grid)
     frame = layout.brain_mask(sub, ses)
     brain = closest_ras(load_mask(frame, grid, t1w), grid)[0] if frame.is_file() else np.ones_like(lesions)
     box = box_of(brain, sizes, 6)

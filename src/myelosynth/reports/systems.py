@@ -1,14 +1,22 @@
-"""What each system is called and what part it plays in a table: truth, floor, ceiling or candidate."""
+"""What each system is called and what part it plays in a table: truth, floor, ceiling, null or candidate."""
 
 from dataclasses import dataclass
 
-TRUE_COLOUR, PREDICTED_COLOUR, RETEST_COLOUR, FLOOR_COLOUR = "#D55E00", "#0072B2", "#666666", "#B0B0B0"
+TRUE_COLOUR, PREDICTED_COLOUR, RETEST_COLOUR, FLOOR_COLOUR, NULL_COLOUR = (
+    "#D55E00",
+    "#0072B2",
+    "#666666",
+    "#B0B0B0",
+    "#000000",
+)
 _CANDIDATES = (PREDICTED_COLOUR, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#332288", "#117733", "#882255")
 
 _KNOWN = {
     "true": ("Measured PET", "truth"),
     "retest": ("Retest (second noise draw)", "ceiling"),
     "noise-free": ("Noise-free PET", "ceiling"),
+    "oracle": ("Oracle (all that MRI could tell)", "ceiling"),
+    "null-scan": ("Null (second scan, no change)", "null"),
     "mean-atlas": ("Atlas of training controls", "floor"),
     "region-mean": ("Regional training mean", "floor"),
     "ridge": ("Ridge regression", "floor"),
@@ -20,8 +28,8 @@ _KNOWN = {
     "cf-sagan-nwl1": ("CF-SAGAN, NWL1", "candidate"),
     "refiner-cf-sagan-nwl1": ("Refiner CF-SAGAN, NWL1", "candidate"),
 }
-KIND_WORDS = {"truth": "truth", "ceiling": "ceiling", "floor": "floor", "candidate": "model"}
-_ORDER = {"truth": 0, "candidate": 1, "floor": 2, "ceiling": 3}
+KIND_WORDS = {"truth": "truth", "ceiling": "ceiling", "floor": "floor", "null": "null", "candidate": "model"}
+_ORDER = {"truth": 0, "candidate": 1, "floor": 2, "ceiling": 3, "null": 4}
 
 
 @dataclass(frozen=True)
@@ -48,7 +56,7 @@ def system(key: str) -> System:
 
 
 def ordered(keys: list[str], main: str | None = None) -> list[System]:
-    """Systems without repeats: truth, the main system, other candidates, floors, ceilings."""
+    """Systems without repeats: truth, the main system, other candidates, floors, ceilings, nulls."""
     unique = [system(key) for key in dict.fromkeys(keys)]
     return sorted(unique, key=lambda s: (_ORDER[s.kind], s.key != main))
 
@@ -56,5 +64,5 @@ def ordered(keys: list[str], main: str | None = None) -> list[System]:
 def colours(systems: list[System]) -> dict[str, str]:
     """One colour-blind-safe colour per system; the first candidate gets the colour of predictions."""
     candidates = iter(_CANDIDATES * (1 + len(systems) // len(_CANDIDATES)))
-    fixed = {"truth": TRUE_COLOUR, "ceiling": RETEST_COLOUR, "floor": FLOOR_COLOUR}
+    fixed = {"truth": TRUE_COLOUR, "ceiling": RETEST_COLOUR, "floor": FLOOR_COLOUR, "null": NULL_COLOUR}
     return {s.key: fixed[s.kind] if s.kind in fixed else next(candidates) for s in systems}

@@ -7,19 +7,20 @@ import numpy as np
 
 from myelosynth.bids.index import BASELINE, SessionIndex, read_table
 from myelosynth.bids.layout import RawLayout
-from myelosynth.bids.names import sidecar_path
+from myelosynth.bids.names import companion_path, sidecar_path
 from myelosynth.bids.sidecar import read_json
 from myelosynth.images.grid import Grid
 from myelosynth.images.volume import Volume, load_mask, load_volume, open_image
 from myelosynth.physics.frames import Frames
 from myelosynth.physics.gradients import read_gradients
-from myelosynth.study.roster import FOLLOW_UP, MRI
+from myelosynth.study.roster import FOLLOW_UP
 
 FOUR_DIMENSIONAL = ("DWI", "PET")
 
 
 def check_files(index: SessionIndex, raw: RawLayout) -> None:
-    """Open every image of the index and its companions; the first fault is raised as InputError."""
+    """Open the description, every image of the index and its companions; the first fault is raised as InputError."""
+    read_json(raw.root / "dataset_description.json")
     for row in index.rows:
         if row.status != "present":
             continue
@@ -40,12 +41,11 @@ def check_files(index: SessionIndex, raw: RawLayout) -> None:
 
 def _check_lesions(path: Path, index: SessionIndex, sub: str, ses: str) -> None:
     flair = index.path(sub, ses, "FLAIR") if index.has(sub, ses, "FLAIR") else None
-    load_mask(path, Grid.of(open_image(flair)) if flair else None, flair or "")
+    load_mask(path, Grid.of(open_image(flair)) if flair else None, flair or "", labels=True)
 
 
 def _check_gradients(path: Path, volume: Volume) -> None:
-    stem = path.name.removesuffix(".gz").removesuffix(".nii")
-    bvals, bvecs = (path.with_name(stem + extension) for extension in (".bval", ".bvec"))
+    bvals, bvecs = (companion_path(path, extension) for extension in (".bval", ".bvec"))
     read_gradients(bvals, bvecs, volume.data.shape[3], np.asarray(volume.grid.affine))
 
 
@@ -70,14 +70,18 @@ def describe_gaps(index: SessionIndex, raw: RawLayout) -> list[str]:
     """
     lines = []
     for sub, group in index.groups.items():
+        who = f"gap: sub-{sub} ({group})"
+        if not index.sessions(sub):
+            lines.append(f"{who} has no images: left out")
+            continue
         rows = [row for row in index.gaps() if row.participant_id == f"sub-{sub}"]
-        sessions = {row.session_id for row in rows}
-        for session in sorted(sessions):
+        for session in sorted({row.session_id for row in rows}):
+            ses = session.removeprefix("ses-")
             absent = [row.contrast for row in rows if row.session_id == session]
-            if not any(index.has(sub, session[4:], contrast) for contrast in (*MRI, "FLAIR", "T2w", "PET")):
-                lines.append(f"gap: sub-{sub} ({group}) has no {session}: {_follows(group, session[4:])}")
+            if ses not in index.sessions(sub):
+                lines.append(f"{who} has no {session}: {_without_session(group, ses)}")
             else:
-                lines.append(f"gap: sub-{sub} ({group}) {session} lacks {', '.join(absent)}: what needs it is skipped")
+                lines.append(f"{who} {session} lacks {', '.join(absent)}: {_without(absent, group, ses)}")
     lines += [
         f"gap: sub-{sub} (patient) has no baseline EDSS: left out of the regressions"
         for sub in missing_scores(index, raw)
@@ -88,7 +92,27 @@ def describe_gaps(index: SessionIndex, raw: RawLayout) -> list[str]:
     return [*lines, f"{people}, {sessions_found} sessions, {len(lines)} gaps, 0 faults"]
 
 
-def _follows(group: str, session: str) -> str:
+def _without_session(group: str, ses: str) -> str:
+    if ses == BASELINE:
+        return "no learning, maps or indices; later sessions are only preprocessed, each by itself"
     if group == "control":
         return "the control curve needs the baseline only"
-    return "no change maps for this patient" if session == FOLLOW_UP else "this session is skipped"
+    return "no change maps for this patient" if ses == FOLLOW_UP else "this session is skipped"
+
+
+def _without(absent: list[str], group: str, ses: str) -> str:
+    """What is skipped where these contrasts of a session are absent."""
+    if "T1w" in absent:
+        baseline = "; no learning, maps or indices, and later sessions are only preprocessed, each by itself"
+        return "the session is skipped" + (baseline if ses == BASELINE else "")
+    lost = set(absent)
+    needed = {"MTon", "MToff", "DWI", "PET", *(("lesions", "FLAIR") if group == "patient" else ())}
+    if ses == BASELINE and lost & needed:
+        return "no learning, maps or indices; the session is only preprocessed"
+    follows = []
+    if group == "patient" and ses == FOLLOW_UP:
+        if lost & {"MTon", "MToff", "DWI"}:
+            follows.append(f"no predicted map of {ses} and no predicted change")
+        if "PET" in lost:
+            follows.append(f"no measured map of {ses} and no measured change")
+    return "; ".join(follows) or "the image is skipped"

@@ -1,8 +1,13 @@
 """The configuration of one study: one pydantic model, exported as JSON Schema for Snakemake."""
 
-from typing import Literal
+from collections.abc import Mapping
+from pathlib import PurePath
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from myelosynth.synthesis.config import validated
+from myelosynth.synthesis.names import parse_system
 
 Scenario = Literal["default", "no-change", "controls-only", "missing", "shifted"]
 
@@ -18,7 +23,9 @@ class Simulate(Strict):
 
     patients: int = Field(ge=0)
     controls: int = Field(ge=0)
-    resolution: float | None = Field(gt=0, description="isotropic voxel in mm; null for the native sizes")
+    resolution: Annotated[float, Field(ge=0.5, le=8)] | None = Field(
+        description="isotropic voxel in mm; null for the native sizes"
+    )
     seed: int = Field(ge=0)
     scenario: Scenario
     noise: Literal["easy", "default", "hard", "clinical"]
@@ -63,7 +70,7 @@ class Pet(Strict):
     """Kinetic modelling of the dynamic PET."""
 
     model: Literal["logan", "srtm", "srtm2"]
-    k2prime: float | Literal["auto"] | None = Field(
+    k2prime: Annotated[float, Field(gt=0, lt=10)] | Literal["auto"] | None = Field(
         description="per minute; auto: estimated per subject; null: dropped"
     )
     t_star: float = Field(ge=0, description="minutes; the first frame that starts at or after it")
@@ -71,12 +78,19 @@ class Pet(Strict):
     motion: bool
     early_minutes: float = Field(gt=0, description="frames up to here make the registration image")
 
+    @model_validator(mode="after")
+    def _clearance_is_known(self) -> "Pet":
+        if self.model == "srtm2" and self.k2prime is None:
+            raise ValueError("model srtm2 with k2prime null, expected a rate per minute or auto")
+        return self
+
 
 class Curve(Strict):
     """The control curve of DVR by distance to CSF."""
 
     csf: Literal["ventricles", "all"]
     bin_width: float = Field(gt=0, description="mm")
+    edge: float = Field(ge=0, description="mm")
     minimum_voxels: int = Field(ge=2)
 
 
@@ -98,6 +112,18 @@ class Learning(Strict):
     device: Literal["auto", "cpu", "cuda"]
     seed: int = Field(ge=0)
 
+    @model_validator(mode="after")
+    def _systems_fit(self) -> "Learning":
+        for system in self.systems:
+            sketcher = parse_system(system).sketcher
+            if sketcher and sketcher not in self.systems:
+                raise ValueError(f"{system} refines {sketcher}, systems are {', '.join(self.systems)}: add it")
+        if len(set(self.systems)) < len(self.systems):
+            raise ValueError(f"systems are {', '.join(self.systems)}, expected each one once")
+        if self.main not in self.systems:
+            raise ValueError(f"main is {self.main}, expected one of the systems {', '.join(self.systems)}")
+        return self
+
 
 class StudyConfig(Strict):
     """One study."""
@@ -112,6 +138,19 @@ class StudyConfig(Strict):
     curve: Curve
     folds: Folds
     learning: Learning
+
+    @model_validator(mode="after")
+    def _lesions_are_simulated_too(self) -> "StudyConfig":
+        written = PurePath(self.dataset.bids_dir, "derivatives", "lesions")
+        if self.simulate is not None and PurePath(self.dataset.lesions) != written:
+            told = f"dataset.lesions is {self.dataset.lesions}, a simulated cohort has them in {written}"
+            raise ValueError(f"{told}; for a data set of your own set `simulate: null`")
+        return self
+
+
+def read_study(record: Mapping[str, Any]) -> StudyConfig:
+    """The study of a configuration. Raises InputError for the first key that is not valid."""
+    return validated(StudyConfig, record, "configuration")
 
 
 def json_schema() -> dict:

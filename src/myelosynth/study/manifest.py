@@ -7,23 +7,31 @@ from myelosynth.bids.index import BASELINE, SessionIndex, read_table
 from myelosynth.bids.layout import Layout
 from myelosynth.bids.names import sidecar_path
 from myelosynth.bids.sidecar import write_json
+from myelosynth.errors import InputError
 from myelosynth.images.atomic import write_text
+from myelosynth.synthesis.config import TEMPLATE, Task
 
 COLUMNS = ("participant_id", "session_id", "contrast", "path", "mask", "lesions", "nawm")
-CONTRASTS = ("MTR", "FA", "RD", "AD", "DVR")
 
 
-def write_manifest(results: Path, index: Path, raw: Path, participants: Sequence[str], out: Path) -> None:
-    """One row per baseline image of the participants on their analysis grid, and one per template transform."""
+def write_manifest(results: Path, index: Path, raw: Path, task: Task, participants: Sequence[str], out: Path) -> None:
+    """One row per baseline image of the participants on their analysis grid, and one per template transform.
+
+    The images are the sources and the target of the task. Raises InputError for a participant whom the index does not
+    list.
+    """
     layout, sessions = Layout(results), SessionIndex.read(index, raw)
     lines = ["\t".join(COLUMNS)]
     for sub in participants:
+        if sub not in sessions.groups:
+            values = f"--sub {sub}, the index has {', '.join(sessions.groups)}"
+            raise InputError("participant not in the index", index, values, "give a label of the index, without sub-")
         patient = sessions.groups[sub] == "patient"
         mask = layout.brain_mask(sub, BASELINE, space="dvrt0")
         lesions, nawm = (layout.label_mask(sub, BASELINE, label, space="dvrt0") for label in ("L", "NAWM"))
         masks = [mask, lesions if patient else "", nawm if patient else ""]
-        images = {contrast: layout.source(sub, BASELINE, contrast) for contrast in CONTRASTS}
-        images["template"] = layout.transform(sub, BASELINE, "PET", "MNI152")
+        images = {contrast: layout.source(sub, BASELINE, contrast) for contrast in (*task.sources, task.target)}
+        images[TEMPLATE] = layout.transform(sub, BASELINE, "PET", "MNI152")
         for contrast, path in images.items():
             lines.append("\t".join(map(str, [f"sub-{sub}", f"ses-{BASELINE}", contrast, path, *masks])))
     write_text(out, "\n".join(lines) + "\n")

@@ -1,32 +1,51 @@
 """What a study can do with what each participant has; read by the Snakefile, so imports stay light."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from myelosynth.bids.index import BASELINE, SessionIndex, expected, scan
 from myelosynth.bids.layout import RawLayout
+from myelosynth.phantom.ownership import require_simulated
 from myelosynth.phantom.roster import Cohort, roster
 from myelosynth.study.config import StudyConfig
 
-MRI = ("T1w", "MTon", "MToff", "DWI")
 FOLLOW_UP = "t1"
+MADE_OF = {"MTR": ("MTon", "MToff"), "FA": ("DWI",), "RD": ("DWI",), "AD": ("DWI",)}
+"""Every map that a model can learn from, and the images it is made of."""
+
+
+def simulated_cohort(config: StudyConfig) -> Cohort | None:
+    """Counts, scenario and seed of a simulated study; None for a data set of its own."""
+    s = config.simulate
+    return None if s is None else Cohort(s.patients, s.controls, s.scenario, s.seed)
 
 
 def session_index(config: StudyConfig) -> SessionIndex:
-    """The index of the study: derived for a simulated cohort, scanned from disk otherwise."""
+    """The index of the study: derived for a simulated cohort, scanned from disk otherwise.
+
+    Raises InputError for faults of the data set, and for a simulated study whose folder holds other data.
+    """
     raw = RawLayout(Path(config.dataset.bids_dir), Path(config.dataset.lesions))
-    if config.simulate is None:
+    cohort = simulated_cohort(config)
+    if cohort is None:
         return scan(raw)
-    s = config.simulate
-    return expected(raw, roster(Cohort(s.patients, s.controls, s.scenario, s.seed)))
+    require_simulated(raw.root, "set `simulate: null` to use this data set, or name another bids_dir to simulate one")
+    return expected(raw, roster(cohort))
 
 
 @dataclass(frozen=True)
 class Roster:
-    """The sessions that can take each part of the line; labels are bare."""
+    """The sessions that can take each part of the line; labels are bare. sources: the maps that models see."""
 
     index: SessionIndex
+    sources: Sequence[str]
+
+    @cached_property
+    def mri(self) -> list[str]:
+        """The images that a session needs for a prediction."""
+        return ["T1w", *dict.fromkeys(image for source in self.sources for image in MADE_OF[source])]
 
     @cached_property
     def sessions(self) -> list[tuple[str, str]]:
@@ -36,9 +55,9 @@ class Roster:
 
     @cached_property
     def eligible(self) -> list[str]:
-        """Participants with baseline MTR, DTI and PET, and for patients lesions: they are split into folds."""
+        """Participants with the sources' images and PET at baseline, patients with lesions too: they are split."""
         index = self.index
-        complete = [sub for sub in index.participants() if index.has(sub, BASELINE, *MRI, "PET")]
+        complete = [sub for sub in index.participants() if index.has(sub, BASELINE, *self.mri, "PET")]
         return [
             sub for sub in complete if index.groups[sub] == "control" or index.has(sub, BASELINE, "lesions", "FLAIR")
         ]
@@ -46,7 +65,7 @@ class Roster:
     @cached_property
     def synthesised(self) -> list[tuple[str, str]]:
         """(sub, ses) of eligible participants whose MRI is complete: a DVR can be predicted there."""
-        return [(s, t) for s, t in self.sessions if s in self.eligible and self.index.has(s, t, *MRI)]
+        return [(s, t) for s, t in self.sessions if s in self.eligible and self.index.has(s, t, *self.mri)]
 
     @cached_property
     def measured(self) -> list[tuple[str, str]]:
@@ -66,6 +85,10 @@ class Roster:
         """Images of the session that are brought to its T1w, by the names of the transforms."""
         wanted = {"T2w": ("T2w",), "FLAIR": ("FLAIR",), "MT": ("MTon", "MToff"), "DWI": ("DWI",), "PET": ("PET",)}
         return [name for name, needs in wanted.items() if self.index.has(sub, ses, *needs)]
+
+    def follows_baseline(self, sub: str, ses: str) -> bool:
+        """Whether a later session can be brought to the baseline's T1w."""
+        return ses != BASELINE and self.index.has(sub, BASELINE, "T1w")
 
     def has_lesions(self, sub: str) -> bool:
         """Whether a baseline lesion mask can be brought to the T1w."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import BadZipFile, is_zipfile
 
 import torch
 
@@ -59,6 +59,9 @@ def load_state(path: Path) -> dict[str, Any]:
     path = Path(path)
     if not path.is_file():
         raise InputError("file missing", path, "no such file", "check the path or run `myelosynth train` first")
+    if not is_zipfile(path):  # torch would take it for an older format and fail in many ways
+        values = "not a whole zip archive, as torch writes them"
+        raise InputError("not a readable checkpoint", path, values, "give a checkpoint.pt, or train it again")
     try:
         record = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, pickle.UnpicklingError, EOFError, BadZipFile, OSError) as fault:

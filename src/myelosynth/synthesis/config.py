@@ -1,6 +1,7 @@
 """Tasks and training presets: YAML files, checked to the last key."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -101,7 +102,7 @@ class TrainingPreset(_Strict):
 def load_task(name: str) -> Task:
     """The task of config/tasks/NAME.yaml below the working directory, or of a path. Raises InputError."""
     path = config_path(name, "tasks")
-    return _validated(Task, read_yaml(path), path)
+    return validated(Task, read_yaml(path), path)
 
 
 def load_preset(name: str) -> TrainingPreset:
@@ -111,7 +112,7 @@ def load_preset(name: str) -> TrainingPreset:
     if "training" not in record:
         values = f"found keys {', '.join(map(str, record)) or 'none'}"
         raise InputError("preset without `training`", path, values, "add the training settings")
-    return _validated(TrainingPreset, record["training"], path)
+    return validated(TrainingPreset, record["training"], path)
 
 
 def config_path(name: str, kind: Literal["tasks", "presets"]) -> Path:
@@ -146,11 +147,16 @@ _Loader.add_implicit_resolver(
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
-def _validated(model: type[_Model], record: Any, path: Path) -> _Model:
+def validated(model: type[_Model], record: Any, where: object) -> _Model:
+    """The model of a record read from `where`. Raises InputError for the first key that is not valid."""
     try:
         return model.model_validate(record)
     except ValidationError as fault:
         first = fault.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        values = f"{where or 'file'}: {first['msg']}, got {first.get('input')!r}"
-        raise InputError("settings not valid", path, values, "mend this key") from fault
+        key = ".".join(map(str, first["loc"]))
+        told = first["msg"].removeprefix("Value error, ")
+        got = first.get("input")
+        # A check of a whole section tells its own values.
+        told = told if isinstance(got, Mapping | BaseModel) else f"{told}, got {got!r}"
+        values = f"{key}: {told}" if key else told
+        raise InputError("settings not valid", where, values, "mend this key") from fault

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from myelosynth.bids.names import sidecar_path
+from myelosynth.bids.sidecar import read_json
 from myelosynth.errors import InputError
 from myelosynth.images.volume import load_volume
 from myelosynth.synthesis.checkpoints import Checkpoint, file_sha256, load_checkpoint
@@ -31,7 +33,8 @@ def find_sketches(job: TrainingJob, statistics: Statistics) -> Sketches:
     """The Sketcher in the job's `sketches` folder, and the images in its `sketches/` if there are any.
 
     Raises InputError for a Sketcher of another split, fold or task, one that saw a test participant or other training
-    images, or out-of-fold sketches that do not cover every training scan.
+    images, or out-of-fold sketches that do not cover every training scan or whose Sketcher saw who is sketched or held
+    out.
     """
     folder = job.sketches or Path()
     path = folder / "checkpoint.pt"
@@ -60,7 +63,25 @@ def find_sketches(job: TrainingJob, statistics: Statistics) -> Sketches:
         missing = next(name for name in names if name not in images)
         values = f"{len(images)} of {len(names)} training scans, {missing} is missing"
         raise InputError("out-of-fold sketches incomplete", folder / "sketches", values, "predict the others too")
+    for name, file in images.items():
+        _require_held_out(job, name, file)
     return Sketches(sketcher, file_sha256(path), images)
+
+
+def _require_held_out(job: TrainingJob, scan: str, sketch: Path) -> None:
+    """Raises InputError unless the record of the Sketcher behind an out-of-fold sketch lists who it learned from, and
+    neither the sketched participant nor one that this fold validates or tests is among them."""
+    sidecar = sidecar_path(sketch)
+    roles = (read_json(sidecar).get("Participants") if sidecar.is_file() else None) or {}
+    learned = {str(name) for role in ("train", "validation") for name in roles.get(role, [])}
+    cure = "make it with a Sketcher trained on this fold's other training participants"
+    if not learned:
+        raise InputError("sketch without its training record", sketch, "no Participants in the sidecar", cure)
+    held_out = {scan.split("_")[0], *job.fold.participants("validation"), *job.fold.participants("test")}
+    leaked = sorted(learned & held_out)
+    if leaked:
+        values = f"its Sketcher learned from {', '.join(leaked)}, held out from {scan} in fold {job.fold.number}"
+        raise InputError("leak: sketch made with held-out participants", sketch, values, cure)
 
 
 def load_sketch(path: Path, subject: Subject) -> NDArray[np.float32]:

@@ -64,5 +64,6 @@ def load_subject(scan: Scan, task: Task) -> Subject:
     regions = np.full(mask.shape, OTHER, np.uint8)
     for path, label in ((scan.nawm, NAWM), (scan.lesions, LESION)):
         if path is not None:
-            regions[load_mask(path, target.grid, target.path, allow_empty=True) & mask] = label
+            found = load_mask(path, target.grid, target.path, allow_empty=True, labels=label == LESION)
+            regions[found & mask] = label
     return Subject(scan.name, np.stack(sources), target.data * mask, mask, regions, target.grid)

@@ -19,8 +19,10 @@ from rich.console import Console
 from rich.progress import track
 from torch import Tensor, nn
 
+import myelosynth
 from myelosynth.bids.names import sidecar_path
 from myelosynth.bids.sidecar import write_json
+from myelosynth.errors import InputError
 from myelosynth.images.atomic import write_text
 from myelosynth.models.discriminator import Discriminator
 from myelosynth.models.losses import ImageLoss, adversarial_loss, discriminator_loss
@@ -158,6 +160,9 @@ class Trainer:
         """Validate, keep the weights if they are the best so far, add a row to the log."""
         self.networks.generator.eval()
         error = self.validate()
+        if error is not None and not math.isfinite(error):
+            values = f"validation error {error} at step {self.step}, expected a finite one"
+            raise InputError("training diverged", "network", values, "lower `learning_rate` in the preset (--preset)")
         if error is None or error < self.best["validation_l1"]:
             weights = {key: value.detach().cpu().clone() for key, value in self.networks.trainable.state_dict().items()}
             best_error = math.inf if error is None else error
@@ -212,9 +217,12 @@ def derived_seed(seed: int, step: int) -> int:
 
 
 def fingerprint_of(settings: dict[str, Any], arrays: list[np.ndarray]) -> str:
-    """A hash of everything that determines a training: settings, torch's version and threads, and the images."""
+    """A hash of everything that determines a training: settings, torch's version and threads, our code, the images."""
     record = {**settings, "torch": torch.__version__, "threads": torch.get_num_threads()}
     digest = hashlib.blake2b(json.dumps(record, sort_keys=True, default=str).encode())
+    for room in ("models", "synthesis"):
+        for module in sorted(Path(myelosynth.__file__).parent.joinpath(room).glob("*.py")):
+            digest.update(module.read_bytes())
     for array in arrays:
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()

@@ -1,0 +1,100 @@
+"""What can be learned, known before anything exists."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from myelosynth.bids.index import complete
+from myelosynth.errors import InputError
+from myelosynth.study.config import read_study
+from myelosynth.study.plan import plan_split, read_task
+from myelosynth.study.roster import MADE_OF, Roster
+
+EVERYTHING = ("T1w", "FLAIR", "MTon", "MToff", "DWI", "PET", "lesions")
+
+
+@pytest.fixture
+def record(repository, monkeypatch):
+    """The shipped configuration, read in its own folder."""
+    monkeypatch.chdir(repository)
+    return yaml.safe_load(Path("config/config.yaml").read_text())
+
+
+def people(patients, controls):
+    groups = {f"p{n}": "patient" for n in range(patients)} | {f"c{n}": "control" for n in range(controls)}
+    return Roster(complete(Path("raw"), [(s, "t0", g, c, c) for s, g in groups.items() for c in EVERYTHING]), MADE_OF)
+
+
+def test_everybody_is_tested_once_and_never_makes_the_own_curve(record):
+    split = plan_split(read_study(record), people(6, 4))
+    assert not split.obstacle
+    assert sorted(split.fold_of) == [*(f"c{n}" for n in range(4)), *(f"p{n}" for n in range(6))]
+    for fold in (1, 2, 3):
+        tested = {sub for sub, own in split.fold_of.items() if own == fold}
+        assert set(split.controls(fold)) == {f"c{n}" for n in range(4)} - tested
+
+
+@pytest.mark.parametrize(
+    ("patients", "controls", "told"),
+    [
+        (1, 1, "too few participants for the folds, 2 participants, 3 folds; 2 of 2 participants"),
+        (3, 0, "too few participants to validate, 2 in the training part"),
+        (9, 0, "no control to make the curve of fold 1 from, 0 controls in the split"),
+        (9, 1, "no control to make the curve of fold 1 from, 1 controls in the split"),
+    ],
+)
+def test_too_few_people_are_an_obstacle_and_no_error(record, patients, controls, told):
+    split = plan_split(read_study(record), people(patients, controls))
+    assert split.rows == []
+    assert told in split.obstacle
+    assert "preprocessing" in split.obstacle
+    assert "\n" not in split.obstacle
+
+
+@pytest.mark.parametrize(
+    ("section", "change", "told"),
+    [
+        ("learning", {"systems": ["resnet-l1"], "main": "resnet-l1"}, "unknown system 'resnet-l1'"),
+        ("learning", {"main": "foo"}, "main is foo, expected one of the systems mean-atlas"),
+        ("learning", {"systems": ["refiner-cf-sagan-l1"]}, "refiner-cf-sagan-l1 refines cf-sagan-l1"),
+        ("learning", {"systems": ["ridge", "ridge"], "main": "ridge"}, "each one once"),
+        ("pet", {"model": "srtm2", "k2prime": None}, "model srtm2 with k2prime null"),
+        ("pet", {"k2prime": 20}, "less than 10, got 20"),
+        ("pet", {"t_stra": 20}, "pet.t_stra"),
+        ("dataset", {"lesions": "elsewhere"}, "for a data set of your own set `simulate: null`"),
+        ("dataset", {"bids_dir": "data/mine"}, "for a data set of your own set `simulate: null`"),
+    ],
+)
+def test_faults_of_the_configuration_are_one_line(record, section, change, told):
+    record[section] |= change
+    with pytest.raises(InputError) as caught:
+        read_study(record)
+    assert told in str(caught.value)
+    assert len(str(caught.value)) < 300
+
+
+def test_a_data_set_of_its_own_may_have_its_masks_anywhere(record):
+    record["simulate"] = None
+    record["dataset"] = {"bids_dir": "data/mine", "lesions": "elsewhere"}
+    assert read_study(record).dataset.lesions == "elsewhere"
+
+
+@pytest.mark.parametrize(
+    "change", [{"sources": ["T1w"]}, {"target": "FLAIR"}, {"training_sessions": ["t0", "t1"]}], ids=str
+)
+def test_a_task_that_no_rule_serves_is_told(record, tmp_path, change):
+    task = yaml.safe_load(Path("config/tasks/myelin.yaml").read_text()) | change
+    record["learning"]["task"] = str(tmp_path / "other.yaml")
+    Path(record["learning"]["task"]).write_text(yaml.safe_dump(task))
+    with pytest.raises(InputError, match="task without rules"):
+        read_task(read_study(record))
+
+
+def test_a_preset_must_have_every_network(record, tmp_path):
+    preset = yaml.safe_load(Path("config/presets/tiny.yaml").read_text())
+    del preset["training"]["networks"]["unet"]
+    record["learning"]["preset"] = str(tmp_path / "lean.yaml")
+    Path(record["learning"]["preset"]).write_text(yaml.safe_dump(preset))
+    with pytest.raises(InputError, match="no entry 'unet'"):
+        read_task(read_study(record))

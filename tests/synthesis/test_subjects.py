@@ -1,0 +1,28 @@
+"""One scan in memory: which voxel belongs to which region."""
+
+import numpy as np
+import pytest
+
+from myelosynth.errors import InputError
+from myelosynth.images.grid import Grid
+from myelosynth.images.volume import save_volume
+from myelosynth.models.regions import LESION, NAWM, OTHER
+from myelosynth.synthesis.config import load_task
+from myelosynth.synthesis.manifest import Scan
+from myelosynth.synthesis.subjects import load_subject
+
+
+def test_numbered_lesions_are_lesions_but_numbered_white_matter_is_refused(tmp_path, repository):
+    grid, task = Grid((4, 4, 4), np.eye(4)), load_task(str(repository / "config" / "tasks" / "myelin.yaml"))
+    image, labels = np.ones(grid.shape), np.zeros(grid.shape)
+    labels[1], labels[2] = 1, 2
+    for name, data in {"image": image, "mask": image, "labels": labels, "nawm": labels == 0}.items():
+        save_volume(tmp_path / f"{name}.nii.gz", data, grid, np.uint8)
+    paths = dict.fromkeys((*task.sources, task.target), tmp_path / "image.nii.gz")
+    mask, lesions, nawm = (tmp_path / f"{name}.nii.gz" for name in ("mask", "labels", "nawm"))
+    regions = load_subject(Scan("sub-1", "ses-t0", paths, mask, lesions, nawm), task).regions
+    assert regions[:, 0, 0].tolist() == [NAWM, LESION, LESION, NAWM]
+    regions = load_subject(Scan("sub-1", "ses-t0", paths, mask, None, None), task).regions
+    assert (regions == OTHER).all()
+    with pytest.raises(InputError, match=r"not a mask, .*labels\.nii\.gz"):
+        load_subject(Scan("sub-1", "ses-t0", paths, mask, None, lesions), task)
