@@ -26,6 +26,11 @@ include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/reports.smk"
 
 
+onstart:
+    # Never in a dry run: a laptop may plan for a cluster.
+    require_engines()
+
+
 rule all:
     default_target: True
     input:

@@ -20,7 +20,7 @@ def test_every_direct_requirement_is_pinned_within_its_range(repository):
         assert requirement.specifier.contains(pins[canonicalize_name(requirement.name)]), requirement
 
 
-@pytest.mark.parametrize("name", ["core", "imaging"])
+@pytest.mark.parametrize("name", ["core", "imaging", "fsl"])
 def test_an_environment_names_no_path_and_its_script_installs_the_checkout(repository, tmp_path, name):
     """Snakemake copies both files to .snakemake/conda; the script runs in the working directory."""
     text = (repository / "envs" / f"{name}.yaml").read_text()

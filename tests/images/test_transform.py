@@ -8,6 +8,8 @@ from myelosynth.errors import InputError
 from myelosynth.images.grid import Grid
 from myelosynth.images.transform import LinearTransform
 
+from .conftest import oriented
+
 
 def rigid(angles=(5, -7, 11), shift=(3.0, -4.0, 6.0)) -> LinearTransform:
     matrix = np.eye(4)
@@ -69,6 +71,21 @@ def test_flirt_round_trip_and_rule(grid, other_grid):
     np.testing.assert_allclose(matrix, by_hand, atol=1e-4)
     back = LinearTransform.from_flirt(matrix, grid, other_grid)
     np.testing.assert_allclose(back.apply(POINTS), rigid().apply(POINTS), atol=1e-3)
+
+
+@pytest.mark.parametrize("code", ["RAS", "LAS", "LPS", "oblique"])
+def test_flirt_matrices_compose_as_the_itk_files_do(tmp_path, grid, other_grid, code):
+    """A to B to C, through files of both kinds: FSL's product of matrices is the chain of pull transforms."""
+    middle = oriented(code)
+    to_middle, to_last = rigid(), rigid((20, -3, 8), (-5, 2, 9))
+    joined = to_last.to_flirt(middle, other_grid) @ to_middle.to_flirt(grid, middle)
+    chain = to_middle @ to_last
+    np.testing.assert_allclose(joined, chain.to_flirt(grid, other_grid), atol=1e-4)
+    LinearTransform.from_flirt(joined, grid, other_grid).write(tmp_path / "x.txt")
+    found = LinearTransform.read(tmp_path / "x.txt")
+    np.testing.assert_allclose(found.apply(POINTS), chain.apply(POINTS), atol=1e-3)
+    back = LinearTransform.from_flirt(np.linalg.inv(joined), other_grid, grid)
+    np.testing.assert_allclose((back @ found).apply(POINTS), POINTS, atol=1e-3)
 
 
 @pytest.mark.parametrize("text", ["", "1 0 0 0\n0 1 0 0\n", "Parameters: 1 2 x\nFixedParameters: 0 0 0\n"])

@@ -16,7 +16,7 @@ from myelosynth.images.volume import load_mask, load_volume, save_volume
 from myelosynth.interfaces.csf import csf_distance, ventricles
 from myelosynth.interfaces.lesions import fill_lesions
 from myelosynth.interfaces.template import lateral_ventricles, mni_template
-from myelosynth.interfaces.tissue import aseg_fractions, normalise, segment_hmrf
+from myelosynth.interfaces.tissue import segment_hmrf
 
 
 def command(*arguments: object) -> None:
@@ -73,14 +73,6 @@ def test_fast_through_nipype(session, tmp_path, program, monkeypatch):
     command("segment-tissue", session / "t1.nii.gz", *arguments)
     brain, truth = load_mask(session / "brain.nii.gz"), load_volume(session / "wm.nii.gz").data
     np.testing.assert_allclose(load_volume(tmp_path / "out" / "wm.nii.gz").data[brain], truth[brain], atol=1e-4)
-
-
-def test_aseg_labels_become_tissue():
-    grid = Grid((4, 1, 1), np.eye(4))
-    found = aseg_fractions(np.array([2, 42, 4, 0], np.float32).reshape(4, 1, 1), grid, grid)
-    np.testing.assert_array_equal(found[:, :, 0, 0], [[0, 0, 1, 0], [0, 1, 0, 0], [1, 0, 0, 0]])
-    whole = normalise(found, np.ones((4, 1, 1), bool))
-    assert whole[0, 3, 0, 0] == 1  # what no label claims inside the mask is CSF
 
 
 def test_flat_image_is_refused(tmp_path, session):

@@ -14,7 +14,7 @@ rule n4:
     benchmark:
         benchmark_of("n4")
     conda:
-        "../../envs/imaging.yaml"
+        environment_of("n4")
     threads: 1
     resources:
         mem_mb=3000,
@@ -37,7 +37,7 @@ rule extract_brain:
     benchmark:
         benchmark_of("extract_brain")
     conda:
-        "../../envs/imaging.yaml"
+        environment_of("extract-brain")
     threads: 1
     resources:
         mem_mb=4000,
@@ -86,6 +86,7 @@ rule segment_tissue:
         ),
         mask=layout.brain_mask("{sub}", "{ses}"),
     output:
+        **({"subject": directory(fs_subject("{sub}", "{ses}"))} if FREESURFER else {}),
         csf=layout.probseg("{sub}", "{ses}", "CSF"),
         gm=layout.probseg("{sub}", "{ses}", "GM"),
         wm=layout.probseg("{sub}", "{ses}", "WM"),
@@ -95,18 +96,21 @@ rule segment_tissue:
     benchmark:
         benchmark_of("segment_tissue")
     conda:
-        "../../envs/imaging.yaml"
+        environment_of("segment-tissue")
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=8000 if FREESURFER else 4000,
+        runtime=1440 if FREESURFER else 60,
     params:
         engine=study.engines.tissue,
+        subject=lambda w: (
+            f" --fs-subject {fs_subject(w.sub, w.ses)}" if FREESURFER else ""
+        ),
         folder=lambda w, output: Path(output.csf).parent,
         prefix="sub-{sub}_ses-{ses}_space-T1w",
     shell:
         "myelosynth segment-tissue {input.t1w} --mask {input.mask} --out-dir {params.folder}"
-        " --prefix {params.prefix} --engine {params.engine} > {log} 2>&1"
+        " --prefix {params.prefix} --engine {params.engine}{params.subject} > {log} 2>&1"
 
 
 rule lesions_to_t1w:

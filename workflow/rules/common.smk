@@ -6,6 +6,7 @@ from myelosynth.bids.index import BASELINE
 from myelosynth.bids.layout import Layout, RawLayout
 from myelosynth.bids.names import companion_path
 from myelosynth.errors import InputError
+from myelosynth.interfaces.engines import ENGINES, find_engine
 from myelosynth.study.config import read_study
 from myelosynth.study.plan import plan_split, read_task
 from myelosynth.study.roster import FOLLOW_UP, Roster, session_index, simulated_cohort
@@ -41,6 +42,19 @@ MOVING = {"T2w": "T2w", "FLAIR": "FLAIR", "MT": "MToff", "DWI": "b0", "PET": "pe
 BBR_IMAGES = [image for image in MOVING if getattr(study.registration, image) == "bbr"]
 RIGID_IMAGES = [image for image in MOVING if image not in BBR_IMAGES]
 
+# Engine of each command, as the configuration names it.
+CHOSEN = {
+    "n4": study.engines.n4,
+    "extract-brain": study.engines.brain,
+    "register": study.engines.registration,
+    "register-bbr": study.engines.bbr,
+    "segment-tissue": study.engines.tissue,
+}
+
+# recon-all takes hours, and its subject serves bbregister too.
+FREESURFER = study.engines.tissue == "freesurfer"
+BBREGISTER = study.engines.bbr == "bbregister"
+
 
 wildcard_constraints:
     sub="[0-9A-Za-z]+",
@@ -57,3 +71,28 @@ def log_of(step, pattern="sub-{sub}_ses-{ses}"):
 
 def benchmark_of(step, pattern="sub-{sub}_ses-{ses}"):
     return layout.root / "benchmarks" / step / f"{pattern}.tsv"
+
+
+def environment_of(command):
+    """The conda environment with the programs of a command's engine; FreeSurfer itself comes from a module."""
+    suite = next(e.suite for e in ENGINES[command] if e.name == CHOSEN[command])
+    return "../../envs/fsl.yaml" if suite == "fsl" else "../../envs/imaging.yaml"
+
+
+def require_engines():
+    """Stop before the first job where an engine cannot run; with conda or on a cluster each job finds out by itself."""
+    by_conda = "conda" in {
+        str(m) for m in workflow.deployment_settings.deployment_method
+    }
+    if by_conda or not workflow.local_exec:
+        return
+    try:
+        for command, engine in CHOSEN.items():
+            find_engine(command, engine)
+    except InputError as fault:
+        raise SystemExit(f"error: {fault}") from None
+
+
+def fs_subject(sub, ses):
+    """The FreeSurfer subject of a session, which the tissue engine makes."""
+    return layout.work(sub, ses, "freesurfer")

@@ -15,7 +15,7 @@ rule register_rigid:
     wildcard_constraints:
         image="|".join(BBR_IMAGES) or "none",
     conda:
-        "../../envs/imaging.yaml"
+        environment_of("register")
     threads: 1
     resources:
         mem_mb=3000,
@@ -46,6 +46,7 @@ rule register_boundary:
         wm=layout.label_mask("{sub}", "{ses}", "WM"),
         gm=layout.probseg("{sub}", "{ses}", "GM"),
         init=layout.work("{sub}", "{ses}", "{image}_rigid.txt"),
+        subject=fs_subject("{sub}", "{ses}") if BBREGISTER else [],
     output:
         layout.transform("{sub}", "{ses}", "{image}", "T1w"),
     log:
@@ -55,7 +56,7 @@ rule register_boundary:
     wildcard_constraints:
         image="|".join(BBR_IMAGES) or "none",
     conda:
-        "../../envs/imaging.yaml"
+        environment_of("register-bbr")
     threads: 1
     resources:
         mem_mb=2000,
@@ -63,9 +64,11 @@ rule register_boundary:
     params:
         engine=study.engines.bbr,
         contrast=lambda w: "flair" if w.image == "FLAIR" else "t2",
+        subject=lambda w, input: f" --fs-subject {input.subject}" if BBREGISTER else "",
     shell:
         "myelosynth register-bbr {input.moving} {input.fixed} --wm-mask {input.wm} --gm {input.gm} --init {input.init}"
-        " --contrast {params.contrast} --out-transform {output} --engine {params.engine} > {log} 2>&1"
+        " --contrast {params.contrast} --out-transform {output} --engine {params.engine}{params.subject}"
+        " > {log} 2>&1"
 
 
 rule register_followup:
@@ -80,7 +83,7 @@ rule register_followup:
     benchmark:
         benchmark_of("register_followup")
     conda:
-        "../../envs/imaging.yaml"
+        environment_of("register")
     threads: 1
     resources:
         mem_mb=3000,
@@ -122,7 +125,7 @@ rule register_template:
     benchmark:
         benchmark_of("register_template")
     conda:
-        "../../envs/imaging.yaml"
+        environment_of("register")
     threads: 1
     resources:
         mem_mb=3000,

@@ -1,8 +1,10 @@
 """JSON sidecars: what made a file, from what, with which settings."""
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -13,10 +15,16 @@ from myelosynth.bids.names import sidecar_path
 from myelosynth.errors import InputError
 from myelosynth.images.atomic import write_text
 
+current_call: ContextVar[Mapping[str, Any] | None] = ContextVar("the interface call that is in progress", default=None)
+"""Set while an interface runs, so that every sidecar it writes tells its function and arguments."""
+
 
 @dataclass(frozen=True)
 class Provenance:
-    """What a step did: engine with version, input files, settings, and further BIDS fields of its output."""
+    """What a step did: engine with version, input files, settings, and further BIDS fields of its output.
+
+    The sidecar also holds the SHA-256 of every input file, and the call of the interface that is running.
+    """
 
     step: str
     engine: str
@@ -33,11 +41,29 @@ class Provenance:
                 {"Name": self.engine, "Version": self.engine_version},
             ],
             "Sources": [bids_uri(Path(source), Path(output)) for source in self.sources],
+            "SourcesSHA256": {
+                bids_uri(Path(source), Path(output)): sha256(Path(source))
+                for source in self.sources
+                if Path(source).is_file()
+            },
             "Settings": dict(self.settings),
+            **({"Call": dict(call)} if (call := current_call.get()) else {}),
             **self.fields,
             **fields,
         }
         write_json(sidecar_path(Path(output)), record)
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file in hexadecimal; a file that has not changed is read once per process."""
+    status = path.stat()
+    return _digest(path.absolute(), status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=1024)
+def _digest(path: Path, changed_ns: int, size: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_json(path: Path, record: Mapping[str, Any]) -> None:

@@ -11,6 +11,9 @@ from myelosynth.cli.app import app
 from myelosynth.cli.paths import distinct, folder, given, output
 
 EngineName = Annotated[str | None, typer.Option("--engine", help="one of those above; the default is embedded")]
+FsSubject = Annotated[
+    Path | None, typer.Option(help="FreeSurfer subject folder: freesurfer uses or makes it, bbregister needs it")
+]
 
 
 class Contrast(StrEnum):
@@ -34,8 +37,9 @@ def n4(
 
     chosen, out = find_engine("n4", engine), output(out, [image, mask])
     _checked(image)
-    _run(chosen.interface(in_file=_text(image), mask_file=_text(given(mask)), out_file=str(out)))
-    _record("n4", chosen, [image, mask], {"Mask": mask is not None}, out, SkullStripped=skull_stripped(image))
+    _, call = _run(chosen.interface(in_file=_text(image), mask_file=_text(given(mask)), out_file=str(out)))
+    fields = {"SkullStripped": skull_stripped(image)}
+    _record("n4", chosen, call, [image, mask], {"Mask": mask is not None}, out, **fields)
 
 
 @app.command("extract-brain")
@@ -56,15 +60,15 @@ def extract_brain(
     brain = output(out_brain, [image]) if out_brain else None
     distinct(out_mask, brain)
     _checked(image)
-    _run(chosen.interface(in_file=_text(image), mask_file=str(out_mask)))
+    _, call = _run(chosen.interface(in_file=_text(image), mask_file=str(out_mask)))
     volume, mask = load_volume(image), load_mask(out_mask)
     quality = mask_quality(mask, volume.grid)
     if not quality["Passed"]:
         logging.getLogger(__name__).warning("%s: brain mask implausible, look at it: %s", out_mask.name, quality)
-    _record("extract-brain", chosen, [image], {}, out_mask, Type="Brain", QualityControl=quality)
+    _record("extract-brain", chosen, call, [image], {}, out_mask, Type="Brain", QualityControl=quality)
     if brain:
         save_volume(brain, volume.data * mask, volume.grid)
-        _record("extract-brain", chosen, [image], {}, brain, SkullStripped=True)
+        _record("extract-brain", chosen, call, [image], {}, brain, SkullStripped=True)
 
 
 @app.command("register")
@@ -93,9 +97,9 @@ def register(
         dof=_dof(dof),
         out_transform=str(out_transform),
     )
-    record = _run(interface).record
-    record |= {"Dof": dof, "Fallback": False, "Moving": moving.name, "Fixed": fixed.name}
-    _record("register", chosen, inputs, {"Dof": dof}, out_transform, **record)
+    outputs, call = _run(interface)
+    record = outputs.record | {"Dof": dof, "Fallback": False, "Moving": moving.name, "Fixed": fixed.name}
+    _record("register", chosen, call, inputs, {"Dof": dof}, out_transform, **record)
     _resampled(moving, fixed, out_transform, resampled)
 
 
@@ -112,12 +116,17 @@ def register_bbr(
     contrast: Annotated[Contrast | None, typer.Option(help="default: found from the data")] = None,
     dof: Annotated[int, typer.Option(help="6 rigid, 12 affine")] = 6,
     out_image: Annotated[Path | None, typer.Option(help="moving image on the fixed grid")] = None,
+    fs_subject: FsSubject = None,
     engine: EngineName = None,
 ) -> None:
-    """Register along the white matter boundary (Greve and Fischl 2009). Engines: myelosynth (default), flirt."""
+    """Register along the white matter boundary (Greve and Fischl 2009).
+
+    Engines: myelosynth (default), flirt, bbregister.
+    """
     from myelosynth.interfaces.engines import find_engine
 
     chosen, inputs = find_engine("register-bbr", engine), [moving, fixed, wm_mask, gm, init]
+    subject = chosen.subject_folder(fs_subject)
     out_transform = output(out_transform, inputs, ".txt", ".tfm")
     resampled = output(out_image, inputs) if out_image else None
     distinct(out_transform, resampled)
@@ -129,14 +138,15 @@ def register_bbr(
         wm_mask=_text(given(wm_mask)),
         gm_file=_text(given(gm)),
         init_file=_text(given(init)),
+        fs_subject=subject,
         contrast=contrast.value if contrast else None,
         dof=_dof(dof),
         out_transform=str(out_transform),
     )
-    record = _run(interface).record
-    record |= {"Dof": dof, "Moving": moving.name, "Fixed": fixed.name}
+    outputs, call = _run(interface)
+    record = outputs.record | {"Dof": dof, "Moving": moving.name, "Fixed": fixed.name}
     settings = {"Dof": dof, "Contrast": contrast.value if contrast else "found"}
-    _record("register-bbr", chosen, inputs, settings, out_transform, **record)
+    _record("register-bbr", chosen, call, inputs, settings, out_transform, **record)
     _resampled(moving, fixed, out_transform, resampled)
 
 
@@ -155,8 +165,8 @@ def fill_lesions(
     chosen, out = find_engine("fill-lesions", engine), output(out, [image, lesions, wm_mask])
     _checked(image)
     inputs = {"in_file": _text(image), "lesion_file": _text(given(lesions)), "wm_mask": _text(given(wm_mask))}
-    _run(chosen.interface(**inputs, out_file=str(out)))
-    _record("fill-lesions", chosen, [image, lesions, wm_mask], {}, out, SkullStripped=skull_stripped(image))
+    _, call = _run(chosen.interface(**inputs, out_file=str(out)))
+    _record("fill-lesions", chosen, call, [image, lesions, wm_mask], {}, out, SkullStripped=skull_stripped(image))
 
 
 @app.command("segment-tissue")
@@ -165,6 +175,7 @@ def segment_tissue(
     mask: Annotated[Path, typer.Option(help="brain mask")],
     out_dir: Annotated[Path, typer.Option(help="folder for the four outputs")],
     prefix: Annotated[str | None, typer.Option(help="BIDS names: PREFIX_label-WM_probseg.nii.gz ...")] = None,
+    fs_subject: FsSubject = None,
     engine: EngineName = None,
 ) -> None:
     """Fractions of CSF, grey and white matter, and a white matter mask. Engines: dipy (default), fast, freesurfer."""
@@ -172,17 +183,19 @@ def segment_tissue(
     from myelosynth.interfaces.engines import find_engine
 
     chosen, where = find_engine("segment-tissue", engine), folder(out_dir)
+    subject = chosen.subject_folder(fs_subject)
     _checked(image)
     labels = ("CSF", "GM", "WM")
     names = [f"{prefix}_label-{label}_probseg.nii.gz" if prefix else f"{label.lower()}.nii.gz" for label in labels]
     names.append(f"{prefix}_label-WM_mask.nii.gz" if prefix else "wm_mask.nii.gz")
     csf, gm, wm, wm_mask = (output(where / name, [image, mask]) for name in names)
     outputs = {"csf_file": str(csf), "gm_file": str(gm), "wm_file": str(wm), "wm_mask_file": str(wm_mask)}
-    _run(chosen.interface(in_file=_text(image), mask_file=_text(given(mask)), **outputs))
+    inputs = {"in_file": _text(image), "mask_file": _text(given(mask)), "fs_subject": subject}
+    _, call = _run(chosen.interface(**inputs, **outputs))
     kinds = {csf: {"Label": "CSF"}, gm: {"Label": "GM"}, wm: {"Label": "WM"}, wm_mask: {"Label": "WM", "Type": "ROI"}}
     for path, kind in kinds.items():
         fields = {**kind, "Units": "0-1", "SpatialReference": bids_uri(image, path)}
-        _record("segment-tissue", chosen, [image, mask], {}, path, **fields)
+        _record("segment-tissue", chosen, call, [image, mask], {}, path, **fields)
 
 
 def _checked(image: Path) -> None:
@@ -204,10 +217,10 @@ def _dof(dof: int) -> int:
     return dof
 
 
-def _run(interface: Any) -> Any:
-    from myelosynth.interfaces.base import run
+def _run(interface: Any) -> tuple[Any, dict[str, Any]]:
+    from myelosynth.interfaces.base import run_recorded
 
-    return run(interface)
+    return run_recorded(interface)
 
 
 def _resampled(moving: Path, fixed: Path, transform: Path, out: Path | None) -> None:
@@ -216,10 +229,17 @@ def _resampled(moving: Path, fixed: Path, transform: Path, out: Path | None) -> 
 
 
 def _record(
-    step: str, engine: Any, sources: list[Path | None], settings: dict[str, Any], out: Path, **fields: Any
+    step: str,
+    engine: Any,
+    call: dict[str, Any],
+    sources: list[Path | None],
+    settings: dict[str, Any],
+    out: Path,
+    **fields: Any,
 ) -> None:
-    """Write the sidecar of one output, with the engine and its version."""
+    """Write the sidecar of one output, with the engine, its version and the call."""
     from myelosynth.bids.sidecar import Provenance
 
     present = [source for source in sources if source is not None]
-    Provenance(step, engine.name, engine.version(), present, {"Engine": engine.name, **settings}, fields).write(out)
+    settings = {"Engine": engine.name, **settings}
+    Provenance(step, engine.name, engine.version(), present, settings, {"Call": call, **fields}).write(out)

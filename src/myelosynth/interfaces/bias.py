@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from myelosynth.errors import InputError
 from myelosynth.images.grid import Grid
-from myelosynth.images.volume import load_mask, load_volume, save_volume
+from myelosynth.images.volume import Volume, load_mask, load_volume, save_volume
 from myelosynth.interfaces.base import run_program
 
 _FINE_VOXEL_MM = 1.1
+_SPLINE_DISTANCE_MM = 200
 
 
 class N4InputSpec(BaseInterfaceInputSpec):
@@ -44,7 +45,11 @@ class AntsPyN4(SimpleInterface):
 
 
 class AntsN4(SimpleInterface):
-    """N4 by the ANTs program N4BiasFieldCorrection, through Nipype."""
+    """N4 by the ANTs program N4BiasFieldCorrection, through Nipype.
+
+    The program leaves what is outside its mask uncorrected, which makes a step at the brain's edge: the image is
+    divided by the field, which the program writes for the whole lattice.
+    """
 
     input_spec = N4InputSpec
     output_spec = N4OutputSpec
@@ -53,21 +58,37 @@ class AntsN4(SimpleInterface):
         from nipype.interfaces.ants import N4BiasFieldCorrection
 
         volume = load_volume(Path(self.inputs.in_file))
+        mask = self._mask(volume)
+        positive = np.maximum(volume.data, 0)
+        save_volume(Path("image.nii.gz"), positive, volume.grid)
+        save_volume(Path("mask.nii.gz"), mask, volume.grid, np.uint8)
         program = N4BiasFieldCorrection(
             dimension=3,
-            input_image=self.inputs.in_file,
+            input_image="image.nii.gz",
+            mask_image="mask.nii.gz",
             output_image="corrected.nii.gz",
+            save_bias=True,
+            bias_image="bias.nii.gz",
+            bspline_fitting_distance=_SPLINE_DISTANCE_MM,
             shrink_factor=shrink_factor(volume.grid),
             n_iterations=[50, 50, 50, 50],
             convergence_threshold=1e-7,
         )
-        if isdefined(self.inputs.mask_file):
-            load_mask(Path(self.inputs.mask_file), volume.grid, volume.path)
-            program.inputs.mask_image = self.inputs.mask_file
         run_program(program)
-        save_volume(Path(self.inputs.out_file), load_volume(Path("corrected.nii.gz")).data, volume.grid)
+        field = load_volume(Path("bias.nii.gz"))
+        volume.grid.require(field.grid, "bias.nii.gz", volume.path)
+        if not (field.data > 0).all():
+            values = f"smallest value {field.data.min():g}, expected above 0"
+            raise InputError("bias field is not positive", volume.path, values, "check the image and --mask")
+        corrected = np.asarray(positive / field.data, np.float32)
+        save_volume(Path(self.inputs.out_file), keep_mean(corrected, volume.data, mask), volume.grid)
         self._results["out_file"] = self.inputs.out_file
         return runtime
+
+    def _mask(self, volume: Volume) -> NDArray[np.bool_]:
+        if isdefined(self.inputs.mask_file):
+            return load_mask(Path(self.inputs.mask_file), volume.grid, volume.path)
+        return head_mask(volume.data, volume.path)
 
 
 def shrink_factor(grid: Grid) -> int:
@@ -105,5 +126,11 @@ def correct_bias(data: NDArray[np.float32], grid: Grid, mask: NDArray[np.bool_])
         convergence={"iters": [50, 50, 50, 50], "tol": 1e-7},
         rescale_intensities=False,
     )
-    values = np.asarray(corrected.numpy(), np.float32)
-    return values * np.float32(data[mask].mean() / values[mask].mean())
+    return keep_mean(np.asarray(corrected.numpy(), np.float32), data, mask)
+
+
+def keep_mean(
+    corrected: NDArray[np.float32], data: NDArray[np.float32], mask: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """`corrected` (X, Y, Z) scaled so that its mean inside the mask is that of `data`."""
+    return (corrected * np.float32(data[mask].mean() / corrected[mask].mean())).astype(np.float32)

@@ -6,7 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from nipype.interfaces.base import BaseInterfaceInputSpec, File, SimpleInterface, TraitedSpec, isdefined, traits
+from nipype.interfaces.base import (
+    BaseInterfaceInputSpec,
+    Directory,
+    File,
+    SimpleInterface,
+    TraitedSpec,
+    isdefined,
+    traits,
+)
 
 from myelosynth.images.transform import LinearTransform
 from myelosynth.images.volume import Volume, load_mask, load_volume
@@ -26,6 +34,7 @@ class BoundaryInputSpec(BaseInterfaceInputSpec):
     wm_mask = File(exists=True, mandatory=True, desc="white matter on the fixed grid")
     gm_file = File(exists=True, desc="grey matter fraction on the fixed grid: only its edge with white matter counts")
     init_file = File(exists=True, desc="ITK text start; default: an own rigid start")
+    fs_subject = Directory(desc="FreeSurfer subject of the fixed T1w, for its surfaces")
     contrast = traits.Enum("t1", "t2", "flair", desc="default: found from the data")
     dof = traits.Enum(6, 12, usedefault=True, desc="6 rigid, 12 affine")
     out_transform = File(mandatory=True, desc="ITK text pull transform")
@@ -36,7 +45,7 @@ class BoundaryOutputSpec(TraitedSpec):
     record = traits.Dict(desc="cost before and after, fallback, contrast, for the sidecar")
 
 
-class _BoundaryInterface(SimpleInterface):
+class BoundaryInterface(SimpleInterface):
     input_spec = BoundaryInputSpec
     output_spec = BoundaryOutputSpec
 
@@ -90,7 +99,7 @@ class _BoundaryInterface(SimpleInterface):
         raise NotImplementedError
 
 
-class BoundaryRegistration(_BoundaryInterface):
+class BoundaryRegistration(BoundaryInterface):
     """Our own boundary-based registration: bounded L-BFGS-B on the cost of Greve & Fischl 2009."""
 
     def refine(
@@ -99,7 +108,7 @@ class BoundaryRegistration(_BoundaryInterface):
         return minimise(moving.data, moving.grid, boundary, start, sign, self.inputs.dof)
 
 
-class FslBoundaryRegistration(_BoundaryInterface):
+class FslBoundaryRegistration(BoundaryInterface):
     """FSL FLIRT with cost bbr, through Nipype; the record's costs are ours, so engines can be compared."""
 
     def refine(

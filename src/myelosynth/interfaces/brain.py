@@ -22,7 +22,7 @@ class BrainOutputSpec(TraitedSpec):
     mask_file = File(desc="brain mask, uint8")
 
 
-class _BrainInterface(SimpleInterface):
+class BrainInterface(SimpleInterface):
     input_spec = BrainInputSpec
     output_spec = BrainOutputSpec
 
@@ -40,7 +40,7 @@ class _BrainInterface(SimpleInterface):
         raise NotImplementedError
 
 
-class Deepbet(_BrainInterface):
+class Deepbet(BrainInterface):
     """Brain mask by deepbet (Fisch et al. 2024); its weights come with the package."""
 
     def extract(self, volume: Volume) -> NDArray[np.bool_]:
@@ -60,7 +60,7 @@ class Deepbet(_BrainInterface):
         return np.asarray(mask.dataobj) > 0
 
 
-class FslBet(_BrainInterface):
+class FslBet(BrainInterface):
     """Brain mask by FSL BET, through Nipype."""
 
     def extract(self, volume: Volume) -> NDArray[np.bool_]:
@@ -70,16 +70,6 @@ class FslBet(_BrainInterface):
         program.inputs.output_type = "NIFTI_GZ"
         run_program(program)
         return load_mask(Path("brain_mask.nii.gz"), volume.grid, volume.path)
-
-
-class SynthStrip(_BrainInterface):
-    """Brain mask by FreeSurfer's mri_synthstrip, through Nipype."""
-
-    def extract(self, volume: Volume) -> NDArray[np.bool_]:
-        from nipype.interfaces.freesurfer import SynthStrip as Program
-
-        run_program(Program(in_file=str(volume.path), out_file="brain.nii.gz", out_mask_file="mask.nii.gz"))
-        return load_mask(Path("mask.nii.gz"), volume.grid, volume.path)
 
 
 def mask_quality(mask: NDArray[np.bool_], grid: Grid) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import version as distribution_version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from myelosynth.errors import InputError
 
@@ -21,13 +21,15 @@ class Engine:
     """One engine of one step.
 
     factory: "module:class" of the Nipype interface; suite: a Python distribution, or fsl, freesurfer, ants;
-    programs: executables that must be on the PATH (none: embedded).
+    programs: executables that must be on the PATH (none: embedded); subject: whether it reads a FreeSurfer subject
+    folder: "" not, "makes" it where it is not there, "needs" it.
     """
 
     name: str
     factory: str
     suite: str
     programs: tuple[str, ...] = ()
+    subject: Literal["", "makes", "needs"] = ""
 
     @property
     def embedded(self) -> bool:
@@ -54,23 +56,52 @@ class Engine:
         given = {key: value for key, value in inputs.items() if value is not None}
         return getattr(import_module(f"myelosynth.interfaces.{module}"), name)(**given)
 
+    def subject_folder(self, folder: Path | None) -> str | None:
+        """The FreeSurfer subject folder for `interface`. Raises InputError when it is not wanted, or not usable."""
+        if folder is None and self.subject == "needs":
+            values = "--fs-subject is not given, expected the folder that recon-all made of the fixed T1w"
+            raise InputError(f"engine {self.name} needs a FreeSurfer subject", "--fs-subject", values, "give it")
+        if folder is None:
+            return None
+        if not self.subject:
+            values = f"{folder} given, expected none"
+            raise InputError(f"engine {self.name} reads no subject", "--fs-subject", values, "leave it out")
+        from myelosynth.interfaces.freesurfer import finished
+
+        if self.subject == "needs" or (folder.exists() and any(folder.iterdir())):
+            finished(folder)
+        return str(folder.absolute())
+
     def version(self) -> str:
         """The version that goes into the sidecar."""
         if self.embedded:
             return distribution_version(self.suite)
         if self.suite == "fsl":
-            return _first_line(Path(os.environ.get("FSLDIR", "/"), "etc", "fslversion"))
+            return self._fsl_version(Path(os.environ.get("FSLDIR", "/")))
         if self.suite == "freesurfer":
             return _first_line(Path(os.environ.get("FREESURFER_HOME", "/"), "build-stamp.txt"))
         from nipype.interfaces.ants.base import Info
 
         return str(Info.version() or "unknown")
 
+    def _fsl_version(self, home: Path) -> str:
+        """Of FSL as a whole where its installer wrote it, else of the conda package that brought the program."""
+        told = _first_line(home / "etc" / "fslversion")
+        if told != "unknown":
+            return told
+        pattern = f"fsl-{_FSL_PACKAGE.get(self.programs[0], self.programs[0])}-[0-9]*.json"
+        packages = sorted(path.stem for path in (home / "conda-meta").glob(pattern))
+        return packages[0] if packages else "unknown"
+
+
+_FSL_PACKAGE = {"bet": "bet2", "fast": "fast4"}
+
 
 def freesurfer_licence() -> Path:
-    """Where FreeSurfer looks for the user's licence: FS_LICENSE, else its home folder."""
+    """Where FreeSurfer looks for the user's licence: FS_LICENSE, else license.txt or .license in its home folder."""
     home = Path(os.environ.get("FREESURFER_HOME", "/"))
-    return Path(os.environ.get("FS_LICENSE") or home / "license.txt")
+    hidden = home / ".license"
+    return Path(os.environ.get("FS_LICENSE") or (hidden if hidden.is_file() else home / "license.txt"))
 
 
 def _first_line(path: Path) -> str:
@@ -85,7 +116,7 @@ ENGINES: Mapping[str, tuple[Engine, ...]] = {
     "extract-brain": (
         Engine("deepbet", "brain:Deepbet", "deepbet"),
         Engine("bet", "brain:FslBet", "fsl", ("bet",)),
-        Engine("synthstrip", "brain:SynthStrip", "freesurfer", ("mri_synthstrip",)),
+        Engine("synthstrip", "freesurfer:SynthStrip", "freesurfer", ("mri_synthstrip",)),
     ),
     "register": (
         Engine("antspyx", "linear:AntsPyLinear", "antspyx"),
@@ -94,12 +125,13 @@ ENGINES: Mapping[str, tuple[Engine, ...]] = {
     "register-bbr": (
         Engine("myelosynth", "boundary:BoundaryRegistration", "myelosynth"),
         Engine("flirt", "boundary:FslBoundaryRegistration", "fsl", ("flirt",)),
+        Engine("bbregister", "freesurfer:FreeSurferBoundaryRegistration", "freesurfer", ("bbregister",), "needs"),
     ),
     "fill-lesions": (Engine("myelosynth", "lesions:FillLesions", "myelosynth"),),
     "segment-tissue": (
         Engine("dipy", "tissue:DipyHmrf", "dipy"),
         Engine("fast", "tissue:FslFast", "fsl", ("fast",)),
-        Engine("freesurfer", "tissue:FreeSurferTissue", "freesurfer", ("recon-all", "mri_convert")),
+        Engine("freesurfer", "freesurfer:FreeSurferTissue", "freesurfer", ("recon-all", "mri_binarize"), "makes"),
     ),
 }
 """step (command name) -> engines, the default first."""

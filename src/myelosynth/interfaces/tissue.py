@@ -4,13 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from nipype.interfaces.base import BaseInterfaceInputSpec, File, SimpleInterface, TraitedSpec
+from nipype.interfaces.base import BaseInterfaceInputSpec, Directory, File, SimpleInterface, TraitedSpec
 from numpy.typing import NDArray
 
 from myelosynth.errors import InputError
-from myelosynth.images.grid import Grid
-from myelosynth.images.resample import resample
-from myelosynth.images.transform import LinearTransform
 from myelosynth.images.volume import Volume, load_mask, load_volume, save_volume
 from myelosynth.interfaces.base import run_program
 
@@ -23,6 +20,7 @@ _SETTLED = 1e-4  # share of voxels that still change label
 class TissueInputSpec(BaseInterfaceInputSpec):
     in_file = File(exists=True, mandatory=True, desc="T1w, bias corrected, lesions filled")
     mask_file = File(exists=True, mandatory=True, desc="brain mask")
+    fs_subject = Directory(desc="FreeSurfer subject that is used, or made here")
     csf_file = File(mandatory=True, desc="CSF fraction")
     gm_file = File(mandatory=True, desc="grey matter fraction")
     wm_file = File(mandatory=True, desc="white matter fraction")
@@ -33,7 +31,7 @@ class TissueOutputSpec(TraitedSpec):
     wm_mask_file = File(desc="white matter mask, uint8")
 
 
-class _TissueInterface(SimpleInterface):
+class TissueInterface(SimpleInterface):
     input_spec = TissueInputSpec
     output_spec = TissueOutputSpec
 
@@ -53,14 +51,14 @@ class _TissueInterface(SimpleInterface):
         raise NotImplementedError
 
 
-class DipyHmrf(_TissueInterface):
+class DipyHmrf(TissueInterface):
     """Hidden Markov random field (Zhang et al. 2001) on dipy's parts, 3 classes."""
 
     def segment(self, volume: Volume, mask: NDArray[np.bool_]) -> NDArray[np.float32]:
         return segment_hmrf(volume.data, mask, volume.path)
 
 
-class FslFast(_TissueInterface):
+class FslFast(TissueInterface):
     """FSL FAST, 3 classes, through Nipype."""
 
     def segment(self, volume: Volume, mask: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -72,38 +70,6 @@ class FslFast(_TissueInterface):
         run_program(program)
         found = np.stack([load_volume(Path(f"fast_pve_{n}.nii.gz")).data for n in range(3)])
         return normalise(found, mask)
-
-
-class FreeSurferTissue(_TissueInterface):
-    """FreeSurfer's recon-all (autorecon1 and 2): tissue from its aseg labels, through Nipype."""
-
-    def segment(self, volume: Volume, mask: NDArray[np.bool_]) -> NDArray[np.float32]:
-        from nipype.interfaces.freesurfer import MRIConvert, ReconAll
-
-        run_program(
-            ReconAll(subject_id="s", subjects_dir=str(Path.cwd()), T1_files=str(volume.path), directive="autorecon1")
-        )
-        run_program(ReconAll(subject_id="s", subjects_dir=str(Path.cwd()), directive="autorecon2"))
-        run_program(MRIConvert(in_file="s/mri/aseg.mgz", out_file="aseg.nii.gz", out_type="niigz"))
-        labels = load_volume(Path("aseg.nii.gz"))
-        return normalise(aseg_fractions(labels.data, labels.grid, volume.grid), mask)
-
-
-_ASEG_WHITE = (2, 41, 7, 46, 77, 78, 79, 85, 16, 251, 252, 253, 254, 255)
-_ASEG_CSF = (4, 5, 14, 15, 24, 31, 43, 44, 63, 72)
-
-
-def aseg_fractions(labels: NDArray[np.float32], grid: Grid, target: Grid) -> NDArray[np.float32]:
-    """CSF, GM, WM fractions (3, X, Y, Z) on `target` from FreeSurfer aseg labels: each class resampled linearly.
-
-    White: cerebral and cerebellar white matter, corpus callosum, brain stem, hypointensities; CSF: ventricles, choroid
-    plexus, CSF; every other label is grey.
-    """
-    white = np.isin(labels, _ASEG_WHITE)
-    csf = np.isin(labels, _ASEG_CSF)
-    classes = (csf, (labels > 0) & ~white & ~csf, white)
-    identity = LinearTransform.identity()
-    return np.stack([resample(c.astype(np.float32), grid, target, identity) for c in classes])
 
 
 def normalise(fractions: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:

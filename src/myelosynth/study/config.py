@@ -45,8 +45,14 @@ class Engines(Strict):
     n4: Literal["antspyx", "ants"]
     brain: Literal["deepbet", "bet", "synthstrip"]
     registration: Literal["antspyx", "flirt"]
-    bbr: Literal["myelosynth", "flirt"]
+    bbr: Literal["myelosynth", "flirt", "bbregister"]
     tissue: Literal["dipy", "fast", "freesurfer"]
+
+    @model_validator(mode="after")
+    def _bbregister_has_a_subject(self) -> "Engines":
+        if self.bbr == "bbregister" and self.tissue != "freesurfer":
+            raise ValueError(f"bbr is bbregister, tissue is {self.tissue}: bbregister needs tissue: freesurfer")
+        return self
 
 
 class Registration(Strict):
