@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from myelosynth.errors import InputError
+from myelosynth.physics.dvr import Analysis
 from myelosynth.physics.frames import Frames
 from myelosynth.physics.kinetics import (
     convolved_reference,
@@ -17,7 +18,7 @@ from myelosynth.physics.kinetics import (
     srtm2,
     subject_k2prime,
 )
-from myelosynth.physics.tacs import regional_dvr
+from myelosynth.physics.tacs import FINE_RATES, regional_dvr
 
 Tissue = Callable[[float, float], tuple[NDArray[np.float64], NDArray[np.float64]]]
 REAL = Path(__file__).parents[3] / "shared" / "realdata" / "tacs" / "AD06_tacs.tsv"
@@ -124,7 +125,8 @@ def closed_form_tacs(path: Path, frames: Frames, r1: float, k2prime: float, dvr:
 @pytest.mark.parametrize("model", ["logan", "srtm", "srtm2"])
 def test_regional_dvr_of_a_closed_form(tmp_path: Path, frames: Frames, model: str) -> None:
     closed_form_tacs(tmp_path / "tacs.tsv", frames, 0.58, 0.07, 1.3)
-    table = regional_dvr(tmp_path / "tacs.tsv", "cerebellum", model, None if model == "srtm" else 0.07)  # type: ignore[arg-type]
+    analysis = Analysis(model, None if model == "srtm" else 0.07, 20.0, FINE_RATES)  # type: ignore[arg-type]
+    table, _ = regional_dvr(tmp_path / "tacs.tsv", "cerebellum", analysis)
     assert table["region"].tolist() == ["wm"]
     assert table["dvr"][0] == pytest.approx(1.3, abs=0.005)
     if model != "logan":
@@ -145,7 +147,7 @@ def test_regional_dvr_of_a_closed_form(tmp_path: Path, frames: Frames, model: st
 def test_tac_table_faults(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "tacs.tsv").write_text(text)
     with pytest.raises(InputError, match=said):
-        regional_dvr(tmp_path / "tacs.tsv", "c", "logan")
+        regional_dvr(tmp_path / "tacs.tsv", "c", Analysis("logan"))
 
 
 @pytest.mark.realdata
@@ -160,15 +162,17 @@ def test_published_logan_answers(column: int) -> None:
         "brainstem": (1.3001, 1.3013),
         "putamen": (1.7819, 1.7705),
     }
-    table = regional_dvr(REAL, "cerebellum", "logan", (0.2, None)[column], 20.0).set_index("region")["dvr"]
+    table, _ = regional_dvr(REAL, "cerebellum", Analysis("logan", (0.2, None)[column], 20.0))
+    found = table.set_index("region")["dvr"]
     for region, row in answers.items():
-        assert table[region] == pytest.approx(row[column], abs=0.6e-4)
+        assert found[region] == pytest.approx(row[column], abs=0.6e-4)
 
 
 @pytest.mark.realdata
 @pytest.mark.skipif(not REAL.is_file(), reason="needs ../shared/realdata/tacs")
 def test_srtm_on_the_real_brainstem() -> None:
-    row = regional_dvr(REAL, "cerebellum", "srtm").set_index("region").loc["brainstem"]
+    table, _ = regional_dvr(REAL, "cerebellum", Analysis("srtm", rates=FINE_RATES))
+    row = table.set_index("region").loc["brainstem"]
     assert row["dvr"] == pytest.approx(1.300, abs=0.005)
     assert row["r1"] == pytest.approx(0.731, abs=0.01)
     assert row["k2prime"] == pytest.approx(0.080, abs=0.004)
