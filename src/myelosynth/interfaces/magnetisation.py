@@ -9,7 +9,9 @@ from nipype.interfaces.base import BaseInterfaceInputSpec, File, SimpleInterface
 from myelosynth import __version__
 from myelosynth.bids.sidecar import Provenance
 from myelosynth.images.resample import resample
+from myelosynth.images.transform import LinearTransform
 from myelosynth.images.volume import load_mask, load_volume, save_volume
+from myelosynth.interfaces.linear import foreground, require_contrast, require_overlap
 from myelosynth.interfaces.motion import rigid_motion, summary
 from myelosynth.physics.magnetisation import magnetisation_transfer_ratio
 
@@ -36,6 +38,9 @@ class MtrMap(SimpleInterface):
         on, off = (load_volume(path) for path in sources)
         fields: dict[str, Any] = {"Units": "percent", "Registered": self.inputs.register}
         if self.inputs.register:
+            for volume in (on, off):
+                require_contrast(volume)
+            require_overlap(foreground(off), on, LinearTransform.identity(), "before registration")
             motion = rigid_motion(on.data, off.data, off.grid, on.grid)
             saturated = resample(on.data, on.grid, off.grid, motion)
             fields |= {"Motion": summary([motion], off.grid)}
