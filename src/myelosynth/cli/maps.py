@@ -40,9 +40,7 @@ def fit_tensor(
     out_dir: Annotated[Path, typer.Option(help="folder of the maps")],
     prefix: Annotated[str, typer.Option(help="BIDS names after this prefix instead of fa.nii.gz ...")] = "",
     denoise: Annotated[bool, typer.Option("--denoise", help="Marchenko-Pastur PCA first")] = False,
-    gibbs: Annotated[
-        bool, typer.Option("--gibbs", help="remove Gibbs ringing of X-Y slices")
-    ] = False,
+    gibbs: Annotated[bool, typer.Option("--gibbs", help="remove Gibbs ringing of X-Y slices")] = False,
     motion: Annotated[bool, typer.Option("--motion", help="register volumes, rotate b-vectors")] = False,
 ) -> None:
     """Diffusion tensor by weighted least squares: FA, RD, AD, MD (mm2/s)."""

@@ -92,7 +92,9 @@ def require_contrast(volume: Volume) -> None:
     """Raise InputError when every voxel of an image has one value: nothing can be registered to it."""
     if volume.data.min() == volume.data.max():
         values = f"every voxel is {volume.data.flat[0]:g}, expected contrast"
-        raise InputError("image of one value", volume.path, values, "give the image itself, not a mask or an empty file")
+        raise InputError(
+            "image of one value", volume.path, values, "give the image itself, not a mask or an empty file"
+        )
 
 
 def foreground(volume: Volume) -> NDArray[np.float64]:
