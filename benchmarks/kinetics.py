@@ -78,8 +78,9 @@ def peer(folder: Path, voxels: int) -> float:
     chosen = data[1:].reshape(-1, data.shape[3])[:voxels]
     started = time.process_time()
     for curve in chosen.astype(float):
-        x = (cumulative_integral(reference, mid) + reference / K2PRIME) / curve
-        _ = stats.linregress(x[first:], (cumulative_integral(curve, mid) / curve)[first:]).slope
+        late = curve[first:]
+        x = (cumulative_integral(reference, mid) + reference / K2PRIME)[first:] / late
+        _ = stats.linregress(x, cumulative_integral(curve, mid)[first:] / late).slope
     return (time.process_time() - started) * data[..., 0].size / voxels
 
 
