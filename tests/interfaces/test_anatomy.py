@@ -130,6 +130,22 @@ def test_filled_lesions_look_like_the_white_matter_around(session, head, with_ma
     np.testing.assert_array_equal(filled, fill_lesions(dark, lesions, t1.grid, white))
 
 
+def test_filling_gives_the_white_matter_mask_back(session):
+    """Dark sham lesions in healthy white matter: the mask loses them unfilled, and has them filled."""
+    t1, brain = load_volume(session / "t1.nii.gz"), load_mask(session / "brain.nii.gz")
+    deep = ndimage.distance_transform_edt(load_volume(session / "wm.nii.gz").data > 0.9, t1.grid.voxel_sizes)
+    lesions = np.zeros(t1.grid.shape, bool)
+    for seed in np.argwhere(deep > 4)[:: int((deep > 4).sum() // 6)]:
+        lesions[tuple(slice(i - 2, i + 3) for i in seed)] = True
+    lesions &= deep > 0
+    dark = np.where(lesions, t1.data * 0.8, t1.data).astype(np.float32)
+    share = {}
+    for name, image in (("unfilled", dark), ("filled", fill_lesions(dark, lesions, t1.grid))):
+        share[name] = (segment_hmrf(image, brain)[2] > 0.5)[lesions].mean()
+    assert share["unfilled"] < 0.3
+    assert share["filled"] > 0.98
+
+
 def test_no_lesions_change_nothing(session, tmp_path):
     t1 = load_volume(session / "t1.nii.gz")
     save_volume(tmp_path / "l.nii.gz", np.zeros(t1.grid.shape), t1.grid, np.uint8)

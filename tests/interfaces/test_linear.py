@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from myelosynth.cli.app import app
 from myelosynth.cli.commands import imaging  # noqa: F401
 from myelosynth.errors import InputError
+from myelosynth.images.grid import Grid
 from myelosynth.images.transform import LinearTransform
 from myelosynth.images.volume import load_volume, save_volume
 
@@ -126,3 +127,33 @@ def test_bad_options_are_named_before_any_work(session, tmp_path, monkeypatch, o
     with pytest.raises(InputError, match=message):
         raise result.exception
     assert not list(tmp_path.iterdir())
+
+
+def test_far_headers_meet_at_their_centres_of_mass(session, head, tmp_path):
+    """A metre between the headers: the start from centres of mass brings the images together."""
+    far = head.grid.affine.copy()
+    far[:3, 3] += 1000
+    grid = Grid(head.grid.shape, far)
+    save_volume(tmp_path / "far.nii.gz", load_volume(session / "t1.nii.gz").data, grid)
+    command("register", tmp_path / "far.nii.gz", session / "t1.nii.gz", "--out-transform", tmp_path / "x.txt")
+    found = LinearTransform.read(tmp_path / "x.txt")
+    np.testing.assert_allclose(found.apply(np.zeros((1, 3))), [[1000, 1000, 1000]], atol=0.3)
+
+
+def test_bad_pairs_are_one_line(session, head, tmp_path):
+    t1, out = session / "t1.nii.gz", ["--out-transform", tmp_path / "x.txt"]
+    save_volume(tmp_path / "flat.nii.gz", np.ones(head.grid.shape), head.grid)
+    far = head.grid.affine.copy()
+    far[:3, 3] += 1000
+    save_volume(tmp_path / "far.nii.gz", load_volume(t1).data, Grid(head.grid.shape, far))
+    LinearTransform.identity().write(tmp_path / "start.txt")
+    white = ["--wm-mask", session / "wm_mask.nii.gz", "--init", tmp_path / "start.txt"]
+    for words, said in (
+        (["register", tmp_path / "flat.nii.gz", t1], r"image of one value, .*flat\.nii\.gz, every voxel is 1"),
+        (["register", t1, tmp_path / "flat.nii.gz"], r"image of one value, .*flat\.nii\.gz"),
+        (["register-bbr", tmp_path / "flat.nii.gz", t1, *white], r"image of one value, .*flat\.nii\.gz"),
+        (["register-bbr", tmp_path / "far.nii.gz", t1, *white], r"do not overlap, .*far\.nii\.gz, 0% .* at the start"),
+    ):
+        with pytest.raises(InputError, match=said):
+            command(*words, *out)
+    assert not (tmp_path / "x.txt").exists()

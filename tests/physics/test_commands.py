@@ -178,6 +178,42 @@ def test_cerebellar_grey_reads_its_transform(scan: Path) -> None:
              "--template-transform", scan / "x.txt", "--gm-threshold", 0.95)  # fmt: skip
 
 
+def test_a_given_reference_region(scan: Path) -> None:
+    words = [scan / "pet.nii.gz", "--frames", scan / "pet.json", "--method", "given", "--out", scan / "region.nii.gz"]
+    with pytest.raises(InputError, match=r"no mask for the region, .* given needs one, .*--mask"):
+        call("reference-region", *words)
+    with pytest.raises(InputError, match="too small"):
+        call("reference-region", *words, "--mask", scan / "reference.nii.gz", "--minimum-ml", 10)
+    call("reference-region", *words, "--mask", scan / "reference.nii.gz")
+    np.testing.assert_array_equal(load(scan / "region.nii.gz"), load(scan / "reference.nii.gz"))
+    record = json.loads((scan / "region.json").read_text())
+    assert record["Settings"] == {"method": "given"}
+    words[4] = "grey-matter"
+    with pytest.raises(InputError, match="no gm for the region"):
+        call("reference-region", *words)
+
+
+def test_csf_share_beside_the_dvr(scan: Path) -> None:
+    csf = np.zeros(SHAPE)
+    csf[4, 4, 4] = 1
+    options = ["--csf", save(scan / "csf.nii.gz", csf), "--out-csf", scan / "share.nii.gz", "--fwhm", 4]
+    _, record = dvr(scan, "--k2prime", 0.07, *options)
+    share = load(scan / "share.nii.gz")
+    assert record["PartialVolumeCorrected"] is False
+    assert record["CSFFractionMap"] == "share.nii.gz"
+    assert share.sum() == pytest.approx(1, abs=0.02)
+    assert share[5, 4, 4] / share[4, 4, 4] == pytest.approx(0.5, rel=0.05)  # 2 mm away: half of the 4 mm width
+    with pytest.raises(InputError, match="options belong together"):
+        dvr(scan, "--out-csf", scan / "share.nii.gz")
+
+
+def test_dvr_finds_its_own_t_star(scan: Path) -> None:
+    image, record = dvr(scan, "--k2prime", 0.07, "--t-star", "auto")
+    assert "deviation" in record["Settings"]["t_star_source"]
+    assert record["Settings"]["t_star_min"] < 30
+    np.testing.assert_allclose(image[4:7], 1.3, atol=0.03)
+
+
 @pytest.mark.parametrize(
     ("change", "options", "said"),
     [
@@ -187,6 +223,7 @@ def test_cerebellar_grey_reads_its_transform(scan: Path) -> None:
         ({}, ["--k2prime", "fast"], "'fast'"),
         ({}, ["--k2prime", "-1"], "'-1'"),
         ({}, ["--model", "srtm2"], "srtm2 needs"),
+        ({}, ["--t-star", "late"], "'late', expected 0 or more"),
         ({}, ["--mask", "nowhere.nii.gz"], "file missing"),
     ],
 )
@@ -195,6 +232,15 @@ def test_dvr_faults_leave_no_file(scan: Path, change: dict[str, Any], options: l
     (scan / "pet.json").write_text(json.dumps({**record, **change}))
     with pytest.raises(InputError, match=said):
         dvr(scan, *options)
+    assert not list(scan.glob("*dvr*"))
+
+
+def test_dvr_refuses_a_reference_without_tracer(scan: Path) -> None:
+    air = np.zeros(SHAPE)
+    air[7] = 1
+    save(scan / "reference.nii.gz", air, dtype="uint8")
+    with pytest.raises(InputError, match=r"reference region holds no tracer, .*reference\.nii\.gz, mean activity 0 at"):
+        dvr(scan)
     assert not list(scan.glob("*dvr*"))
 
 
@@ -229,6 +275,7 @@ def test_fit_tensor_files(tmp_path: Path, code: str, prefix: str) -> None:
         np.testing.assert_allclose(image.affine, ORIENTATIONS[code], atol=1e-5)
         record = json.loads((tmp_path / "out" / f"{stem}.json").read_text())
         assert record["Units"] == ("1" if name == "fa" else "mm2/s")
+        assert record["EPIDistortion"] == "uncorrected"
     call("mean-b0", tmp_path / "dwi.nii.gz", tmp_path / "b0.nii.gz", "--bvals", tmp_path / "bval")
     np.testing.assert_allclose(load(tmp_path / "b0.nii.gz"), 1000)
 
@@ -273,6 +320,41 @@ def test_fit_tensor_corrects_motion_and_turns_the_directions(tmp_path: Path) -> 
     assert record["Motion"]["MaximumRotationDeg"] == pytest.approx(15, abs=2.5)
 
 
+def test_mtr_registers_the_pair(tmp_path: Path) -> None:
+    """ON moved by 5 mm, on a grid of its own: the ratio is 46 % again only with --register."""
+    affine = np.diag([-3.0, 3.0, 3.0, 1.0])
+    affine[:3, 3] = [45, -48, -42]
+
+    def head(shape: tuple[int, int, int], grid: np.ndarray, shift: float) -> np.ndarray:
+        point = np.moveaxis(np.indices(shape), 0, -1) @ grid[:3, :3].T + grid[:3, 3] - [shift, 0, 0]
+        body = 1 / (1 + np.exp(10 * (np.sqrt(((point / [34, 38, 30]) ** 2).sum(-1)) - 1)))
+        return body * (100 + 60 * np.sin(point[..., 0] / 7) * np.cos(point[..., 1] / 9) * np.sin(point[..., 2] / 8 + 1))
+
+    off = save(tmp_path / "off.nii.gz", head((30, 32, 28), affine, 0) + 1, affine)
+    other = affine.copy()
+    other[:3, 3] += [6, 3, -3]
+    on = save(tmp_path / "on.nii.gz", 0.54 * (head((32, 32, 30), other, 5) + 1), other)
+    inside = (
+        np.linalg.norm(np.moveaxis(np.indices((30, 32, 28)), 0, -1) @ affine[:3, :3].T + affine[:3, 3], axis=-1) < 24
+    )
+    call("mtr", on, off, tmp_path / "mtr.nii.gz", "--register")
+    found = load(tmp_path / "mtr.nii.gz")[inside]
+    assert np.abs(found - 46).mean() < 1
+    record = json.loads((tmp_path / "mtr.json").read_text())
+    assert record["Registered"] is True
+    assert record["Motion"]["MaximumShiftMm"] == pytest.approx(5, abs=0.5)
+    with pytest.raises(InputError, match="grids differ"):
+        call("mtr", on, off, tmp_path / "again.nii.gz")
+    far = affine.copy()
+    far[:3, 3] += 1000
+    apart = save(tmp_path / "far.nii.gz", load(off), far)
+    with pytest.raises(InputError, match=r"do not overlap, .*far\.nii\.gz, 0%"):
+        call("mtr", apart, off, tmp_path / "again.nii.gz", "--register")
+    with pytest.raises(InputError, match="image of one value"):
+        call("mtr", save(on, np.ones((30, 32, 28)), affine), off, tmp_path / "again.nii.gz", "--register")
+    assert not (tmp_path / "again.nii.gz").exists()
+
+
 def test_mtr_files(tmp_path: Path) -> None:
     on, off = save(tmp_path / "on.nii.gz", np.full(SHAPE, 54)), save(tmp_path / "off.nii.gz", np.full(SHAPE, 100))
     mask = np.zeros(SHAPE)
@@ -295,6 +377,10 @@ def test_tac_dvr_files(tmp_path: Path, tissue: Callable, frames: Frames) -> None
     assert found.columns.tolist() == ["region", "dvr", "r1", "k2prime", "bpnd"]
     assert found["dvr"][0] == pytest.approx(1.3, abs=0.005)
     assert set(found.columns) <= set(json.loads(out.with_suffix(".json").read_text()))
+    call("tac-dvr", tacs, out, "--reference", "cerebellum", "--k2prime", "auto", "--t-star", "auto")
+    assert pd.read_csv(out, sep="\t")["dvr"][0] == pytest.approx(1.3, abs=0.02)
+    settings = json.loads(out.with_suffix(".json").read_text())["Settings"]
+    assert settings["k2prime_per_min"] == pytest.approx(0.07, rel=0.03)
     with pytest.raises(InputError, match="'pons' among"):
         call("tac-dvr", tacs, out, "--reference", "pons")
 

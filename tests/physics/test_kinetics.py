@@ -8,16 +8,18 @@ import pytest
 from numpy.typing import NDArray
 
 from myelosynth.errors import InputError
+from myelosynth.physics.dvr import Analysis, group_means
 from myelosynth.physics.frames import Frames
 from myelosynth.physics.kinetics import (
     convolved_reference,
     cumulative_integral,
+    linear_from,
     logan_dvr,
     srtm,
     srtm2,
     subject_k2prime,
 )
-from myelosynth.physics.tacs import regional_dvr
+from myelosynth.physics.tacs import FINE_RATES, regional_dvr
 
 Tissue = Callable[[float, float], tuple[NDArray[np.float64], NDArray[np.float64]]]
 REAL = Path(__file__).parents[3] / "shared" / "realdata" / "tacs" / "AD06_tacs.tsv"
@@ -68,6 +70,61 @@ def test_a_wrong_or_absent_k2prime_biases_poorly_perfused_tissue(tissue: Tissue,
     found = [logan_dvr(curve[None], reference, frames, first, k2prime)[0] for k2prime in (0.07, 0.2, None)]
     assert found[0] - found[1] > 0.04
     assert found[1] - found[2] > 0.02
+
+
+def test_automatic_t_star_is_where_the_plot_becomes_a_line(frames: Frames) -> None:
+    """Cr = 1 gives the abscissa int Cr / C; a curve built so that its plot bends up to 30 minutes, then is a line."""
+    mid = frames.mid_min
+    reference = np.ones_like(mid)
+    bend = np.where(mid < 30, 1.0 + 1.5 * (30 - mid) / 30, 1.0)  # tissue over equilibrium, early
+    found, deviation = linear_from(bend[None], reference, frames)
+    assert found is not None
+    by_hand = []
+    x, y = cumulative_integral(reference, mid) / bend, cumulative_integral(bend[None], mid)[0] / bend
+    for first in range(mid.size - 2):
+        line = np.polyval(np.polyfit(x[first:], y[first:], 1), x[first:])
+        by_hand.append(np.abs((y[first:] - line) / line).max())
+    assert found == int(np.argmax(np.array(by_hand) <= 0.1))
+    assert deviation == pytest.approx(by_hand[found], rel=1e-6)
+    assert 5 < mid[found] < 40
+    strict, _ = linear_from(bend[None], reference, frames, limit=0.001)
+    assert strict is not None
+    assert strict > found
+    assert linear_from(np.where(np.arange(34) == 32, 20.0, 1.0)[None], reference, frames)[0] is None
+
+
+@pytest.mark.parametrize("model", ["logan", "srtm2"])
+def test_automatic_settings_recover_two_compartments(tissue: Tissue, frames: Frames, model: str) -> None:
+    curves = np.stack([tissue(0.58, dvr)[0] for dvr in (1.1, 1.2, 1.3)])
+    analysis = Analysis(model, "auto", "auto")  # type: ignore[arg-type]
+    found, settings = analysis.fit(curves, curves, tissue(1.0, 1.0)[1], frames, Path("tacs"))
+    np.testing.assert_allclose(found["dvr"], [1.1, 1.2, 1.3], atol=0.02)
+    assert settings["k2prime_per_min"] == pytest.approx(0.07, rel=0.03)
+    assert settings.get("t_star_min", 0) < 30
+
+
+def test_faults_of_an_analysis(tissue: Tissue, frames: Frames) -> None:
+    curve, reference = tissue(0.58, 1.3)
+    for worse, value in ((reference * 0, "0"), (-reference, "-"), (np.where(frames.mid_min > 80, 0, reference), "0")):
+        with pytest.raises(InputError, match=f"reference region holds no tracer, tacs, mean activity {value}"):
+            Analysis("srtm").fit(curve[None], curve[None], worse, frames, Path("tacs"))
+    with pytest.raises(InputError, match="srtm2 needs k2'"):
+        Analysis("srtm2").fit(curve[None], curve[None], reference, frames, Path("tacs"))
+    bent = curve * np.where(np.arange(34) == 32, 20, 1)
+    with pytest.raises(InputError, match="never becomes linear"):
+        Analysis("logan", 0.07, "auto").fit(bent[None], bent[None], reference, frames, Path("tacs"))
+
+
+def test_many_voxels_count_by_late_activity(frames: Frames) -> None:
+    curves = np.outer(np.arange(400.0), np.ones(34))
+    np.testing.assert_allclose(group_means(curves[::-1], frames)[:, 0], [49.5, 149.5, 249.5, 349.5])
+
+
+def test_logan_does_not_depend_on_the_chunk(tissue: Tissue, frames: Frames, monkeypatch: pytest.MonkeyPatch) -> None:
+    curves = np.stack([tissue(0.58, dvr)[0] for dvr in (1.1, 1.2, 1.3)])
+    whole = logan_dvr(curves, tissue(1.0, 1.0)[1], frames, 25, 0.07)
+    monkeypatch.setattr("myelosynth.physics.kinetics.CHUNK", 2)
+    np.testing.assert_array_equal(logan_dvr(curves, tissue(1.0, 1.0)[1], frames, 25, 0.07), whole)
 
 
 def test_logan_gives_nan_where_the_curve_is_not_positive(tissue: Tissue, frames: Frames) -> None:
@@ -124,7 +181,8 @@ def closed_form_tacs(path: Path, frames: Frames, r1: float, k2prime: float, dvr:
 @pytest.mark.parametrize("model", ["logan", "srtm", "srtm2"])
 def test_regional_dvr_of_a_closed_form(tmp_path: Path, frames: Frames, model: str) -> None:
     closed_form_tacs(tmp_path / "tacs.tsv", frames, 0.58, 0.07, 1.3)
-    table = regional_dvr(tmp_path / "tacs.tsv", "cerebellum", model, None if model == "srtm" else 0.07)  # type: ignore[arg-type]
+    analysis = Analysis(model, None if model == "srtm" else 0.07, 20.0, FINE_RATES)  # type: ignore[arg-type]
+    table, _ = regional_dvr(tmp_path / "tacs.tsv", "cerebellum", analysis)
     assert table["region"].tolist() == ["wm"]
     assert table["dvr"][0] == pytest.approx(1.3, abs=0.005)
     if model != "logan":
@@ -145,7 +203,7 @@ def test_regional_dvr_of_a_closed_form(tmp_path: Path, frames: Frames, model: st
 def test_tac_table_faults(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "tacs.tsv").write_text(text)
     with pytest.raises(InputError, match=said):
-        regional_dvr(tmp_path / "tacs.tsv", "c", "logan")
+        regional_dvr(tmp_path / "tacs.tsv", "c", Analysis("logan"))
 
 
 @pytest.mark.realdata
@@ -160,15 +218,17 @@ def test_published_logan_answers(column: int) -> None:
         "brainstem": (1.3001, 1.3013),
         "putamen": (1.7819, 1.7705),
     }
-    table = regional_dvr(REAL, "cerebellum", "logan", (0.2, None)[column], 20.0).set_index("region")["dvr"]
+    table, _ = regional_dvr(REAL, "cerebellum", Analysis("logan", (0.2, None)[column], 20.0))
+    found = table.set_index("region")["dvr"]
     for region, row in answers.items():
-        assert table[region] == pytest.approx(row[column], abs=0.6e-4)
+        assert found[region] == pytest.approx(row[column], abs=0.6e-4)
 
 
 @pytest.mark.realdata
 @pytest.mark.skipif(not REAL.is_file(), reason="needs ../shared/realdata/tacs")
 def test_srtm_on_the_real_brainstem() -> None:
-    row = regional_dvr(REAL, "cerebellum", "srtm").set_index("region").loc["brainstem"]
-    assert row["dvr"] == pytest.approx(1.300, abs=0.005)
+    table, _ = regional_dvr(REAL, "cerebellum", Analysis("srtm", rates=FINE_RATES))
+    row = table.set_index("region").loc["brainstem"]
+    assert row["dvr"] == pytest.approx(1.300, abs=0.0025)
     assert row["r1"] == pytest.approx(0.731, abs=0.01)
     assert row["k2prime"] == pytest.approx(0.080, abs=0.004)

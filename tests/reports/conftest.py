@@ -95,7 +95,8 @@ class Painter:
             save_volume(layout.probseg(sub, ses, label), (radius >= low) & (radius < high), self.t1w)
         for name, engine in (("mtr", "myelosynth"), ("tensor/fa", "dipy"), ("dvr", "myelosynth")):
             save_volume(layout.work(sub, ses, f"{name}.nii.gz"), head, self.t1w)
-            self.sidecar(layout.work(sub, ses, f"{name}.nii.gz"), name, engine, "1.0")
+            distortion = {"EPIDistortion": "uncorrected"} if engine == "dipy" else {}
+            self.sidecar(layout.work(sub, ses, f"{name}.nii.gz"), name, engine, "1.0", **distortion)
         for name in ("T2w", "FLAIR", "MT", "DWI", "PET"):
             path = layout.transform(sub, ses, name, "T1w")
             LinearTransform(np.eye(4) + np.outer([-9.0, 0, 0, 0], [0, 0, 0, 1])).write(path)

@@ -197,7 +197,7 @@ def test_session_page_lists_what_was_skipped_and_the_fallback(pages):
     rows = {row[0]: row for row in reader.tables["What was processed and what was skipped"]}
     assert rows["PET"][1:3] == ["present", "processed"]
     assert rows["lesions"][1:3] == ["present", "processed"]
-    assert rows["DWI"][1:] == ["present", "processed", "dipy 1.0"]
+    assert rows["DWI"][1:] == ["present", "processed", "dipy 1.0; EPI distortion: uncorrected"]
     costs = {row[0]: row for row in reader.tables["Registrations of this session"]}
     assert costs["DWI to T1w"][2:] == ["yes: cost rose", "boundary contrast", "0.9123", "0.5123"]
     assert costs["FLAIR to T1w"][2] == "no"

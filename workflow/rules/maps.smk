@@ -51,6 +51,7 @@ rule fit_tensor:
     params:
         folder=lambda w, output: Path(output.fa).parent,
         options=("--denoise " if study.diffusion.denoise else "")
+        + ("--gibbs " if study.diffusion.gibbs else "")
         + ("--motion" if study.diffusion.motion else ""),
     shell:
         "(myelosynth transform {input.mask} {input.b0} {output.mask} --transform inverse:{input.transform} --labels"
@@ -76,9 +77,11 @@ rule mtr:
     threads: 1
     resources:
         mem_mb=2000,
-        runtime=5,
+        runtime=10,
+    params:
+        options="--register" if study.magnetisation.register_on else "",
     shell:
-        "myelosynth mtr {input.on} {input.off} {output} > {log} 2>&1"
+        "myelosynth mtr {input.on} {input.off} {output} {params.options} > {log} 2>&1"
 
 
 rule pet_reference_image:

@@ -2,12 +2,16 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from myelosynth.cli.app import app
-from myelosynth.cli.paths import folder, output
+from myelosynth.cli.paths import distinct, folder, output
+
+TStar = Annotated[
+    str, typer.Option(help="minutes, from the first frame that starts then or later; auto: where the plot is a line")
+]
 
 
 class Model(StrEnum):
@@ -24,6 +28,7 @@ class Region(StrEnum):
     cerebellar_grey = "cerebellar-grey"
     grey_matter = "grey-matter"
     clustering = "clustering"
+    given = "given"
 
 
 @app.command("fit-tensor")
@@ -35,6 +40,7 @@ def fit_tensor(
     out_dir: Annotated[Path, typer.Option(help="folder of the maps")],
     prefix: Annotated[str, typer.Option(help="BIDS names after this prefix instead of fa.nii.gz ...")] = "",
     denoise: Annotated[bool, typer.Option("--denoise", help="Marchenko-Pastur PCA first")] = False,
+    gibbs: Annotated[bool, typer.Option("--gibbs", help="remove Gibbs ringing of X-Y slices")] = False,
     motion: Annotated[bool, typer.Option("--motion", help="register volumes, rotate b-vectors")] = False,
 ) -> None:
     """Diffusion tensor by weighted least squares: FA, RD, AD, MD (mm2/s)."""
@@ -48,7 +54,7 @@ def fit_tensor(
     inputs = {"in_file": dwi, "bvals": bvals, "bvecs": bvecs, "mask": mask}
     outputs = {name: output(folder(out_dir) / names[name], list(inputs.values())) for name in MAPS}
     paths = {name: str(path.absolute()) for name, path in {**inputs, **outputs}.items()}
-    run(TensorFit(**paths, denoise=denoise, motion=motion))
+    run(TensorFit(**paths, denoise=denoise, gibbs=gibbs, motion=motion))
 
 
 @app.command("mean-b0")
@@ -71,14 +77,15 @@ def mtr(
     off: Annotated[Path, typer.Argument(help="image without it")],
     out: Annotated[Path, typer.Argument(help="MTR, 0-100 %")],
     mask: Annotated[Path | None, typer.Option(help="domain of the map")] = None,
+    register: Annotated[bool, typer.Option("--register", help="move ON rigidly onto OFF first")] = False,
 ) -> None:
-    """Magnetisation transfer ratio, 100 (off - on) / off."""
+    """Magnetisation transfer ratio, 100 (off - on) / off, on the grid of OFF."""
     from myelosynth.interfaces.base import run
     from myelosynth.interfaces.magnetisation import MtrMap
 
     out = output(out, [on, off, mask])
     optional = {"mask": str(mask.absolute())} if mask else {}
-    run(MtrMap(on=str(on.absolute()), off=str(off.absolute()), out_file=str(out), **optional))
+    run(MtrMap(on=str(on.absolute()), off=str(off.absolute()), out_file=str(out), register=register, **optional))
 
 
 @app.command("pet-reference")
@@ -102,9 +109,10 @@ def pet_reference(
 def reference_region(
     pet: Annotated[Path, typer.Argument(help="dynamic PET")],
     frames: Annotated[Path, typer.Option(help="PET sidecar")],
-    gm: Annotated[Path, typer.Option(help="grey-matter fraction on the PET grid")],
     method: Annotated[Region, typer.Option(help="how the region is drawn")],
     out: Annotated[Path, typer.Option(help="reference mask")],
+    gm: Annotated[Path | None, typer.Option(help="grey-matter fraction on the PET grid (all but given)")] = None,
+    mask: Annotated[Path | None, typer.Option(help="region on the PET grid (given)")] = None,
     template_transform: Annotated[
         Path | None, typer.Option(help="ITK text affine, moving PET, fixed MNI152 (cerebellar-grey)")
     ] = None,
@@ -113,14 +121,14 @@ def reference_region(
     clusters: Annotated[int, typer.Option(min=2, help="k of k-means (clustering)")] = 4,
     minimum_ml: Annotated[float, typer.Option(help="smallest acceptable region, ml")] = 1.0,
 ) -> None:
-    """Reference region for Logan and SRTM, in grey matter."""
+    """Reference region for Logan and SRTM: found in grey matter, or given."""
     from myelosynth.interfaces.base import run
     from myelosynth.interfaces.kinetics import ReferenceRegion
 
-    out = output(out, [pet, frames, gm, template_transform])
-    paths = {"in_file": pet, "frames": frames, "gm": gm, "out_file": out}
-    if template_transform:
-        paths["template_transform"] = template_transform
+    out = output(out, [pet, frames, gm, mask, template_transform])
+    paths = {"in_file": pet, "frames": frames, "out_file": out}
+    optional = {"gm": gm, "mask": mask, "template_transform": template_transform}
+    paths |= {name: path for name, path in optional.items() if path}
     run(
         ReferenceRegion(
             **{name: str(path.absolute()) for name, path in paths.items()},
@@ -142,33 +150,43 @@ def dvr(
     mask: Annotated[Path | None, typer.Option(help="domain; without it, voxels with tracer")] = None,
     model: Annotated[Model, typer.Option(help="kinetic model")] = Model.logan,
     k2prime: Annotated[str, typer.Option(help="clearance of the reference, per minute, or auto")] = "",
-    t_star: Annotated[float, typer.Option(help="minutes; from the first frame that starts then or later")] = 20.0,
-    k2prime_mask: Annotated[Path | None, typer.Option(help="brain that --k2prime auto fits; default: domain")] = None,
+    t_star: TStar = "20",
+    k2prime_mask: Annotated[Path | None, typer.Option(help="brain that auto looks at; default: the domain")] = None,
     motion: Annotated[bool, typer.Option("--motion", help="register frames first")] = False,
+    csf: Annotated[Path | None, typer.Option(help="CSF fraction on the PET grid, for --out-csf")] = None,
+    fwhm: Annotated[float, typer.Option(min=0, help="resolution of the PET, mm, for --out-csf")] = 5.0,
+    out_csf: Annotated[Path | None, typer.Option(help="CSF fraction as the PET sees it: where the DVR is low")] = None,
 ) -> None:
-    """Voxelwise distribution volume ratio of dynamic PET."""
+    """Voxelwise distribution volume ratio of dynamic PET; not corrected for partial volume, see --out-csf."""
+    from myelosynth.errors import InputError
     from myelosynth.interfaces.base import run
     from myelosynth.interfaces.kinetics import DvrMap
 
-    out = output(out, [pet, frames, reference_mask, mask, k2prime_mask])
-    paths = {"in_file": pet, "frames": frames, "reference_mask": reference_mask, "out_file": out}
-    if mask:
-        paths["mask"] = mask
-    if k2prime_mask:
-        paths["k2prime_mask"] = k2prime_mask
-    clearance = "auto" if k2prime == "auto" else _clearance(k2prime, model)
+    if (csf is None) != (out_csf is None):
+        values = f"--csf {csf or 'not given'}, --out-csf {out_csf or 'not given'}"
+        raise InputError("options belong together", "dvr", values, "give both, or neither")
+    inputs = {"in_file": pet, "frames": frames, "reference_mask": reference_mask}
+    optional = {"mask": mask, "k2prime_mask": k2prime_mask, "csf": csf}
+    inputs |= {name: path for name, path in optional.items() if path}
+    paths = {**inputs, "out_file": output(out, list(inputs.values()))}
+    if out_csf:
+        paths["out_csf"] = output(out_csf, list(inputs.values()))
+        distinct(paths["out_file"], paths["out_csf"])
+    clearance, start = _clearance(k2prime, model), _start(t_star)
     absolute = {name: str(path.absolute()) for name, path in paths.items()}
-    run(DvrMap(**absolute, model=model.value, k2prime=clearance, t_star=t_star, motion=motion))
+    run(DvrMap(**absolute, model=model.value, k2prime=clearance, t_star=start, motion=motion, fwhm=fwhm))
 
 
-def _clearance(k2prime: str, model: Model) -> float | None:
-    """The number in --k2prime; None for an empty one."""
+def _clearance(k2prime: str, model: Model) -> float | Literal["auto"] | None:
+    """The number in --k2prime, or auto; None for an empty one."""
     from myelosynth.errors import InputError
 
     if not k2prime:
         if model is Model.srtm2:
-            raise InputError("srtm2 needs k2'", "--k2prime", "not given", "give a rate in 1/min")
+            raise InputError("srtm2 needs k2'", "--k2prime", "not given", "give a rate in 1/min, or auto")
         return None
+    if k2prime == "auto":
+        return "auto"
     try:
         value = float(k2prime)
     except ValueError:
@@ -180,27 +198,41 @@ def _clearance(k2prime: str, model: Model) -> float | None:
     return value
 
 
+def _start(t_star: str) -> float | Literal["auto"]:
+    """The number in --t-star, or auto."""
+    from myelosynth.errors import InputError
+
+    if t_star == "auto":
+        return "auto"
+    try:
+        value = float(t_star)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise InputError("t* impossible", "--t-star", f"{t_star!r}, expected 0 or more", "give minutes, or auto")
+    return value
+
+
 @app.command("tac-dvr")
 def tac_dvr(
     tacs: Annotated[Path, typer.Argument(help="frame_start, frame_end (s), one column a region; TSV")],
     out: Annotated[Path, typer.Argument(help="region, dvr (+ r1, k2prime, bpnd for srtm); TSV")],
     reference: Annotated[str, typer.Option(help="column of the reference region")],
     model: Annotated[Model, typer.Option(help="kinetic model")] = Model.logan,
-    k2prime: Annotated[str, typer.Option(help="clearance of the reference, per minute")] = "",
-    t_star: Annotated[float, typer.Option(help="minutes; from the first frame that starts then or later")] = 20.0,
+    k2prime: Annotated[str, typer.Option(help="clearance of the reference, per minute, or auto")] = "",
+    t_star: TStar = "20",
 ) -> None:
     """Distribution volume ratio of regional time-activity curves."""
     from myelosynth import __version__
     from myelosynth.bids.sidecar import Provenance
     from myelosynth.images.atomic import write_text
-    from myelosynth.physics.tacs import regional_dvr
+    from myelosynth.physics.dvr import Analysis
+    from myelosynth.physics.tacs import FINE_RATES, regional_dvr
 
-    out, clearance = output(out, [tacs], ".tsv"), _clearance(k2prime, model)
-    table = regional_dvr(tacs, reference, model.value, clearance, t_star)
+    out = output(out, [tacs], ".tsv")
+    analysis = Analysis(model.value, _clearance(k2prime, model), _start(t_star), FINE_RATES)
+    table, settings = regional_dvr(tacs, reference, analysis)
     write_text(out, table.to_csv(sep="\t", index=False, na_rep="n/a"))
-    settings: dict[str, object] = {"model": model.value, "reference": reference, "k2prime_per_min": clearance}
-    if model is Model.logan:
-        settings["t_star_min"] = t_star
     columns = {
         "region": {"Description": "column of the TAC table"},
         "dvr": {"Description": "distribution volume ratio", "Units": "1"},
@@ -209,4 +241,6 @@ def tac_dvr(
         "bpnd": {"Description": "non-displaceable binding potential, DVR - 1", "Units": "1"},
     }
     fields = {name: text for name, text in columns.items() if name in table}
-    Provenance("regional DVR", "myelosynth", __version__, [tacs], settings, fields).write(out)
+    Provenance("regional DVR", "myelosynth", __version__, [tacs], {"reference": reference, **settings}, fields).write(
+        out
+    )

@@ -20,7 +20,7 @@ from myelosynth.images.transform import LinearTransform
 from myelosynth.images.volume import Volume, load_mask, load_volume
 from myelosynth.interfaces.base import run_program
 from myelosynth.interfaces.boundary_cost import Boundary, BoundaryCost, minimise, white_boundary
-from myelosynth.interfaces.linear import read_flirt, register_mutual_information
+from myelosynth.interfaces.linear import read_flirt, register_mutual_information, require_contrast, require_overlap
 
 _BLIND_COST = 0.6
 """1 is what an image without any boundary gives. Real T2w end at .10 and FLAIR at .27-.35; FLAIR without a grey
@@ -52,11 +52,13 @@ class BoundaryInterface(SimpleInterface):
     def _run_interface(self, runtime: Any) -> Any:
         moving = load_volume(Path(self.inputs.moving_file))
         fixed = load_volume(Path(self.inputs.fixed_file))
+        require_contrast(moving)
         boundary = self._boundary(fixed)
         if isdefined(self.inputs.init_file):
             start, how = LinearTransform.read(Path(self.inputs.init_file)), "given"
         else:
             start, how = register_mutual_information(moving, fixed, None, 6)[0], "rigid, mutual information"
+        require_overlap(boundary.inside, moving, start, "at the start")
         measured = BoundaryCost(moving.data, moving.grid, boundary, start, 1.0).contrast()
         found = "t2" if measured > 0 else "t1"
         contrast = self.inputs.contrast if isdefined(self.inputs.contrast) else found

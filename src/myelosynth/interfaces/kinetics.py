@@ -14,8 +14,9 @@ from myelosynth.errors import InputError
 from myelosynth.images.transform import LinearTransform
 from myelosynth.images.volume import Volume, load_mask, load_volume, save_volume
 from myelosynth.interfaces.motion import realign, rigid_motion, summary
+from myelosynth.physics.dvr import Analysis, require_tracer
 from myelosynth.physics.frames import Frames
-from myelosynth.physics.kinetics import K2PRIME_LIMITS, logan_dvr, srtm, srtm2, subject_k2prime
+from myelosynth.physics.partial_volume import at_resolution
 from myelosynth.physics.reference_region import (
     CEREBELLUM_CENTRE_MM,
     CEREBELLUM_RADII_MM,
@@ -72,8 +73,9 @@ class PetReference(SimpleInterface):
 class ReferenceRegionInputs(BaseInterfaceInputSpec):
     in_file = File(mandatory=True, desc="dynamic PET")
     frames = File(mandatory=True, desc="its sidecar")
-    gm = File(mandatory=True, desc="grey-matter fraction on the PET grid, 0-1")
-    method = traits.Enum("cerebellar-grey", "grey-matter", "clustering", mandatory=True)
+    gm = File(desc="grey-matter fraction on the PET grid, 0-1; all but given")
+    mask = File(desc="the region itself on the PET grid (given)")
+    method = traits.Enum("cerebellar-grey", "grey-matter", "clustering", "given", mandatory=True)
     template_transform = File(desc="ITK text affine, moving PET, fixed MNI152 (cerebellar-grey)")
     gm_threshold = traits.Float(0.5, usedefault=True, desc="grey-matter fraction")
     erosions = traits.Int(1, usedefault=True, desc="voxel layers taken off")
@@ -92,29 +94,23 @@ class ReferenceRegion(SimpleInterface):
     input_spec, output_spec = ReferenceRegionInputs, ReferenceRegionOutputs
 
     def _run_interface(self, runtime: Any) -> Any:
-        sources = [Path(getattr(self.inputs, name)) for name in ("in_file", "frames", "gm")]
+        sources = [Path(self.inputs.in_file), Path(self.inputs.frames)]
         series, frames = read_dynamic(sources[0], sources[1])
-        gm = load_volume(sources[2])
-        series.grid.require(gm.grid, sources[2], sources[0])
-        method, settings = self.inputs.method, dict[str, Any](gm_threshold=self.inputs.gm_threshold)
-        if method == "clustering":
-            threshold, clusters = self.inputs.gm_threshold, self.inputs.clusters
-            region = clustered_grey(series.data, frames, gm.data, threshold, clusters, sources[2])
-            settings |= {"clusters": clusters}
+        method = self.inputs.method
+        needed = "mask" if method == "given" else "gm"
+        if not isdefined(getattr(self.inputs, needed)):
+            cure = f"give --{needed} or choose another --method"
+            raise InputError(f"no {needed} for the region", sources[0], f"{method} needs one", cure)
+        sources.append(Path(getattr(self.inputs, needed)))
+        settings: dict[str, Any]
+        if method == "given":
+            region, settings = load_mask(sources[2], series.grid, sources[0]), {}
         else:
-            region = eroded_grey(gm.data, self.inputs.gm_threshold, self.inputs.erosions)
-            settings |= {"erosions": self.inputs.erosions}
-        if method == "cerebellar-grey":
-            if not isdefined(self.inputs.template_transform):
-                cure = "give --template-transform or choose another --method"
-                raise InputError("no template transform", sources[0], "cerebellar-grey needs one", cure)
-            sources.append(Path(self.inputs.template_transform))
-            region = cerebellar_grey(region, series.grid, LinearTransform.read(sources[-1]))
-            settings |= {"centre_mni_mm": CEREBELLUM_CENTRE_MM, "radii_mm": CEREBELLUM_RADII_MM, "mirrored": True}
+            region, settings = self._found(series, frames, sources)
         volume_ml = float(region.sum() * series.grid.voxel_volume / 1000)
         if volume_ml < self.inputs.minimum_ml:
             values = f"{volume_ml:.2f} ml by {method}, needed {self.inputs.minimum_ml:g}"
-            cure = "check grey matter and transform, lower --gm-threshold or --erosions, or give a mask of your own"
+            cure = "check grey matter and transform, lower --gm-threshold or --erosions, or give another mask"
             raise InputError("reference region too small", sources[2], values, cure)
         out = Path(self.inputs.out_file)
         save_volume(out, region, series.grid, "uint8")
@@ -125,6 +121,26 @@ class ReferenceRegion(SimpleInterface):
         self._results["out_file"] = str(out)
         return runtime
 
+    def _found(self, series: Volume, frames: Frames, sources: list[Path]) -> tuple[NDArray[np.bool_], dict[str, Any]]:
+        """The region in grey matter (X, Y, Z) and its settings; a transform that was read joins the sources."""
+        gm = load_volume(sources[2])
+        series.grid.require(gm.grid, sources[2], sources[0])
+        method, settings = self.inputs.method, dict[str, Any](gm_threshold=self.inputs.gm_threshold)
+        if method == "clustering":
+            threshold, clusters = self.inputs.gm_threshold, self.inputs.clusters
+            region = clustered_grey(series.data, frames, gm.data, threshold, clusters, sources[2])
+            return region, settings | {"clusters": clusters}
+        region = eroded_grey(gm.data, self.inputs.gm_threshold, self.inputs.erosions)
+        settings |= {"erosions": self.inputs.erosions}
+        if method == "cerebellar-grey":
+            if not isdefined(self.inputs.template_transform):
+                cure = "give --template-transform or choose another --method"
+                raise InputError("no template transform", sources[0], "cerebellar-grey needs one", cure)
+            sources.append(Path(self.inputs.template_transform))
+            region = cerebellar_grey(region, series.grid, LinearTransform.read(sources[-1]))
+            settings |= {"centre_mni_mm": CEREBELLUM_CENTRE_MM, "radii_mm": CEREBELLUM_RADII_MM, "mirrored": True}
+        return region, settings
+
 
 class DvrMapInputs(BaseInterfaceInputSpec):
     in_file = File(mandatory=True, desc="dynamic PET")
@@ -133,14 +149,17 @@ class DvrMapInputs(BaseInterfaceInputSpec):
     mask = File(desc="domain of the map on the PET grid")
     model = traits.Enum("logan", "srtm", "srtm2", usedefault=True)
     k2prime = traits.Either(None, traits.Float, traits.Enum("auto"), usedefault=True, desc="per minute, or auto")
-    k2prime_mask = File(desc="voxels that auto fits, on the PET grid; default: the domain")
-    t_star = traits.Float(20.0, usedefault=True, desc="minutes (logan)")
+    k2prime_mask = File(desc="voxels that auto looks at, on the PET grid; default: the domain")
+    t_star = traits.Either(traits.Float, traits.Enum("auto"), default=20.0, usedefault=True, desc="minutes, or auto")
     motion = traits.Bool(False, usedefault=True, desc="register frames first")
+    csf = File(desc="CSF fraction on the PET grid, 0-1")
+    fwhm = traits.Float(5.0, usedefault=True, desc="resolution of the PET, mm")
     out_file = File(mandatory=True, desc="distribution volume ratio")
+    out_csf = File(desc="CSF fraction at the resolution of the PET; needs csf")
 
 
 class DvrMapOutputs(TraitedSpec):
-    out_file = File()
+    out_file, out_csf = File(), File()
 
 
 class DvrMap(SimpleInterface):
@@ -164,15 +183,17 @@ class DvrMap(SimpleInterface):
             mean = np.average(data, axis=3, weights=frames.duration_s)
             domain = mean > DOMAIN_FRACTION * mean[reference_mask].mean()
         reference = data[reference_mask].mean(0, dtype=float)
-        if (reference[frames.mid_min > 1] <= 0).any():
-            values = "mean activity is 0 or less after the first minute"
-            raise InputError("reference region holds no tracer", sources[2], values, "check the mask and the units")
-        curves = data[domain].astype(float)
-        fitted = curves
+        require_tracer(reference, frames, sources[2])
+        curves = brain = data[domain]
         if isdefined(self.inputs.k2prime_mask):
             sources.append(Path(self.inputs.k2prime_mask))
-            fitted = data[load_mask(sources[-1], series.grid, sources[0])].astype(float)
-        dvr, settings = self._fit(curves, fitted, reference, frames, sources)
+            brain = data[load_mask(sources[-1], series.grid, sources[0])]
+        analysis = Analysis(self.inputs.model, self.inputs.k2prime, self.inputs.t_star)
+        found, settings = analysis.fit(curves, brain, reference, frames, sources[0])
+        dvr = found["dvr"]
+        fields |= {"PartialVolumeCorrected": False}
+        if isdefined(self.inputs.out_csf):
+            fields |= {"CSFFractionMap": self._write_csf(series, sources[0])}
         usable = np.isfinite(dvr)
         image = np.zeros(series.grid.shape, np.float32)
         image[domain] = np.clip(np.where(usable, dvr, 0), 0, DVR_LIMIT)
@@ -191,31 +212,20 @@ class DvrMap(SimpleInterface):
         self._results["out_file"] = str(out)
         return runtime
 
-    def _fit(
-        self,
-        curves: NDArray[np.float64],
-        brain: NDArray[np.float64],
-        reference: NDArray[np.float64],
-        frames: Frames,
-        sources: list[Path],
-    ) -> tuple[NDArray[np.float64], dict[str, Any]]:
-        """DVR of the curves (N, F) and the settings; k2' comes from the curves of the brain (M, F)."""
-        model, k2prime = self.inputs.model, self.inputs.k2prime
-        settings: dict[str, Any] = {"model": model, "k2prime_source": "given" if k2prime is not None else "none"}
-        if k2prime == "auto" and model != "srtm":
-            k2prime = subject_k2prime(brain, reference, frames)
-            settings["k2prime_source"] = "one value for the series, least squares by SRTM2"
-            if not np.isfinite(k2prime):
-                values = f"no best value between {K2PRIME_LIMITS[0]} and {K2PRIME_LIMITS[1]} per minute"
-                raise InputError("k2' cannot be estimated", sources[0], values, "give --k2prime in 1/min")
-        if model == "srtm":
-            return srtm(curves, reference, frames).dvr, {"model": model}
-        settings["k2prime_per_min"] = k2prime
-        if model == "srtm2":
-            return srtm2(curves, reference, frames, k2prime).dvr, settings
-        first = frames.first_after(self.inputs.t_star, sources[1])
-        settings |= {"t_star_min": self.inputs.t_star, "frames_fitted": len(frames.start_s) - first}
-        return logan_dvr(curves, reference, frames, first, k2prime), settings
+    def _write_csf(self, series: Volume, pet: Path) -> str:
+        """Write the CSF fraction as the scanner sees it; its URI."""
+        source, out = Path(self.inputs.csf), Path(self.inputs.out_csf)
+        csf = load_volume(source)
+        series.grid.require(csf.grid, source, pet)
+        save_volume(out, at_resolution(csf.data, series.grid, self.inputs.fwhm), series.grid)
+        fields = {
+            "Units": "1",
+            "Description": "share of each voxel's signal from CSF: the DVR is low by about it",
+        }
+        settings = {"fwhm_mm": self.inputs.fwhm}
+        Provenance("CSF at PET resolution", "myelosynth", __version__, [source], settings, fields).write(out)
+        self._results["out_csf"] = str(out)
+        return str(bids_uri(out, out))
 
 
 def frame_motion(series: Volume, frames: Frames) -> list[LinearTransform]:

@@ -15,6 +15,7 @@ from myelosynth.interfaces.base import run_program
 
 # Rise of the negative mutual information over the start that noise does not explain.
 DIVERGED = 0.05
+LEAST_OVERLAP = 0.1
 
 
 class LinearInputSpec(BaseInterfaceInputSpec):
@@ -40,7 +41,10 @@ class _LinearInterface(SimpleInterface):
         mask = None
         if isdefined(self.inputs.fixed_mask):
             mask = load_mask(Path(self.inputs.fixed_mask), fixed.grid, fixed.path)
+        require_contrast(moving)
+        require_contrast(fixed)
         transform, record = self.register(moving, fixed, mask)
+        require_overlap(foreground(fixed), moving, transform, "after registration")
         transform.write(Path(self.inputs.out_transform))
         self._results.update(out_transform=self.inputs.out_transform, record=record)
         return runtime
@@ -82,6 +86,32 @@ class FslFlirt(_LinearInterface):
             program.inputs.ref_weight = self.inputs.fixed_mask
         run_program(program)
         return read_flirt(Path("flirt.mat"), moving.grid, fixed.grid), {"Cost": "correlation ratio"}
+
+
+def require_contrast(volume: Volume) -> None:
+    """Raise InputError when every voxel of an image has one value: nothing can be registered to it."""
+    if volume.data.min() == volume.data.max():
+        values = f"every voxel is {volume.data.flat[0]:g}, expected contrast"
+        raise InputError(
+            "image of one value", volume.path, values, "give the image itself, not a mask or an empty file"
+        )
+
+
+def foreground(volume: Volume) -> NDArray[np.float64]:
+    """World points (N, 3), RAS mm, of at most some 5,000 voxels brighter than the mean."""
+    voxels = np.argwhere(volume.data > volume.data.mean())
+    return LinearTransform(volume.grid.affine).apply(voxels[:: max(1, len(voxels) // 5000)].astype(float))
+
+
+def require_overlap(points: NDArray[np.float64], moving: Volume, transform: LinearTransform, when: str) -> None:
+    """Raise InputError when fewer than a tenth of the fixed points (N, 3), RAS mm, fall into the moving image."""
+    voxels = (~LinearTransform(moving.grid.affine)).apply(transform.apply(points))
+    size = np.array(moving.grid.shape)
+    share = float(((voxels > -0.5) & (voxels < size - 0.5)).all(1).mean())
+    if share < LEAST_OVERLAP:
+        values = f"{share:.0%} of the fixed image lies in it {when}, needed {LEAST_OVERLAP:.0%}"
+        cure = "check both headers, or start from a transform that brings them together"
+        raise InputError("moving and fixed do not overlap", moving.path, values, cure)
 
 
 def read_flirt(path: Path, moving: Grid, fixed: Grid) -> LinearTransform:
@@ -162,9 +192,11 @@ def _best_start(fixed: Any, moving: Any) -> tuple[str, str, float]:
 
 
 def _similarity(fixed: Any, moving: Any, transform_file: str) -> float:
-    """Negative Mattes mutual information of the two images under a transform (lower is better)."""
+    """Negative Mattes mutual information of the two images under a transform (lower is better; inf without overlap)."""
     from myelosynth.interfaces.ants_bridge import load_ants
 
     ants = load_ants()
     moved = ants.apply_transforms(fixed, moving, [transform_file])
+    if moved.max() == moved.min():
+        return float("inf")
     return round(float(ants.image_similarity(fixed, moved, metric_type="MattesMutualInformation")), 5)

@@ -15,11 +15,16 @@ SAMPLES = 20_000
 """Voxels that the similarity looks at; more are slower and found no better."""
 
 
-def rigid_motion(moving: NDArray[np.float32], fixed: NDArray[np.float32], grid: Grid) -> LinearTransform:
-    """Pull transform from `fixed` to `moving`, both (X, Y, Z) on `grid`: six parameters, mutual information."""
+def rigid_motion(
+    moving: NDArray[np.float32], fixed: NDArray[np.float32], grid: Grid, moving_grid: Grid | None = None
+) -> LinearTransform:
+    """Pull transform from `fixed` to `moving`, both (X, Y, Z) on `grid`: six parameters, mutual information.
+
+    moving_grid: where `moving` has a grid of its own.
+    """
     found = load_ants().registration(
         fixed=to_ants(fixed, grid),
-        moving=to_ants(moving, grid),
+        moving=to_ants(moving, moving_grid or grid),
         type_of_transform="Rigid",
         initial_transform="Identity",
         aff_metric="mattes",

@@ -15,9 +15,11 @@ from myelosynth.images.transform import LinearTransform
 from myelosynth.images.volume import load_mask, load_volume, save_volume
 from myelosynth.interfaces.motion import realign, rigid_motion, summary
 from myelosynth.physics.gradients import B0_THRESHOLD, read_bvals, read_gradients
-from myelosynth.physics.tensor import denoise, fit_tensor
+from myelosynth.physics.tensor import denoise, fit_tensor, unring
 
 MAPS = ("fa", "rd", "ad", "md")
+DISTORTION, UNCORRECTED = "EPIDistortion", "uncorrected"
+"""Nothing here undoes susceptibility distortion: each sidecar says so, and the session page repeats it."""
 
 
 class MeanB0Inputs(BaseInterfaceInputSpec):
@@ -41,7 +43,7 @@ class MeanB0(SimpleInterface):
         bvals_path = Path(self.inputs.bvals)
         b0 = read_bvals(bvals_path, series.data.shape[3]) <= B0_THRESHOLD
         save_volume(out, series.data[..., b0].mean(-1), series.grid)
-        fields = {"SkullStripped": False, "Volumes": int(b0.sum())}
+        fields = {"SkullStripped": False, "Volumes": int(b0.sum()), DISTORTION: UNCORRECTED}
         Provenance("mean b0", "myelosynth", __version__, [source, bvals_path], {}, fields).write(out)
         self._results["out_file"] = str(out)
         return runtime
@@ -57,6 +59,7 @@ class TensorFitInputs(BaseInterfaceInputSpec):
     ad = File(mandatory=True, desc="axial diffusivity, mm2/s")
     md = File(mandatory=True, desc="mean diffusivity, mm2/s")
     denoise = traits.Bool(False, usedefault=True, desc="Marchenko-Pastur PCA first")
+    gibbs = traits.Bool(False, usedefault=True, desc="remove Gibbs ringing, after denoising")
     motion = traits.Bool(False, usedefault=True, desc="register volumes to the first b0, rotate b-vectors")
 
 
@@ -75,8 +78,11 @@ class TensorFit(SimpleInterface):
         gradients = read_gradients(sources[1], sources[2], series.data.shape[3], series.grid.affine)
         mask = load_mask(sources[3], series.grid, sources[0])
         data, fields = series.data, dict[str, Any](SkullStripped=True, MotionCorrected=self.inputs.motion)
+        fields |= {DISTORTION: UNCORRECTED}
         if self.inputs.denoise:
-            data = denoise(data, np.ones(mask.shape, bool) if self.inputs.motion else mask)
+            data = denoise(data, np.ones(mask.shape, bool) if self.inputs.motion or self.inputs.gibbs else mask)
+        if self.inputs.gibbs:
+            data = unring(data)
         if self.inputs.motion:
             motion = diffusion_motion(data, gradients.b0, series.grid)
             data = realign(data, series.grid, motion)
@@ -86,8 +92,9 @@ class TensorFit(SimpleInterface):
         settings = {
             "fit": "WLS",
             "denoise": "MP-PCA" if self.inputs.denoise else None,
+            "gibbs": "sub-voxel shifts, slices across the third axis" if self.inputs.gibbs else None,
             "motion": "ANTs rigid to the first b0, b-vectors rotated" if self.inputs.motion else None,
-            "eddy_and_susceptibility": "not corrected",
+            "eddy_currents": "not corrected",
         }
         record = Provenance("diffusion tensor", "dipy", version("dipy"), sources, settings, fields)
         for name in MAPS:

@@ -14,6 +14,8 @@ K2A_LIMITS = (0.003, 1.0)
 K2PRIME_LIMITS = (0.02, 0.4)
 K2PRIME_CURVES = 4_000
 CHUNK = 20_000
+MAXIMUM_DEVIATION = 0.1
+LINEAR_FRAMES = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,22 +37,52 @@ def cumulative_integral(curves: Array, mid_min: Array) -> Array:
     return np.cumsum(np.diff(times) * (values[..., 1:] + values[..., :-1]) / 2, axis=-1)
 
 
-def logan_dvr(curves: Array, reference: Array, frames: Frames, first: int, k2prime: float | None = None) -> Array:
+def logan_dvr(
+    curves: NDArray[np.floating], reference: Array, frames: Frames, first: int, k2prime: float | None = None
+) -> Array:
     """DVR of each curve (N, F) by reference Logan; NaN where the curve is not positive after t*.
 
     Slope of  int C / C  on  (int Cr + Cr / k2') / C  over frames `first`...; without k2' the term Cr / k2' is dropped
     (Logan et al. 1996, J Cereb Blood Flow Metab 16:834, equations 6 and 7). reference: (F,); k2prime: per minute.
     """
+    slopes = [np.empty(0)]
+    for begin in range(0, len(curves), CHUNK):
+        x, y = _logan_plot(np.asarray(curves[begin : begin + CHUNK], float), reference, frames, k2prime)
+        x, y = x[:, first:], y[:, first:]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            x_centred = x - x.mean(1, keepdims=True)
+            slopes.append((x_centred * y).sum(1) / (x_centred**2).sum(1))
+    return np.concatenate(slopes)
+
+
+def _logan_plot(curves: Array, reference: Array, frames: Frames, k2prime: float | None) -> tuple[Array, Array]:
+    """Abscissa and ordinate (N, F) of the reference Logan plot, minutes; NaN where a curve is not positive."""
     mid = frames.mid_min
-    numerator = cumulative_integral(curves, mid)[:, first:]
     delivered = cumulative_integral(reference, mid) + (reference / k2prime if k2prime is not None else 0.0)
-    late = curves[:, first:]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        y, x = numerator / late, delivered[first:] / late
-        x_centred = x - x.mean(1, keepdims=True)
-        slope = (x_centred * y).sum(1) / (x_centred**2).sum(1)
-    slope[(late <= 0).any(1)] = np.nan
-    return slope
+    positive = np.where(curves > 0, curves, np.nan)
+    return delivered / positive, cumulative_integral(curves, mid) / positive
+
+
+def linear_from(
+    curves: Array, reference: Array, frames: Frames, k2prime: float | None = None, limit: float = MAXIMUM_DEVIATION
+) -> tuple[int | None, float]:
+    """The earliest frame from which the Logan plot of every curve (N, F) is a line, and its largest deviation.
+
+    Deviation of a point is |measured - line| / |line|, over the frames that the line is fitted to: the search for t* by
+    a maximal error, 10 %, of PMOD's Logan model (PMOD Kinetic Modeling guide, "t*" and "Max. Err."). A line needs
+    three frames. Returns None, and the deviation of the last three, when none is straight enough.
+    """
+    x, y = _logan_plot(np.asarray(curves, float), reference, frames, k2prime)
+    deviation = np.inf
+    for first in range(x.shape[1] - LINEAR_FRAMES + 1):
+        late, integral = x[:, first:], y[:, first:]
+        centred = late - late.mean(1, keepdims=True)
+        slope = (centred * integral).sum(1, keepdims=True) / (centred**2).sum(1, keepdims=True)
+        line = integral.mean(1, keepdims=True) + slope * centred
+        deviation = float(np.abs((integral - line) / line).max())
+        if deviation <= limit:
+            return first, deviation
+    return None, deviation
 
 
 def convolved_reference(reference: Array, frames: Frames, k2a: Array) -> Array:

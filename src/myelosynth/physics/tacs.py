@@ -1,14 +1,14 @@
 """Regional time-activity curves: tables in, distribution volume ratios out."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from myelosynth.errors import InputError
+from myelosynth.physics.dvr import Analysis
 from myelosynth.physics.frames import Frames
-from myelosynth.physics.kinetics import logan_dvr, srtm, srtm2
 
 FINE_RATES = 1024
 _TIMES = ("frame_start", "frame_end")
@@ -40,31 +40,18 @@ def read_tacs(path: Path) -> tuple[pd.DataFrame, Frames]:
     return numbers.drop(columns=list(_TIMES)), frames
 
 
-def regional_dvr(
-    path: Path,
-    reference: str,
-    model: Literal["logan", "srtm", "srtm2"],
-    k2prime: float | None = None,
-    t_star_min: float = 20.0,
-) -> pd.DataFrame:
-    """DVR of every region in a table of curves; SRTM and SRTM2 add r1, k2prime (per minute) and bpnd.
+def regional_dvr(path: Path, reference: str, analysis: Analysis) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """DVR of every region in a table of curves, and the settings; SRTM and SRTM2 add r1, k2prime (1/min) and bpnd.
 
-    Raises InputError when the reference is not a column, or no other region is there.
+    k2' and t* of `auto` come from all regions together. Raises InputError when the reference is not a column, no other
+    region is there, and for all that `Analysis.fit` refuses.
     """
     regions, frames = read_tacs(path)
     if reference not in regions or regions.shape[1] < 2:
         values = f"{reference!r} among {' '.join(regions.columns)}"
         raise InputError("no such reference column, or no other region", path, values, "correct --reference")
-    cr = regions[reference].to_numpy(float)
     names = [name for name in regions if name != reference]
     curves = regions[names].to_numpy(float).T
-    if model == "logan":
-        dvr = logan_dvr(curves, cr, frames, frames.first_after(t_star_min, path), k2prime)
-        return pd.DataFrame({"region": names, "dvr": dvr})
-    if model == "srtm2":
-        if k2prime is None:
-            raise InputError("srtm2 needs k2'", path, "not given", "give a rate in 1/min")
-        fit = srtm2(curves, cr, frames, k2prime, FINE_RATES)
-    else:
-        fit = srtm(curves, cr, frames, FINE_RATES)
-    return pd.DataFrame({"region": names, "dvr": fit.dvr, "r1": fit.r1, "k2prime": fit.k2prime, "bpnd": fit.dvr - 1})
+    found, settings = analysis.fit(curves, curves, regions[reference].to_numpy(float), frames, path)
+    table = pd.DataFrame({"region": names, **found})
+    return table if analysis.model == "logan" else table.assign(bpnd=table["dvr"] - 1), settings

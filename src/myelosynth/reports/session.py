@@ -126,7 +126,10 @@ def contrast_table(layout: Layout, index: SessionIndex, sub: str, ses: str) -> T
         there = contrast in listed and listed[contrast].status == "present"
         if product.is_file():
             carried = " (from the baseline)" if contrast == "lesions" and not there else ""
-            state, why = "processed" + carried, engine_of(record_of(product))
+            record = record_of(product)
+            state, why = "processed" + carried, engine_of(record)
+            if "EPIDistortion" in record:
+                why += f"; EPI distortion: {record['EPIDistortion']}"
         elif contrast in maps and not there and layout.source(sub, ses, maps[contrast]).is_file():
             state, why = f"ready {maps[contrast]} map", engine_of(record_of(layout.source(sub, ses, maps[contrast])))
         elif there:

@@ -69,7 +69,14 @@ class Diffusion(Strict):
     """The tensor fit."""
 
     denoise: bool
+    gibbs: bool
     motion: bool
+
+
+class Magnetisation(Strict):
+    """The magnetisation transfer ratio."""
+
+    register_on: bool = Field(description="move the image with the pulse rigidly onto the one without it")
 
 
 class Pet(Strict):
@@ -79,7 +86,9 @@ class Pet(Strict):
     k2prime: Annotated[float, Field(gt=0, lt=10)] | Literal["auto"] | None = Field(
         description="per minute; auto: estimated per subject; null: dropped"
     )
-    t_star: float = Field(ge=0, description="minutes; the first frame that starts at or after it")
+    t_star: Annotated[float, Field(ge=0)] | Literal["auto"] = Field(
+        description="minutes; the first frame that starts at or after it; auto: the earliest with a linear Logan plot"
+    )
     reference: Literal["cerebellar-grey", "grey-matter", "clustering"]
     motion: bool
     early_minutes: float = Field(gt=0, description="frames up to here make the registration image")
@@ -140,6 +149,7 @@ class StudyConfig(Strict):
     engines: Engines
     registration: Registration
     diffusion: Diffusion
+    magnetisation: Magnetisation
     pet: Pet
     curve: Curve
     folds: Folds
