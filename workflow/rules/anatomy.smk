@@ -1,5 +1,7 @@
 """T1w: bias field, brain, lesions, tissue, white matter, ventricles and the distance to them."""
 
+BRAIN_GATE = "--accept-failed" if study.brain.accept_failed else ""
+
 
 rule n4:
     """N4 bias field correction of the T1w (Tustison 2010)."""
@@ -36,6 +38,8 @@ rule extract_brain:
         log_of("extract_brain"),
     benchmark:
         benchmark_of("extract_brain")
+    wildcard_constraints:
+        sub=without_ready("brain"),
     conda:
         "../../envs/imaging.yaml"
     threads: 1
@@ -44,9 +48,10 @@ rule extract_brain:
         runtime=30,
     params:
         engine=study.engines.brain,
+        gate=BRAIN_GATE,
     shell:
         "myelosynth extract-brain {input} --out-mask {output.mask} --out-brain {output.brain}"
-        " --engine {params.engine} > {log} 2>&1"
+        " --engine {params.engine} {params.gate} > {log} 2>&1"
 
 
 rule fill_lesions:
@@ -94,6 +99,8 @@ rule segment_tissue:
         log_of("segment_tissue"),
     benchmark:
         benchmark_of("segment_tissue")
+    wildcard_constraints:
+        sub=without_ready("WM"),
     conda:
         "../../envs/imaging.yaml"
     threads: 1
@@ -104,9 +111,28 @@ rule segment_tissue:
         engine=study.engines.tissue,
         folder=lambda w, output: Path(output.csf).parent,
         prefix="sub-{sub}_ses-{ses}_space-T1w",
+        mask="",
     shell:
         "myelosynth segment-tissue {input.t1w} --mask {input.mask} --out-dir {params.folder}"
-        " --prefix {params.prefix} --engine {params.engine} > {log} 2>&1"
+        " --prefix {params.prefix} --engine {params.engine} {params.mask} > {log} 2>&1"
+
+
+use rule segment_tissue as segment_fractions with:
+    output:
+        csf=layout.probseg("{sub}", "{ses}", "CSF"),
+        gm=layout.probseg("{sub}", "{ses}", "GM"),
+        wm=layout.probseg("{sub}", "{ses}", "WM"),
+    log:
+        log_of("segment_fractions"),
+    benchmark:
+        benchmark_of("segment_fractions")
+    wildcard_constraints:
+        sub=with_ready("WM"),
+    params:
+        engine=study.engines.tissue,
+        folder=lambda w, output: Path(output.csf).parent,
+        prefix="sub-{sub}_ses-{ses}_space-T1w",
+        mask="--fractions-only",
 
 
 rule lesions_to_t1w:

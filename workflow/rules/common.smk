@@ -20,7 +20,12 @@ except InputError as fault:
     # One line, as every command tells a fault; an exception would bring its stack along.
     raise SystemExit(f"error: {fault}") from None
 
-raw = RawLayout(Path(study.dataset.bids_dir), Path(study.dataset.lesions))
+raw = RawLayout(
+    Path(study.dataset.bids_dir),
+    Path(study.dataset.lesions),
+    Path(study.dataset.ready) if study.dataset.ready else None,
+)
+READY_OPTION = f"--ready {raw.ready}" if raw.ready else ""
 layout = Layout(Path(study.output))
 # Further PET series of a simulated study: ceilings of every table, and the null of the indices.
 CEILINGS = ["retest", "noise-free", "oracle"] if phantom else []
