@@ -188,3 +188,21 @@ def test_ready_maps_take_the_place_of_their_steps(scanned):
     assert (
         "myelosynth check data/mine --lesions data/mine/derivatives/lesions --ready data/mine/derivatives/ready" in text
     )
+
+
+def test_ready_maps_of_their_own_space_are_registered_themselves_without_their_raw_image(scanned):
+    root = scanned.folder / "data" / "mine"
+    given = root / "derivatives" / "ready" / "sub-A" / "ses-t0" / "dwi"
+    for name in ("FA", "model-tensor_param-rd_dwimap", "model-tensor_param-ad_dwimap"):
+        write(given / f"sub-A_ses-t0_{name}.nii.gz")
+    for path in (root / "sub-A" / "ses-t0" / "dwi").iterdir():
+        path.unlink()
+    record = yaml.safe_load(scanned.configfile.read_text())
+    record["dataset"]["ready"] = "data/mine/derivatives/ready"
+    scanned.configfile.write_text(yaml.safe_dump(record))
+    result = scanned.snakemake("-n", "--", "preprocessing")
+    assert result.returncode == 0, result.stdout[-3000:]
+    lines = [line for line in result.stdout.splitlines() if "myelosynth register" in line and "ready/FA.nii.gz" in line]
+    (boundary,) = [line for line in lines if "from-DWI_to-T1w" in line]
+    assert "myelosynth register-bbr " in boundary
+    assert "--contrast t1" in boundary, "white matter is bright in FA"

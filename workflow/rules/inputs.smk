@@ -50,17 +50,21 @@ def map_to_grid(name):
     ]
 
 
+def registered_map(w):
+    """The ready map that is registered itself, its raw image being absent: the first one of its own space."""
+    return next(
+        name
+        for name, (image, _) in NATIVE.items()
+        if image == w.image
+        and roster.index.has(w.sub, w.ses, name)
+        and roster.follows_transform(w.sub, w.ses, name)
+    )
+
+
 def moving_image(w):
     """The raw image, or one made of it; where there is only a ready map, that map."""
     if not has_raw(w):
-        names = [name for name, (image, _) in NATIVE.items() if image == w.image]
-        given = [
-            name
-            for name in names
-            if roster.index.has(w.sub, w.ses, name)
-            and roster.follows_transform(w.sub, w.ses, name)
-        ]
-        return native_map(w.sub, w.ses, given[0])
+        return native_map(w.sub, w.ses, registered_map(w))
     contrast = MOVING[w.image]
     if contrast in ("b0", "petref"):
         return layout.work(w.sub, w.ses, f"{contrast}.nii.gz")
@@ -68,8 +72,8 @@ def moving_image(w):
 
 
 def boundary_contrast(w):
-    """White matter is the brighter side in a ready MTR, FA or AD that is registered itself, the darker one elsewhere."""
-    if not has_raw(w):
+    """White matter is brighter than grey in MTR, FA and AD that are registered themselves, darker elsewhere."""
+    if not has_raw(w) and registered_map(w) != "RD":
         return "t1"
     return "flair" if w.image == "FLAIR" else "t2"
 
