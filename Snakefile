@@ -15,6 +15,7 @@ validate(config, "workflow/schemas/config.schema.json")
 
 
 include: "workflow/rules/inputs.smk"
+include: "workflow/rules/ready_inputs.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/anatomy.smk"
 include: "workflow/rules/ready.smk"
