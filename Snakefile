@@ -15,8 +15,10 @@ validate(config, "workflow/schemas/config.schema.json")
 
 
 include: "workflow/rules/inputs.smk"
+include: "workflow/rules/ready_inputs.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/anatomy.smk"
+include: "workflow/rules/ready.smk"
 include: "workflow/rules/registration.smk"
 include: "workflow/rules/maps.smk"
 include: "workflow/rules/grid.smk"

@@ -65,6 +65,15 @@ def test_segment_tissue_writes_plain_or_bids_names(session, tmp_path):
     assert record["GeneratedBy"][1]["Name"] == "dipy"
 
 
+def test_fractions_only_leave_a_ready_mask_alone(session, tmp_path):
+    (tmp_path / "wm_mask.nii.gz").write_text("ready")
+    arguments = ["--mask", session / "brain.nii.gz", "--out-dir", tmp_path, "--fractions-only"]
+    command("segment-tissue", session / "t1.nii.gz", *arguments)
+    assert {p.name for p in tmp_path.glob("*.nii.gz")} == {"csf.nii.gz", "gm.nii.gz", "wm.nii.gz", "wm_mask.nii.gz"}
+    assert (tmp_path / "wm_mask.nii.gz").read_text() == "ready"
+    assert not (tmp_path / "wm_mask.json").exists()
+
+
 def test_fast_through_nipype(session, tmp_path, program, monkeypatch):
     monkeypatch.setenv("FSLDIR", str(tmp_path))
     copies = [f"cp {session}/{name}.nii.gz fast_pve_{n}.nii.gz" for n, name in enumerate(("csf", "gm", "wm"))]

@@ -11,10 +11,21 @@ from myelosynth.cli.app import app
 from myelosynth.cli.commands import imaging  # noqa: F401
 from myelosynth.errors import InputError
 from myelosynth.images.grid import Grid
-from myelosynth.images.volume import load_mask, load_volume, save_volume
+from myelosynth.images.volume import load_mask, load_volume, open_image, save_volume
 from myelosynth.interfaces.brain import mask_quality
 
 GRID = Grid((80, 90, 80), np.diag([2.0, 2, 2, 1]) + np.outer((-80, -90, -80, 0), (0, 0, 0, 1)))
+
+
+def turned(image, orientation):
+    """The same anatomy in another voxel order, or tipped by 12 degrees about the vertical."""
+    if orientation == "oblique":
+        angle = np.deg2rad(12)
+        turn = np.eye(4)
+        turn[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+        return nib.Nifti1Image(np.asanyarray(image.dataobj), turn @ image.affine)
+    codes = nib.orientations.axcodes2ornt(tuple(orientation))
+    return image.as_reoriented(nib.orientations.ornt_transform(nib.io_orientation(image.affine), codes))
 
 
 def ellipsoid(centre=(0, 0, 0), radii=(62, 80, 62)):
@@ -28,7 +39,18 @@ def test_a_plausible_brain_passes():
     assert quality["Passed"]
 
 
-@pytest.mark.parametrize("fault", ["small", "bite", "pieces"])
+FAULTS = {
+    "small": "BrainVolumeMl",
+    "large": "BrainVolumeMl",
+    "bite": "LeftRightImbalance",
+    "pieces": "LargestPiece",
+    "hole": "Holes",
+    "cut temple": "EdgeSidesCm2",
+    "cut crown": "EdgeTopBottomCm2",
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
 def test_faults_do_not_pass(fault):
     mask = ellipsoid()
     x = GRID.affine[0, 0] * np.arange(80) + GRID.affine[0, 3]
@@ -36,9 +58,52 @@ def test_faults_do_not_pass(fault):
         mask = ellipsoid(radii=(40, 50, 40))
     elif fault == "bite":
         mask = mask & ~((x > 20)[:, None, None] & (np.arange(80) < 40))
+    elif fault == "large":
+        mask = ellipsoid(radii=(75, 85, 76))
+    elif fault == "hole":
+        mask = mask & ~ellipsoid(radii=(20, 15, 15))
+    elif fault == "cut temple":
+        mask = ellipsoid(centre=(22, 0, 0))
+    elif fault == "cut crown":
+        mask = ellipsoid(centre=(0, 0, 40))
     else:
         mask = mask & ~((np.arange(90) > 60) & (np.arange(90) < 64))[None, :, None]
-    assert not mask_quality(mask, GRID)["Passed"]
+    quality = mask_quality(mask, GRID)
+    assert not quality["Passed"]
+    assert FAULTS[fault] in " ".join(quality["Faults"])
+
+
+def test_the_gate_tells_above_from_beside_in_every_orientation(orientation):
+    """Cut above by 35 cm2: a slab of slices may do that; the same cut at a temple is a fault."""
+    for centre, passed in (((0, 0, 26), True), ((26, 0, 0), False)):
+        image = nib.Nifti1Image(ellipsoid(centre).astype(np.uint8), GRID.affine)
+        twin = turned(image, orientation)
+        quality = mask_quality(np.asarray(twin.dataobj) > 0, Grid.of(twin))
+        assert quality["Passed"] is passed, quality
+
+
+def test_real_masks_pass(realdata):
+    masks = sorted(realdata.rglob("*brain*mask*.nii.gz"))
+    assert len(masks) >= 4
+    for path in masks:
+        assert mask_quality(load_mask(path), Grid.of(open_image(path)))["Passed"], path
+
+
+def test_an_implausible_mask_stops_the_command_unless_accepted(tmp_path, program, monkeypatch):
+    monkeypatch.setenv("FSLDIR", str(tmp_path))
+    save_volume(tmp_path / "t1.nii.gz", np.where(ellipsoid(), 100, 20), GRID)
+    save_volume(tmp_path / "answer.nii.gz", ellipsoid(radii=(40, 50, 40)), GRID, np.uint8)
+    program("bet", f"cp {tmp_path}/t1.nii.gz $2; cp {tmp_path}/answer.nii.gz $(dirname $2)/brain_mask.nii.gz")
+    arguments = ["extract-brain", tmp_path / "t1.nii.gz", "--out-mask", tmp_path / "mask.nii.gz", "--engine", "bet"]
+    result = CliRunner().invoke(app, list(map(str, arguments)))
+    told = r"brain mask implausible, .*t1.nii.gz, BrainVolumeMl 33\d(\.\d)?, expected 900 to 2000 ml, .*--accept-failed"
+    with pytest.raises(InputError, match=told):
+        raise result.exception
+    assert not list(tmp_path.glob("*mask*"))
+    assert CliRunner().invoke(app, [*map(str, arguments), "--accept-failed"]).exception is None
+    quality = json.loads((tmp_path / "mask.json").read_text())["QualityControl"]
+    assert quality["Passed"] is False
+    assert len(quality["Faults"]) == 1
 
 
 def test_bet_through_nipype(tmp_path, program, monkeypatch):
@@ -62,8 +127,5 @@ def test_deepbet_finds_no_brain_in_noise(tmp_path):
     save_volume(tmp_path / "n.nii.gz", np.random.default_rng(0).uniform(1, 2, (24, 24, 24)), Grid((24,) * 3, np.eye(4)))
     arguments = ["extract-brain", str(tmp_path / "n.nii.gz"), "--out-mask", str(tmp_path / "m.nii.gz")]
     result = CliRunner().invoke(app, arguments)
-    if result.exception is None:  # whatever it finds there is not a brain, and must be marked so
-        assert json.loads((tmp_path / "m.json").read_text())["QualityControl"]["Passed"] is False
-    else:
-        assert isinstance(result.exception, InputError)
-        assert not (tmp_path / "m.nii.gz").exists()
+    assert isinstance(result.exception, InputError)
+    assert not (tmp_path / "m.nii.gz").exists()

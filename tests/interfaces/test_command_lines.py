@@ -106,7 +106,8 @@ def test_bet_fast_and_synthstrip(session, lab, program):
     program("mri_synthstrip", f"cp {session}/brain.nii.gz $4")
     expected = {"bet": "bet t1.nii.gz brain.nii.gz -m -R", "synthstrip": "mri_synthstrip -i t1.nii.gz -m mask.nii.gz"}
     for engine, line in expected.items():
-        command("extract-brain", session / "t1.nii.gz", "--out-mask", lab / f"{engine}.nii.gz", "--engine", engine)
+        options = ["--out-mask", lab / f"{engine}.nii.gz", "--engine", engine, "--accept-failed"]
+        command("extract-brain", session / "t1.nii.gz", *options)  # a head of 0.2 l
         assert told(lab / f"{engine}.json") == [line]
         np.testing.assert_array_equal(load_mask(lab / f"{engine}.nii.gz"), load_mask(session / "brain.nii.gz"))
     where = ["--mask", session / "brain.nii.gz", "--out-dir", lab / "out", "--engine", "fast"]

@@ -5,17 +5,18 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from myelosynth.bids.index import SessionIndex
+from myelosynth.bids.index import IndexRow, SessionIndex
 from myelosynth.bids.names import sidecar_path
 from myelosynth.bids.sidecar import write_json
 from myelosynth.cli.app import app
 from myelosynth.cli.pages import report  # noqa: F401  (registers the commands)
 from myelosynth.errors import InputError
 from myelosynth.reports.cohort import write_cohort_page
+from myelosynth.reports.flow import brain_faults, flow
 from myelosynth.reports.inputs import CohortInputs
 from myelosynth.reports.patient import write_patient_page
 from myelosynth.reports.provenance import independence
-from myelosynth.reports.session import contrast_table, write_session_page
+from myelosynth.reports.session import contrast_table, number_table, write_session_page
 from myelosynth.reports.simulated import is_simulated
 
 MAIN = "refiner-cf-sagan-nwl1"
@@ -173,3 +174,26 @@ def test_faults_are_one_line_and_leave_no_page(study, tmp_path, arguments, messa
     assert message in str(result.exception)
     assert not out.exists()
     assert not list(tmp_path.iterdir())
+
+
+def test_ready_maps_and_masks_kept_though_implausible_are_told(build_study, tmp_path):
+    study = build_study(tmp_path / "study")
+    index = SessionIndex.read(study.index, study.raw)
+    kept = [row for row in index.rows if (row.participant_id, row.contrast) != ("sub-001", "DWI")]
+    kept += [IndexRow("sub-001", "ses-t0", "patient", name, f"{name}.nii.gz", "present") for name in ("FA", "RD", "AD")]
+    study.layout.work("001", "t0", "tensor/fa.nii.gz").unlink()
+    table = contrast_table(study.layout, SessionIndex(study.raw, tuple(kept)), "001", "t0")
+    rows = {row[0]: row for row in table.rows}
+    assert rows["DWI"][2:] == ["not needed", "FA, RD, AD ready, given by the data set"]
+    assert rows["FA"][3] == "ready, given by the data set: its step was skipped"
+    cohort = CohortInputs(
+        study.layout, SessionIndex(study.raw, tuple(kept)), study.layout.root, ("ridge",), "ridge", None
+    )
+    stages = {stage.words: stage.patients for stage in flow(cohort, study.layout.table("split"))}
+    assert stages["with masks or maps ready, given by the data set"] == 1
+    assert stages["MT, DWI and PET at t0, or ready maps"] == 4
+    quality = {"Faults": ["Holes 0.02, expected 0 to 0.01 of the mask"], "Passed": False}
+    write_json(sidecar_path(study.layout.brain_mask("001", "t0")), {"QualityControl": quality})
+    assert brain_faults(cohort).rows == [["sub-001", "t0", quality["Faults"][0]]]
+    told = number_table(study.layout, "001", "t0").rows[-1][1]
+    assert told == "NOT passed, kept as configured: Holes 0.02, expected 0 to 0.01 of the mask"

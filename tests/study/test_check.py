@@ -134,3 +134,16 @@ def test_what_follows_from_a_gap_is_said_beside_it(raw):
     assert "sub-D (patient) ses-t0 lacks T1w, T2w, MTon, MToff, DWI, PET, lesions: the session is skipped" in output
     told = "no predicted map of t1 and no predicted change; no measured map of t1 and no measured change"
     assert f"sub-A (patient) ses-t1 lacks T2w, FLAIR, MTon, MToff, DWI, PET: {told}" in output
+
+
+def test_ready_maps_are_listed_and_their_faults_found(raw):
+    given = raw.root / "derivatives" / "ready" / "sub-A" / "ses-t0"
+    fa = given / "dwi" / "sub-A_ses-t0_space-T1w_FA.nii.gz"
+    save(fa, np.full(SHAPE, 0.5))
+    save(given / "anat" / "sub-A_ses-t0_desc-brain_mask.nii.gz", np.ones(SHAPE))
+    arguments = ["check", str(raw.root), "--ready", str(raw.root / "derivatives" / "ready")]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert "ready: sub-A ses-t0 brain, FA (T1w space), given by the data set: steps skipped" in result.output
+    save(fa, np.full(SHAPE, 1.5))
+    assert "FA from 1.5 to 1.5, expected 0 to 1" in str(CliRunner().invoke(app, arguments).exception)

@@ -97,3 +97,23 @@ def test_a_misspelt_key_is_an_error(repository):
     record["pet"]["t_stra"] = 30
     with pytest.raises(ValueError, match="t_stra"):
         StudyConfig.model_validate(record)
+
+
+def test_ready_maps_count_as_their_contrast():
+    people = [
+        ("maps", "control", {"t0": ["T1w", "PET", "MTR", "FA", "RD", "AD"]}),
+        ("fewer", "control", {"t0": ["T1w", "PET", "MTR", "FA", "RD"]}),
+        ("mixed", "control", {"t0": ["T1w", "PET", "MTR", "FA", "DWI"]}),
+    ]
+    roster = Roster(index_of(people), ["MTR", "FA", "RD", "AD"])
+    assert roster.eligible == ["maps", "mixed"]
+    assert roster.registered("maps", "t0") == ["MT", "DWI", "PET"], "maps of their own space are registered themselves"
+    assert roster.ready("FA") == [("maps", "t0"), ("fewer", "t0"), ("mixed", "t0")]
+
+
+def test_maps_in_t1w_space_are_not_registered():
+    names = {"MTR": "a_space-T1w_MTRmap.nii.gz", "FA": "a_space-T1w_FA.nii.gz", "T1w": "a_T1w.nii.gz"}
+    rows = [("A", "t0", "control", contrast, name) for contrast, name in names.items()]
+    assert Roster(complete(Path("raw"), rows), ["FA"]).registered("A", "t0") == []
+    rows.append(("A", "t0", "control", "DWI", "a_dwi.nii.gz"))
+    assert Roster(complete(Path("raw"), rows), ["FA"]).registered("A", "t0") == ["DWI"], "RD and AD are still made"

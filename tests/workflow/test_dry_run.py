@@ -149,3 +149,60 @@ def test_a_curve_without_controls_is_told_before_anything_runs(clone, tmp_path):
     )
     assert result.returncode != 0
     assert "no control to make the curve of fold 1 from, 0 controls in the split" in result.stdout
+
+
+def test_ready_maps_take_the_place_of_their_steps(scanned):
+    """sub-A: everything at t0 ready and no DWI; its t1 and the other participants keep their steps."""
+    root = scanned.folder / "data" / "mine"
+    given = root / "derivatives" / "ready" / "sub-A" / "ses-t0"
+    for name in ("anat/sub-A_ses-t0_desc-brain_mask", "anat/sub-A_ses-t0_space-T1w_label-WM_mask"):
+        write(given / f"{name}.nii.gz")
+    for name in ("anat/sub-A_ses-t0_MTRmap", "dwi/sub-A_ses-t0_space-T1w_FA"):
+        write(given / f"{name}.nii.gz")
+    for param in ("rd", "ad"):
+        write(given / f"dwi/sub-A_ses-t0_space-T1w_model-tensor_param-{param}_dwimap.nii.gz")
+    for path in (root / "sub-A" / "ses-t0" / "dwi").iterdir():
+        path.unlink()
+    record = yaml.safe_load(scanned.configfile.read_text())
+    record["dataset"]["ready"] = "data/mine/derivatives/ready"
+    scanned.configfile.write_text(yaml.safe_dump(record))
+    result = scanned.snakemake("-n", "--", "preprocessing")
+    assert result.returncode == 0, result.stdout[-3000:]
+    commands = [line.strip() for line in result.stdout.splitlines() if "myelosynth " in line]
+    text = "\n".join(commands)
+    for kind in ("brain", "WM", "MTR", "FA", "RD", "AD"):
+        assert f"myelosynth use-ready {kind} data/mine/derivatives/ready/sub-A/ses-t0/" in text, kind
+    for step in ("extract-brain", "segment-tissue"):
+        made = [line for line in commands if f"myelosynth {step} " in line]
+        assert any("sub-A_ses-t1" in line for line in made), step
+        assert not any("sub-A_ses-t0" in line and "--fractions-only" not in line for line in made), step
+    assert "myelosynth fit-tensor" not in text
+    assert "myelosynth mtr " not in text
+    assert "from-DWI_to-T1w" not in text, "maps in T1w space need no registration"
+    (moved,) = [line for line in commands if "myelosynth transform " in line and "_FA.nii.gz" in line]
+    assert "ready/FA.nii.gz" in moved
+    assert "--transform" not in moved
+    (moved,) = [line for line in commands if "myelosynth transform " in line and "MTRmap" in line]
+    assert "ready/MTR.nii.gz" in moved
+    assert "from-MT_to-T1w" in moved
+    assert (
+        "myelosynth check data/mine --lesions data/mine/derivatives/lesions --ready data/mine/derivatives/ready" in text
+    )
+
+
+def test_ready_maps_of_their_own_space_are_registered_themselves_without_their_raw_image(scanned):
+    root = scanned.folder / "data" / "mine"
+    given = root / "derivatives" / "ready" / "sub-A" / "ses-t0" / "dwi"
+    for name in ("FA", "model-tensor_param-rd_dwimap", "model-tensor_param-ad_dwimap"):
+        write(given / f"sub-A_ses-t0_{name}.nii.gz")
+    for path in (root / "sub-A" / "ses-t0" / "dwi").iterdir():
+        path.unlink()
+    record = yaml.safe_load(scanned.configfile.read_text())
+    record["dataset"]["ready"] = "data/mine/derivatives/ready"
+    scanned.configfile.write_text(yaml.safe_dump(record))
+    result = scanned.snakemake("-n", "--", "preprocessing")
+    assert result.returncode == 0, result.stdout[-3000:]
+    lines = [line for line in result.stdout.splitlines() if "myelosynth register" in line and "ready/FA.nii.gz" in line]
+    (boundary,) = [line for line in lines if "from-DWI_to-T1w" in line]
+    assert "myelosynth register-bbr " in boundary
+    assert "--contrast t1" in boundary, "white matter is bright in FA"

@@ -1,5 +1,7 @@
 """T1w: bias field, brain, lesions, tissue, white matter, ventricles and the distance to them."""
 
+BRAIN_GATE = "--accept-failed" if study.brain.accept_failed else ""
+
 
 rule n4:
     """N4 bias field correction of the T1w (Tustison 2010)."""
@@ -36,6 +38,8 @@ rule extract_brain:
         log_of("extract_brain"),
     benchmark:
         benchmark_of("extract_brain")
+    wildcard_constraints:
+        sub=without_ready("brain"),
     conda:
         environment_of("extract-brain")
     threads: 1
@@ -44,9 +48,10 @@ rule extract_brain:
         runtime=30,
     params:
         engine=study.engines.brain,
+        gate=BRAIN_GATE,
     shell:
         "myelosynth extract-brain {input} --out-mask {output.mask} --out-brain {output.brain}"
-        " --engine {params.engine} > {log} 2>&1"
+        " --engine {params.engine} {params.gate} > {log} 2>&1"
 
 
 rule fill_lesions:
@@ -95,6 +100,8 @@ rule segment_tissue:
         log_of("segment_tissue"),
     benchmark:
         benchmark_of("segment_tissue")
+    wildcard_constraints:
+        sub=without_ready("WM"),
     conda:
         environment_of("segment-tissue")
     threads: 1
@@ -103,14 +110,32 @@ rule segment_tissue:
         runtime=1440 if FREESURFER else 60,
     params:
         engine=study.engines.tissue,
-        subject=lambda w: (
-            f" --fs-subject {fs_subject(w.sub, w.ses)}" if FREESURFER else ""
-        ),
+        subject=fs_subject_option,
         folder=lambda w, output: Path(output.csf).parent,
         prefix="sub-{sub}_ses-{ses}_space-T1w",
+        mask="",
     shell:
         "myelosynth segment-tissue {input.t1w} --mask {input.mask} --out-dir {params.folder}"
-        " --prefix {params.prefix} --engine {params.engine}{params.subject} > {log} 2>&1"
+        " --prefix {params.prefix} --engine {params.engine}{params.subject} {params.mask} > {log} 2>&1"
+
+
+use rule segment_tissue as segment_fractions with:
+    output:
+        csf=layout.probseg("{sub}", "{ses}", "CSF"),
+        gm=layout.probseg("{sub}", "{ses}", "GM"),
+        wm=layout.probseg("{sub}", "{ses}", "WM"),
+    log:
+        log_of("segment_fractions"),
+    benchmark:
+        benchmark_of("segment_fractions")
+    wildcard_constraints:
+        sub=with_ready("WM"),
+    params:
+        engine=study.engines.tissue,
+        subject=fs_subject_option,
+        folder=lambda w, output: Path(output.csf).parent,
+        prefix="sub-{sub}_ses-{ses}_space-T1w",
+        mask="--fractions-only",
 
 
 rule lesions_to_t1w:

@@ -21,7 +21,12 @@ except InputError as fault:
     # One line, as every command tells a fault; an exception would bring its stack along.
     raise SystemExit(f"error: {fault}") from None
 
-raw = RawLayout(Path(study.dataset.bids_dir), Path(study.dataset.lesions))
+raw = RawLayout(
+    Path(study.dataset.bids_dir),
+    Path(study.dataset.lesions),
+    Path(study.dataset.ready) if study.dataset.ready else None,
+)
+READY_OPTION = f"--ready {raw.ready}" if raw.ready else ""
 layout = Layout(Path(study.output))
 # Further PET series of a simulated study: ceilings of every table, and the null of the indices.
 CEILINGS = ["retest", "noise-free", "oracle"] if phantom else []
@@ -96,3 +101,8 @@ def require_engines():
 def fs_subject(sub, ses):
     """The FreeSurfer subject of a session, which the tissue engine makes."""
     return layout.work(sub, ses, "freesurfer")
+
+
+def fs_subject_option(w):
+    """The option that keeps FreeSurfer's subject; nothing for other tissue engines."""
+    return f" --fs-subject {fs_subject(w.sub, w.ses)}" if FREESURFER else ""

@@ -117,8 +117,9 @@ rule check:
     params:
         bids=raw.root,
         lesions=raw.lesions,
+        ready=READY_OPTION,
     shell:
-        "myelosynth check {params.bids} --lesions {params.lesions} --index {output.index} > {log} 2>&1"
+        "myelosynth check {params.bids} --lesions {params.lesions} {params.ready} --index {output.index} > {log} 2>&1"
 
 
 rule describe:
@@ -140,7 +141,9 @@ rule describe:
     params:
         raw=raw.root,
         lesions=raw.lesions,
+        ready=READY_OPTION,
         root=layout.root,
         systems=" ".join(f"--system {name}" for name in [*SYSTEMS, *CEILINGS, *NULLS]),
     shell:
-        "myelosynth describe {params.root} --raw {params.raw} --lesions {params.lesions} {params.systems} > {log} 2>&1"
+        "myelosynth describe {params.root} --raw {params.raw} --lesions {params.lesions} {params.ready} {params.systems}"
+        " > {log} 2>&1"

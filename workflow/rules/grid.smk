@@ -23,15 +23,14 @@ rule t1w_to_grid:
         "myelosynth compose-transforms {output} {params.chain} > {log} 2>&1"
 
 
-for _contrast, (_image, _name) in NATIVE.items():
+for _contrast in NATIVE:
 
     rule:
         name:
             f"{_contrast}_to_grid"
         input:
-            image=layout.work("{sub}", "{ses}", f"{_name}.nii.gz"),
-            first=layout.transform("{sub}", "{ses}", _image, "T1w"),
-            second=layout.transform("{sub}", "{ses}", "T1w", "dvrt0"),
+            image=map_image(_contrast),
+            steps=map_to_grid(_contrast),
             grid=layout.source("{sub}", BASELINE, "DVR"),
         output:
             layout.source("{sub}", "{ses}", _contrast),
@@ -45,9 +44,10 @@ for _contrast, (_image, _name) in NATIVE.items():
         resources:
             mem_mb=2000,
             runtime=5,
+        params:
+            chain=lambda w, input: transform_options(*input.steps),
         shell:
-            "myelosynth transform {input.image} {input.grid} {output} --transform {input.first}"
-            " --transform {input.second} > {log} 2>&1"
+            "myelosynth transform {input.image} {input.grid} {output} {params.chain} > {log} 2>&1"
 
 
 rule DVR_to_grid:

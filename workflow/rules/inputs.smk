@@ -14,10 +14,20 @@ def companion(contrast, extension):
 
 
 def moving_image(w):
+    """The raw image, or one made of it; where there is only a ready map, that map."""
+    if not has_raw(w):
+        return native_map(w.sub, w.ses, registered_map(w))
     contrast = MOVING[w.image]
     if contrast in ("b0", "petref"):
         return layout.work(w.sub, w.ses, f"{contrast}.nii.gz")
     return roster.index.path(w.sub, w.ses, contrast)
+
+
+def boundary_contrast(w):
+    """White matter is brighter than grey in MTR, FA and AD that are registered themselves, darker elsewhere."""
+    if not has_raw(w) and registered_map(w) != "RD":
+        return "t1"
+    return "flair" if w.image == "FLAIR" else "t2"
 
 
 def to_template(w):
@@ -46,9 +56,7 @@ def session_derivatives(sub, ses):
         if roster.index.has(sub, ses, image)
     ]
     files += [
-        layout.work(sub, ses, f"{native}.nii.gz")
-        for image, native in NATIVE.values()
-        if image in roster.registered(sub, ses)
+        native_map(sub, ses, name) for name in NATIVE if roster.has_map(sub, ses, name)
     ]
     if ses == BASELINE and roster.index.has(sub, ses, "PET"):
         files.append(layout.source(sub, ses, "DVR"))
@@ -65,8 +73,8 @@ def quantitative_maps(sub, ses):
     """MTR, FA, RD and AD on the T1w grid, for readers; the line itself takes the native ones to its analysis grid."""
     return [
         layout.source(sub, ses, name, space="T1w")
-        for name, (image, _) in NATIVE.items()
-        if image in roster.registered(sub, ses)
+        for name in NATIVE
+        if roster.has_map(sub, ses, name)
     ]
 
 

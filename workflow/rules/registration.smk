@@ -63,7 +63,7 @@ rule register_boundary:
         runtime=20,
     params:
         engine=study.engines.bbr,
-        contrast=lambda w: "flair" if w.image == "FLAIR" else "t2",
+        contrast=boundary_contrast,
         subject=lambda w, input: f" --fs-subject {input.subject}" if BBREGISTER else "",
     shell:
         "myelosynth register-bbr {input.moving} {input.fixed} --wm-mask {input.wm} --gm {input.gm} --init {input.init}"
@@ -159,15 +159,15 @@ rule pet_to_template:
         "myelosynth compose-transforms {output} {params.chain} > {log} 2>&1"
 
 
-for _contrast, (_image, _name) in NATIVE.items():
+for _contrast in NATIVE:
 
     rule:
         name:
             f"{_contrast}_to_t1w"
         input:
-            image=layout.work("{sub}", "{ses}", f"{_name}.nii.gz"),
+            image=map_image(_contrast),
             fixed=layout.anat("{sub}", "{ses}", "T1w"),
-            transform=layout.transform("{sub}", "{ses}", _image, "T1w"),
+            steps=map_to_t1w(_contrast),
         output:
             layout.source("{sub}", "{ses}", _contrast, space="T1w"),
         log:
@@ -180,8 +180,10 @@ for _contrast, (_image, _name) in NATIVE.items():
         resources:
             mem_mb=2000,
             runtime=5,
+        params:
+            chain=lambda w, input: transform_options(*input.steps),
         shell:
-            "myelosynth transform {input.image} {input.fixed} {output} --transform {input.transform} > {log} 2>&1"
+            "myelosynth transform {input.image} {input.fixed} {output} {params.chain} > {log} 2>&1"
 
 
 rule structural_to_t1w:

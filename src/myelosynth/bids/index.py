@@ -9,11 +9,14 @@ from typing import NamedTuple
 
 from myelosynth.bids.layout import RawLayout
 from myelosynth.bids.names import bids_name, entities_of, sidecar_path
+from myelosynth.bids.ready import READY, find_ready, require_ready
 from myelosynth.bids.sidecar import write_json
 from myelosynth.errors import InputError
 from myelosynth.images.atomic import write_text
 
 CONTRASTS = ("T1w", "T2w", "FLAIR", "MTon", "MToff", "DWI", "PET", "lesions")
+COVERS = {"MTR": ("MTon", "MToff"), "FA": ("DWI",), "RD": ("DWI",), "AD": ("DWI",)}
+"""Ready maps and the raw images that nothing needs once all maps made of them are ready."""
 BASELINE = "t0"
 GROUPS = ("patient", "control")
 
@@ -90,9 +93,18 @@ class SessionIndex:
         writer.writerows([field or "n/a" for field in row] for row in self.rows)
         write_text(Path(path), text.getvalue())
         columns = {
-            "contrast": {"Description": "image of the session", "Levels": list(CONTRASTS)},
+            "contrast": {
+                "Description": "image of the session; the later ones are ready maps, listed where present",
+                "Levels": [*CONTRASTS, *READY],
+            },
             "path": {"Description": "path relative to the data set; n/a where absent"},
-            "status": {"Levels": {"present": "the file is there", "absent": "a gap: listed, counted, skipped"}},
+            "status": {
+                "Levels": {
+                    "present": "the file is there",
+                    "absent": "a gap: listed, counted, skipped",
+                    "ready": "the file is not there, and every map made of it is ready: no gap",
+                }
+            },
         }
         write_json(sidecar_path(Path(path)), columns)
 
@@ -125,8 +137,13 @@ def complete(
                 if contrast == "lesions" and (group != "patient" or ses != BASELINE):
                     continue
                 path = paths.get((sub, ses, contrast), "")
-                status = "present" if path else "absent"
+                covering = [(sub, ses, kind) in paths for kind, images in COVERS.items() if contrast in images]
+                covered = bool(covering) and all(covering)
+                status = "present" if path else "ready" if covered else "absent"
                 rows.append(IndexRow(f"sub-{sub}", f"ses-{ses}", group, contrast, path, status))
+            for kind in READY:
+                if (sub, ses, kind) in paths:
+                    rows.append(IndexRow(f"sub-{sub}", f"ses-{ses}", group, kind, paths[sub, ses, kind], "present"))
     return SessionIndex(Path(root), tuple(rows), tuple(unused))
 
 
@@ -165,6 +182,13 @@ def scan(raw: RawLayout) -> SessionIndex:
                 if used is not None:
                     present.append((sub, ses, groups[sub], contrast, _indexed(used, raw.root)))
                     unused += [f"not used: {other.name}, {used.name} is the {contrast}" for other in others]
+            for kind in READY:
+                given, elsewhere = find_ready(raw.ready, sub, ses, kind) if raw.ready else (None, [])
+                unused += [f"not used: {other.name}, a ready {kind} lies in no space or T1w" for other in elsewhere]
+                if given is not None:
+                    present.append((sub, ses, groups[sub], kind, _indexed(given, raw.root)))
+    if raw.ready:
+        unused += require_ready(raw.ready, groups, sum(contrast in READY for *_, contrast, _ in present))
     if not present:
         raise InputError("no images found", raw.root, "0 files sub-*/ses-*/...", "give a BIDS data set with sessions")
     sessions = sorted({ses for _, ses, *_ in present})

@@ -13,10 +13,14 @@ TRACER = "11CPIB"
 
 @dataclass(frozen=True)
 class RawLayout:
-    """The raw BIDS data set and its lesion masks (a BIDS derivative, baseline session, on the FLAIR's grid)."""
+    """The raw BIDS data set, its lesion masks (a BIDS derivative, baseline session, FLAIR grid) and ready maps.
+
+    ready: the BIDS derivative with masks and maps that come with the data set; None without any.
+    """
 
     root: Path
     lesions: Path
+    ready: Path | None = None
 
     def anat(self, sub: str, ses: str, suffix: str, mt: str | None = None) -> Path:
         return bids_path(self.root, "anat", suffix, sub=sub, ses=ses, mt=mt)

@@ -29,7 +29,9 @@ def transform(
     image: Annotated[Path, typer.Argument(help="3D or 4D image")],
     reference: Annotated[Path, typer.Argument(help="image whose grid the output gets")],
     out: Annotated[Path, typer.Argument(help="resampled image")],
-    transforms: Transforms,
+    transform_files: Annotated[
+        list[str] | None, typer.Option("--transform", help="as in compose-transforms; none: both share one world")
+    ] = None,
     interpolation: Annotated[Interpolation, typer.Option(help="for images")] = Interpolation.linear,
     labels: Annotated[bool, typer.Option("--labels", help="nearest neighbour, uint8: for masks and labels")] = False,
     mask: Annotated[Path | None, typer.Option(help="mask on the reference grid; the output is 0 outside it")] = None,
@@ -44,6 +46,7 @@ def transform(
     from myelosynth.images.resample import resample
     from myelosynth.images.volume import load_mask, load_volume, open_image, save_volume
 
+    transforms = transform_files or []
     out = output(out, [image, reference, mask, *_files(transforms)])
     target, chain = Grid.of(open_image(reference)), _chain(transforms)
     how = "nearest" if labels else interpolation.value

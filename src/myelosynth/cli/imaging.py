@@ -47,24 +47,28 @@ def extract_brain(
     image: Annotated[Path, typer.Argument(metavar="IN", help="T1w head")],
     out_mask: Annotated[Path, typer.Option(help="brain mask")],
     out_brain: Annotated[Path | None, typer.Option(help="the image inside the mask")] = None,
+    accept_failed: Annotated[
+        bool, typer.Option("--accept-failed", help="keep a mask of implausible volume, symmetry, holes or edge")
+    ] = False,
     engine: EngineName = None,
 ) -> None:
     """Extract the brain from a T1w head. Engines: deepbet (default), bet, synthstrip."""
-    import logging
-
+    from myelosynth.images.atomic import staged
     from myelosynth.images.volume import load_mask, load_volume, save_volume
-    from myelosynth.interfaces.brain import mask_quality
+    from myelosynth.interfaces.brain import mask_quality, require_plausible
     from myelosynth.interfaces.engines import find_engine
 
     chosen, out_mask = find_engine("extract-brain", engine), output(out_mask, [image])
     brain = output(out_brain, [image]) if out_brain else None
     distinct(out_mask, brain)
     _checked(image)
-    _, call = _run(chosen.interface(in_file=_text(image), mask_file=str(out_mask)))
-    volume, mask = load_volume(image), load_mask(out_mask)
-    quality = mask_quality(mask, volume.grid)
-    if not quality["Passed"]:
-        logging.getLogger(__name__).warning("%s: brain mask implausible, look at it: %s", out_mask.name, quality)
+    volume = load_volume(image)
+    with staged(out_mask) as (draft,):
+        _, call = _run(chosen.interface(in_file=_text(image), mask_file=str(draft)))
+        mask = load_mask(draft)
+        quality = mask_quality(mask, volume.grid)
+        if not accept_failed:
+            require_plausible(quality, image)
     _record("extract-brain", chosen, call, [image], {}, out_mask, Type="Brain", QualityControl=quality)
     if brain:
         save_volume(brain, volume.data * mask, volume.grid)
@@ -176,6 +180,9 @@ def segment_tissue(
     out_dir: Annotated[Path, typer.Option(help="folder for the four outputs")],
     prefix: Annotated[str | None, typer.Option(help="BIDS names: PREFIX_label-WM_probseg.nii.gz ...")] = None,
     fs_subject: FsSubject = None,
+    fractions_only: Annotated[
+        bool, typer.Option("--fractions-only", help="no white matter mask: there is a ready one")
+    ] = False,
     engine: EngineName = None,
 ) -> None:
     """Fractions of CSF, grey and white matter, and a white matter mask. Engines: dipy (default), fast, freesurfer."""
@@ -189,10 +196,14 @@ def segment_tissue(
     names = [f"{prefix}_label-{label}_probseg.nii.gz" if prefix else f"{label.lower()}.nii.gz" for label in labels]
     names.append(f"{prefix}_label-WM_mask.nii.gz" if prefix else "wm_mask.nii.gz")
     csf, gm, wm, wm_mask = (output(where / name, [image, mask]) for name in names)
-    outputs = {"csf_file": str(csf), "gm_file": str(gm), "wm_file": str(wm), "wm_mask_file": str(wm_mask)}
+    outputs = {"csf_file": str(csf), "gm_file": str(gm), "wm_file": str(wm)}
+    # A name without folder stays in the private folder of the run, which goes.
+    outputs["wm_mask_file"] = wm_mask.name if fractions_only else str(wm_mask)
     inputs = {"in_file": _text(image), "mask_file": _text(given(mask)), "fs_subject": subject}
     _, call = _run(chosen.interface(**inputs, **outputs))
-    kinds = {csf: {"Label": "CSF"}, gm: {"Label": "GM"}, wm: {"Label": "WM"}, wm_mask: {"Label": "WM", "Type": "ROI"}}
+    kinds = {csf: {"Label": "CSF"}, gm: {"Label": "GM"}, wm: {"Label": "WM"}}
+    if not fractions_only:
+        kinds[wm_mask] = {"Label": "WM", "Type": "ROI"}
     for path, kind in kinds.items():
         fields = {**kind, "Units": "0-1", "SpatialReference": bids_uri(image, path)}
         _record("segment-tissue", chosen, call, [image, mask], {}, path, **fields)

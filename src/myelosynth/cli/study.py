@@ -18,20 +18,70 @@ def check(
     lesions: Annotated[
         Path | None, typer.Option(help="lesion mask derivative; default BIDS_DIR/derivatives/lesions")
     ] = None,
+    ready: Annotated[Path | None, typer.Option(help="derivative with ready masks and maps; default: none")] = None,
     index: Annotated[Path | None, typer.Option(help="write the session index (TSV) here")] = None,
 ) -> None:
     """List what every session has; a fault is an error, a gap is listed and counted."""
     from myelosynth.bids.index import scan
     from myelosynth.bids.layout import RawLayout
-    from myelosynth.study.check import check_files, describe_gaps
+    from myelosynth.study.check import check_files, describe_gaps, describe_ready
 
-    raw = RawLayout(bids_dir, lesions or bids_dir / "derivatives" / "lesions")
+    raw = RawLayout(bids_dir, lesions or bids_dir / "derivatives" / "lesions", ready)
     found = scan(raw)
     check_files(found, raw)
     if index is not None:
         found.write(index)
-    for line in [*found.unused, *describe_gaps(found, raw)]:
+    for line in [*found.unused, *describe_ready(found), *describe_gaps(found, raw)]:
         typer.echo(line)
+
+
+@app.command("use-ready")
+def use_ready(
+    kind: Annotated[str, typer.Argument(help="brain, WM, MTR, FA, RD or AD")],
+    image: Annotated[Path, typer.Argument(metavar="IN", help="file that the data set gives")],
+    out: Annotated[Path, typer.Argument(help="the same, checked, with a sidecar")],
+    t1w: Annotated[Path, typer.Option(help="T1w of the session; masks lie on its grid")],
+    out_brain: Annotated[Path | None, typer.Option(help="the T1w inside the mask; kind brain only")] = None,
+    accept_failed: Annotated[
+        bool, typer.Option("--accept-failed", help="keep a brain mask of implausible volume, symmetry, holes or edge")
+    ] = False,
+) -> None:
+    """Check a ready mask or map for its grid and values and file it in the place of the step that it replaces."""
+    import numpy as np
+
+    from myelosynth import __version__
+    from myelosynth.bids.ready import READY, in_t1w
+    from myelosynth.bids.sidecar import Provenance
+    from myelosynth.errors import InputError
+    from myelosynth.images.volume import load_volume, save_volume
+    from myelosynth.interfaces.brain import mask_quality, require_plausible
+    from myelosynth.study.ready import load_ready
+
+    out = output(out, [image, t1w])
+    brain = output(out_brain, [image, t1w]) if out_brain else None
+    distinct(out, brain)
+    if kind not in READY or (brain and kind != "brain"):
+        values = f"{kind}{' with --out-brain' if brain else ''}, expected {', '.join(READY)} (--out-brain: brain only)"
+        raise InputError("kind of ready file", "KIND", values, "name what the file is")
+    data, grid = load_ready(kind, image, t1w)
+    is_mask = READY[kind].limits is None
+    fields: dict[str, object] = {"Ready": True}
+    if kind == "brain":
+        quality = mask_quality(data, grid)
+        if not accept_failed:
+            require_plausible(quality, image)
+        fields |= {"Type": "Brain", "QualityControl": quality}
+    elif is_mask:
+        fields |= {"Type": "ROI", "Label": kind}
+    else:
+        fields |= {"Units": READY[kind].unit, "Space": "T1w" if in_t1w(image) else "its own"}
+    save_volume(out, data, grid, np.uint8 if is_mask else np.float32)
+    record = Provenance(f"ready {kind}, given by the data set", "given by the data set", "n/a", [image], {}, fields)
+    record.write(out)
+    if brain:
+        save_volume(brain, load_volume(t1w).data * data, grid)
+        sources = {"Ready": True, "SkullStripped": True}
+        Provenance("brain of a ready mask", "myelosynth", __version__, [t1w, image], {}, sources).write(brain)
 
 
 @app.command("describe")
@@ -40,12 +90,13 @@ def describe(
     raw: Raw,
     lesions: Annotated[Path, typer.Option(help="lesion mask derivative")],
     system: Annotated[list[str], typer.Option(help="a system that files its predictions")],
+    ready: Annotated[Path | None, typer.Option(help="derivative with ready masks and maps")] = None,
 ) -> None:
     """Write dataset_description.json and .bidsignore of every derivative folder."""
     from myelosynth.study.derivatives import describe_derivatives
 
     folder(results)
-    describe_derivatives(results, raw, lesions, system)
+    describe_derivatives(results, raw, lesions, system, ready)
 
 
 @app.command("manifest")

@@ -72,27 +72,67 @@ class FslBet(BrainInterface):
         return load_mask(Path("brain_mask.nii.gz"), volume.grid, volume.path)
 
 
-def mask_quality(mask: NDArray[np.bool_], grid: Grid) -> dict[str, Any]:
-    """A gate on a brain mask (X, Y, Z): volume in ml, left-right imbalance, one piece; `Passed` when all are plausible.
+# Limits of a plausible adult brain mask: key of the record, lowest, highest, unit.
+LIMITS = (
+    # Intracranial volumes of adults run from about 1.0 to 1.9 l; masks may leave out the outer CSF (FSL: 1.09 l) ...
+    ("BrainVolumeMl", 900.0, 2000.0, "ml"),
+    ("LeftRightImbalance", 0.0, 0.1, "of the mask"),
+    ("LargestPiece", 0.99, 1.0, "of the mask"),
+    # ... FSL fills a real mask but for 0.4 %; open ventricles are 2 % and more.
+    ("Holes", 0.0, 0.01, "of the mask"),
+    # A slab of thick axial slices may end inside the brain (41 cm2 in a real one), never at the temples or the face.
+    ("EdgeTopBottomCm2", 0.0, 60.0, "cm2"),
+    ("EdgeSidesCm2", 0.0, 5.0, "cm2"),
+)
 
-    Volume 0.9-2.2 l; halves, split at the centre of mass along the left-right axis, within 10 %; at least 99 % in the
-    largest piece.
+
+def mask_quality(mask: NDArray[np.bool_], grid: Grid) -> dict[str, Any]:
+    """A gate on a brain mask (X, Y, Z): its measures, `Faults` (one phrase each) and `Passed` when there are none.
+
+    Volume in ml; imbalance of the halves, split at the middle of the left-right extent; share of the largest piece;
+    share of enclosed holes; area in cm2 on the outermost voxels of the field of view, the largest of the faces above
+    and below and the largest of the other four. `LIMITS` says what passes.
     """
     from scipy import ndimage
 
-    volume = float(mask.sum()) * grid.voxel_volume / 1000
     x = np.argwhere(mask) @ grid.affine[0, :3] + grid.affine[0, 3]
     middle = (np.percentile(x, 0.5) + np.percentile(x, 99.5)) / 2
-    imbalance = float(abs((x > middle).mean() - (x < middle).mean()))
-    labels, _ = ndimage.label(mask)
-    largest = float(np.bincount(labels.ravel())[1:].max() / mask.sum())
-    passed = 900 <= volume <= 2200 and imbalance <= 0.1 and largest >= 0.99
-    return {
-        "BrainVolumeMl": round(volume, 1),
-        "LeftRightImbalance": round(imbalance, 4),
-        "LargestPiece": round(largest, 4),
-        "Passed": bool(passed),
+    brain = np.pad(mask[ndimage.find_objects(mask.astype(np.uint8))[0]], 1)
+    labels, _ = ndimage.label(brain)
+    volume = float(mask.sum())
+    top_bottom, sides = _edge_areas(mask, grid)
+    measured = {
+        "BrainVolumeMl": round(volume * grid.voxel_volume / 1000, 1),
+        "LeftRightImbalance": round(float(abs((x > middle).mean() - (x < middle).mean())), 4),
+        "LargestPiece": round(float(np.bincount(labels.ravel())[1:].max()) / volume, 4),
+        "Holes": round(float((ndimage.binary_fill_holes(brain) & ~brain).sum()) / volume, 4),
+        "EdgeTopBottomCm2": round(top_bottom, 1),
+        "EdgeSidesCm2": round(sides, 1),
     }
+    faults = [
+        f"{key} {measured[key]:g}, expected {low:g} to {high:g} {unit}"
+        for key, low, high, unit in LIMITS
+        if not low <= measured[key] <= high
+    ]
+    return {**measured, "Faults": faults, "Passed": not faults}
+
+
+def _edge_areas(mask: NDArray[np.bool_], grid: Grid) -> tuple[float, float]:
+    """Largest area in cm2 of the mask on a face of the field of view: above or below, and on the other four sides."""
+    vertical = int(np.abs(grid.affine[2, :3] / grid.voxel_sizes).argmax())
+    areas: dict[bool, list[float]] = {True: [], False: []}
+    for axis in range(3):
+        voxel = np.prod(np.delete(grid.voxel_sizes, axis)) / 100
+        areas[axis == vertical] += [float(mask.take(face, axis).sum() * voxel) for face in (0, -1)]
+    return max(areas[True]), max(areas[False])
+
+
+def require_plausible(quality: dict[str, Any], image: Path) -> None:
+    """Raise InputError with every measure out of its limits, and the cures, unless the mask of `image` passed."""
+    if not quality["Passed"]:
+        cure = "look at the T1w, choose another engine, give a ready mask, or keep this one with --accept-failed"
+        cure += " (brain.accept_failed in the configuration)"
+        raise InputError("brain mask implausible", image, "; ".join(quality["Faults"]), cure)
 
 
 def _threads() -> int:

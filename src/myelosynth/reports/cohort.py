@@ -6,7 +6,7 @@ from pathlib import Path
 
 from myelosynth.bids.index import BASELINE, GROUPS
 from myelosynth.reports.curves import control_curves, edss_scatter, training_curves
-from myelosynth.reports.flow import demography, evaluation_gaps, flow, gap_table
+from myelosynth.reports.flow import brain_faults, demography, evaluation_gaps, flow, gap_table
 from myelosynth.reports.inputs import CohortInputs, patients_sorted
 from myelosynth.reports.maps import CHANGE, FOLLOW_UP, Analysis, change_maps
 from myelosynth.reports.names import patient_page, qc_page, relative
@@ -68,6 +68,7 @@ def write_cohort_page(cohort: CohortInputs, split: Path, out: Path) -> None:
         demography=demography(cohort),
         dataset_gaps=gap_table(cohort),
         evaluation_gaps=evaluation_gaps(cohort),
+        brain_faults=brain_faults(cohort),
         pictures={name: item if isinstance(item, Picture) else None for name, item in drawn.items()},
         examples=examples,
         change_key=CHANGE,

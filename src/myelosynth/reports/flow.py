@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from myelosynth.bids.index import BASELINE, GROUPS
+from myelosynth.bids.index import BASELINE, COVERS, GROUPS
 from myelosynth.bids.names import sidecar_path
+from myelosynth.bids.ready import READY
 from myelosynth.bids.sidecar import read_json
 from myelosynth.reports.inputs import CohortInputs
+from myelosynth.reports.sidecars import record_of
 from myelosynth.reports.tables import MISSING, Table, count, number, read_table, word
 
 FOLLOW_UP = "t1"
-_INPUTS = ("MTon", "MToff", "DWI")
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,17 @@ def flow(cohort: CohortInputs, split: Path) -> list[Stage]:
     def having(ses: str, *contrasts: str) -> list[str]:
         return [sub for sub in groups if index.has(sub, ses, *contrasts)]
 
+    def mapped(sub: str) -> bool:
+        return all(index.has(sub, BASELINE, name) or index.has(sub, BASELINE, *raw) for name, raw in COVERS.items())
+
     stages = [
         stage("in the data set", groups),
         stage("T1w at t0", having(BASELINE, "T1w")),
-        stage("MT, DWI and PET at t0", having(BASELINE, *_INPUTS, "PET")),
+        stage("MT, DWI and PET at t0, or ready maps", [sub for sub in having(BASELINE, "PET") if mapped(sub)]),
     ]
+    given = [sub for sub in groups for ses in index.sessions(sub) for kind in READY if index.has(sub, ses, kind)]
+    if given:
+        stages.append(stage("with masks or maps ready, given by the data set", given))
     table = read_table(split, ("participant_id", "fold", "role"))
     if table is not None:
         stages.append(stage("in the split", table["participant_id"]))
@@ -63,6 +70,18 @@ def gap_table(cohort: CohortInputs) -> Table:
         missing.setdefault((row.participant_id, row.session_id, row.group), []).append(row.contrast)
     rows = [[who, ses.removeprefix("ses-"), group, ", ".join(what)] for (who, ses, group), what in missing.items()]
     return Table(("Participant", "Session", "Group", "Absent"), rows, "Gaps in the data set", text_columns=4)
+
+
+def brain_faults(cohort: CohortInputs) -> Table:
+    """Sessions whose brain mask did not pass its gate and was kept all the same, from the masks' sidecars."""
+    rows = []
+    for sub in cohort.index.groups:
+        for ses in cohort.index.sessions(sub):
+            quality = record_of(cohort.layout.brain_mask(sub, ses)).get("QualityControl", {})
+            if quality and not quality.get("Passed"):
+                rows.append([f"sub-{sub}", ses, "; ".join(quality.get("Faults", []))])
+    heads = ("Participant", "Session", "Out of the limits")
+    return Table(heads, rows, "Brain masks kept though implausible", ["warn"] * len(rows), text_columns=3)
 
 
 def evaluation_gaps(cohort: CohortInputs) -> Table:

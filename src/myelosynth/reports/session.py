@@ -1,12 +1,14 @@
 """The QC page of one session."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from myelosynth.bids.index import BASELINE, CONTRASTS, SessionIndex
+from myelosynth.bids.index import BASELINE, CONTRASTS, COVERS, SessionIndex
 from myelosynth.bids.layout import Layout
+from myelosynth.bids.ready import READY
 from myelosynth.images.grid import Grid
 from myelosynth.images.volume import load_mask, load_volume, open_image
 from myelosynth.reports.mosaic import Row, mosaic
@@ -79,13 +81,13 @@ def mirror_dice(mask: NDArray[np.bool_]) -> float:
 def number_table(layout: Layout, sub: str, ses: str) -> Table:
     """Volumes of brain, tissues and lesions, and the brain mask's symmetry; rows out of the usual range are marked."""
     found: list[tuple[str, float, str]] = []
-    passed = None
+    quality: dict[str, Any] = {}
     path = layout.brain_mask(sub, ses)
     if path.is_file():
         brain, grid = load_mask(path), Grid.of(open_image(path))
         found.append(("Brain volume", brain.sum() * grid.voxel_volume / 1000, "ml"))
         found.append(("Left-right symmetry of the brain mask", mirror_dice(closest_ras(brain, grid)[0]), "DICE"))
-        passed = record_of(path).get("QualityControl", {}).get("Passed")
+        quality = record_of(path).get("QualityControl", {})
     for label, words in (("CSF", "CSF volume"), ("GM", "Grey matter volume"), ("WM", "White matter volume")):
         path = layout.probseg(sub, ses, label)
         if path.is_file():
@@ -101,9 +103,11 @@ def number_table(layout: Layout, sub: str, ses: str) -> Table:
         usual = f"{low:g} to {high:g}" if words in USUAL else ""
         rows.append([words, number(value, 1 if unit == "ml" else 3), unit, usual])
         classes.append("" if low <= value <= high else "warn")
-    if passed is not None:
-        rows.append(["Plausibility gate of the brain extraction", "passed" if passed else "NOT passed", "", "passed"])
-        classes.append("" if passed else "warn")
+    if quality:
+        faults = "; ".join(quality.get("Faults", []))
+        told = "passed" if quality.get("Passed") else f"NOT passed, kept as configured: {faults}"
+        rows.append(["Plausibility gate of the brain mask", told, "", "passed"])
+        classes.append("" if quality.get("Passed") else "warn")
     return Table(("Quantity", "Value", "Unit", "Usual in adults"), rows, "Numbers of this session", classes)
 
 
@@ -124,6 +128,7 @@ def contrast_table(layout: Layout, index: SessionIndex, sub: str, ses: str) -> T
     for contrast in CONTRASTS:
         product = products[contrast]
         there = contrast in listed and listed[contrast].status == "present"
+        given = [name for name, images in COVERS.items() if contrast in images and name in listed]
         if product.is_file():
             carried = " (from the baseline)" if contrast == "lesions" and not there else ""
             record = record_of(product)
@@ -132,6 +137,8 @@ def contrast_table(layout: Layout, index: SessionIndex, sub: str, ses: str) -> T
                 why += f"; EPI distortion: {record['EPIDistortion']}"
         elif contrast in maps and not there and layout.source(sub, ses, maps[contrast]).is_file():
             state, why = f"ready {maps[contrast]} map", engine_of(record_of(layout.source(sub, ses, maps[contrast])))
+        elif given and not there:
+            state, why = "not needed", f"{', '.join(given)} ready, given by the data set"
         elif there:
             state, why = "not processed", "the image is in the data set, its result is not in the results folder"
         else:
@@ -139,6 +146,10 @@ def contrast_table(layout: Layout, index: SessionIndex, sub: str, ses: str) -> T
             why = "absent from the data set" if contrast in listed else "not expected of this session"
         rows.append([contrast, "present" if there else "absent", state, why])
         classes.append({"skipped": "skipped", "not processed": "warn"}.get(state, ""))
+    for kind in READY:
+        if kind in listed:
+            rows.append([kind, "ready", "used", "ready, given by the data set: its step was skipped"])
+            classes.append("")
     heads = ("Contrast", "In the data set", "Result", "Engine, or why it was skipped")
     return Table(heads, rows, "What was processed and what was skipped", classes, text_columns=4)
 

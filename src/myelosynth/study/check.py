@@ -8,11 +8,13 @@ import numpy as np
 from myelosynth.bids.index import BASELINE, SessionIndex, read_table
 from myelosynth.bids.layout import RawLayout
 from myelosynth.bids.names import companion_path, sidecar_path
+from myelosynth.bids.ready import READY, in_t1w
 from myelosynth.bids.sidecar import read_json
 from myelosynth.images.grid import Grid
 from myelosynth.images.volume import Volume, load_mask, load_volume, open_image
 from myelosynth.physics.frames import Frames
 from myelosynth.physics.gradients import read_gradients
+from myelosynth.study.ready import load_ready
 from myelosynth.study.roster import FOLLOW_UP
 
 FOUR_DIMENSIONAL = ("DWI", "PET")
@@ -28,6 +30,10 @@ def check_files(index: SessionIndex, raw: RawLayout) -> None:
         path = index.path(sub, ses, row.contrast)
         if row.contrast == "lesions":
             _check_lesions(path, index, sub, ses)
+            continue
+        if row.contrast in READY:
+            if index.has(sub, ses, "T1w"):
+                load_ready(row.contrast, path, index.path(sub, ses, "T1w"))
             continue
         volume = load_volume(path, ndim=4 if row.contrast in FOUR_DIMENSIONAL else 3)
         if row.contrast == "MTon" and index.has(sub, ses, "MToff"):
@@ -61,6 +67,22 @@ def missing_scores(index: SessionIndex, raw: RawLayout) -> list[str]:
             if row["session_id"] == f"ses-{BASELINE}" and row["edss"] not in ("", "n/a")
         }
     return [sub for sub in index.participants("patient") if sub not in scored]
+
+
+def describe_ready(index: SessionIndex) -> list[str]:
+    """One line a session with ready maps: which are used, and in which space each lies."""
+    lines = []
+    for sub in index.groups:
+        for ses in index.sessions(sub):
+            given = [kind for kind in READY if index.has(sub, ses, kind)]
+            if given:
+                told = [f"{kind} (T1w space)" if _moves(index, sub, ses, kind) else kind for kind in given]
+                lines.append(f"ready: sub-{sub} ses-{ses} {', '.join(told)}, given by the data set: steps skipped")
+    return lines
+
+
+def _moves(index: SessionIndex, sub: str, ses: str, kind: str) -> bool:
+    return READY[kind].limits is not None and in_t1w(index.path(sub, ses, kind))
 
 
 def describe_gaps(index: SessionIndex, raw: RawLayout) -> list[str]:

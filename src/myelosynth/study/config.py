@@ -33,10 +33,11 @@ class Simulate(Strict):
 
 
 class Dataset(Strict):
-    """Where the raw BIDS data set and its lesion masks lie."""
+    """Where the raw BIDS data set, its lesion masks and its ready maps lie."""
 
     bids_dir: str
     lesions: str
+    ready: str | None = Field(default=None, description="BIDS derivative with ready masks and maps; null without any")
 
 
 class Engines(Strict):
@@ -53,6 +54,12 @@ class Engines(Strict):
         if self.bbr == "bbregister" and self.tissue != "freesurfer":
             raise ValueError(f"bbr is bbregister, tissue is {self.tissue}: bbregister needs tissue: freesurfer")
         return self
+
+
+class Brain(Strict):
+    """The gate on every brain mask."""
+
+    accept_failed: bool = Field(description="keep a mask of implausible volume, symmetry, holes or edge")
 
 
 class Registration(Strict):
@@ -147,6 +154,7 @@ class StudyConfig(Strict):
     simulate: Simulate | None
     dataset: Dataset
     engines: Engines
+    brain: Brain
     registration: Registration
     diffusion: Diffusion
     magnetisation: Magnetisation
@@ -161,6 +169,8 @@ class StudyConfig(Strict):
         if self.simulate is not None and PurePath(self.dataset.lesions) != written:
             told = f"dataset.lesions is {self.dataset.lesions}, a simulated cohort has them in {written}"
             raise ValueError(f"{told}; for a data set of your own set `simulate: null`")
+        if self.simulate is not None and self.dataset.ready is not None:
+            raise ValueError(f"dataset.ready is {self.dataset.ready}, a simulated cohort has none: set it to null")
         return self
 
 

@@ -13,7 +13,9 @@ from myelosynth.images.atomic import write_text
 IGNORED = ("*_xfm.txt", "*_xfm.json", "*_dwimap.*", "*_distmap.*", "*_indices.*")
 
 
-def describe_derivatives(results: Path, raw: Path, lesions: Path, systems: Sequence[str]) -> None:
+def describe_derivatives(
+    results: Path, raw: Path, lesions: Path, systems: Sequence[str], ready: Path | None = None
+) -> None:
     """Write dataset_description.json and .bidsignore of the main derivative and of every system's folder.
 
     Raises InputError when the raw data set has no description.
@@ -22,7 +24,7 @@ def describe_derivatives(results: Path, raw: Path, lesions: Path, systems: Seque
     source = read_json(raw / "dataset_description.json")
     simulated = bool(source.get("Simulated", False))
     main = layout.derivatives
-    _describe(main, "myelosynth", simulated, {"raw": raw, "lesions": lesions})
+    _describe(main, "myelosynth", simulated, {"raw": raw, "lesions": lesions, **({"ready": ready} if ready else {})})
     for system in systems:
         links = {"raw": raw, "myelosynth": main}
         _describe(layout.system(system), f"myelosynth: DVR of {system}", simulated, links)

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from myelosynth.bids.index import BASELINE, SessionIndex, expected, scan
+from myelosynth.bids.index import BASELINE, COVERS, SessionIndex, expected, scan
 from myelosynth.bids.layout import RawLayout
+from myelosynth.bids.ready import in_t1w
 from myelosynth.phantom.ownership import require_simulated
 from myelosynth.phantom.roster import Cohort, roster
 from myelosynth.study.config import StudyConfig
 
 FOLLOW_UP = "t1"
-MADE_OF = {"MTR": ("MTon", "MToff"), "FA": ("DWI",), "RD": ("DWI",), "AD": ("DWI",)}
+MADE_OF = COVERS
 """Every map that a model can learn from, and the images it is made of."""
 
 
@@ -27,7 +28,8 @@ def session_index(config: StudyConfig) -> SessionIndex:
 
     Raises InputError for faults of the data set, and for a simulated study whose folder holds other data.
     """
-    raw = RawLayout(Path(config.dataset.bids_dir), Path(config.dataset.lesions))
+    ready = Path(config.dataset.ready) if config.dataset.ready else None
+    raw = RawLayout(Path(config.dataset.bids_dir), Path(config.dataset.lesions), ready)
     cohort = simulated_cohort(config)
     if cohort is None:
         return scan(raw)
@@ -47,6 +49,22 @@ class Roster:
         """The images that a session needs for a prediction."""
         return ["T1w", *dict.fromkeys(image for source in self.sources for image in MADE_OF[source])]
 
+    def has_map(self, sub: str, ses: str, name: str) -> bool:
+        """Whether MTR, FA, RD or AD is ready or can be made."""
+        return self.index.has(sub, ses, name) or self.index.has(sub, ses, *MADE_OF[name])
+
+    def predictable(self, sub: str, ses: str) -> bool:
+        """Whether a session has a T1w and every map that models see."""
+        return self.index.has(sub, ses, "T1w") and all(self.has_map(sub, ses, name) for name in self.sources)
+
+    def ready(self, kind: str) -> list[tuple[str, str]]:
+        """(sub, ses) for which the data set gives a ready file of a kind."""
+        return [(sub, ses) for sub, ses in self.sessions if self.index.has(sub, ses, kind)]
+
+    def follows_transform(self, sub: str, ses: str, name: str) -> bool:
+        """Whether a map reaches the T1w by the transform of its image: not one that is ready in T1w space."""
+        return not (self.index.has(sub, ses, name) and in_t1w(self.index.path(sub, ses, name)))
+
     @cached_property
     def sessions(self) -> list[tuple[str, str]]:
         """(sub, ses) with a T1w: these are preprocessed."""
@@ -57,7 +75,7 @@ class Roster:
     def eligible(self) -> list[str]:
         """Participants with the sources' images and PET at baseline, patients with lesions too: they are split."""
         index = self.index
-        complete = [sub for sub in index.participants() if index.has(sub, BASELINE, *self.mri, "PET")]
+        complete = [s for s in index.participants() if self.predictable(s, BASELINE) and index.has(s, BASELINE, "PET")]
         return [
             sub for sub in complete if index.groups[sub] == "control" or index.has(sub, BASELINE, "lesions", "FLAIR")
         ]
@@ -65,7 +83,7 @@ class Roster:
     @cached_property
     def synthesised(self) -> list[tuple[str, str]]:
         """(sub, ses) of eligible participants whose MRI is complete: a DVR can be predicted there."""
-        return [(s, t) for s, t in self.sessions if s in self.eligible and self.index.has(s, t, *self.mri)]
+        return [(s, t) for s, t in self.sessions if s in self.eligible and self.predictable(s, t)]
 
     @cached_property
     def measured(self) -> list[tuple[str, str]]:
@@ -82,9 +100,13 @@ class Roster:
         return [sub for sub in self.eligible if (sub, BASELINE) in both and (sub, FOLLOW_UP) in both]
 
     def registered(self, sub: str, ses: str) -> list[str]:
-        """Images of the session that are brought to its T1w, by the names of the transforms."""
-        wanted = {"T2w": ("T2w",), "FLAIR": ("FLAIR",), "MT": ("MTon", "MToff"), "DWI": ("DWI",), "PET": ("PET",)}
-        return [name for name, needs in wanted.items() if self.index.has(sub, ses, *needs)]
+        """Images of the session that are brought to its T1w, by the names of the transforms; not for ready T1w maps."""
+        maps = {"MT": ("MTR",), "DWI": ("FA", "RD", "AD")}
+        moved = [name for name in ("T2w", "FLAIR") if self.index.has(sub, ses, name)]
+        for image, names in maps.items():
+            if any(self.has_map(sub, ses, name) and self.follows_transform(sub, ses, name) for name in names):
+                moved.append(image)
+        return [*moved, *(["PET"] if self.index.has(sub, ses, "PET") else [])]
 
     def follows_baseline(self, sub: str, ses: str) -> bool:
         """Whether a later session can be brought to the baseline's T1w."""

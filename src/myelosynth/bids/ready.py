@@ -1,0 +1,68 @@
+"""Ready maps: masks and quantitative maps that come with the data set, in a BIDS derivative of it.
+
+Space rule: a mask of the T1w lies on the T1w's own grid. A map is placed by its own header: with `space-T1w` in the
+world of the session's T1w, without a `space-` entity in that of the raw image it was made of.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from myelosynth.bids.names import entities_of
+from myelosynth.errors import InputError
+
+
+class Kind(NamedTuple):
+    """Where ready files of one kind lie, what their names say, and the values they may have."""
+
+    datatype: str
+    suffix: str
+    entities: dict[str, str]
+    limits: tuple[float, float] | None = None
+    unit: str = ""
+
+
+READY = {
+    "brain": Kind("anat", "mask", {"desc": "brain"}),
+    "WM": Kind("anat", "mask", {"label": "WM"}),
+    "MTR": Kind("anat", "MTRmap", {}, (0.0, 100.0), "percent"),
+    "FA": Kind("dwi", "FA", {}, (0.0, 1.0), "1"),
+    "RD": Kind("dwi", "dwimap", {"param": "rd"}, (0.0, 0.01), "mm2/s"),
+    "AD": Kind("dwi", "dwimap", {"param": "ad"}, (0.0, 0.01), "mm2/s"),
+}
+"""Every kind of ready file, by its name in the session index; masks have no limits."""
+
+
+def in_t1w(path: Path | str) -> bool:
+    """Whether a ready map lies in the world of the T1w."""
+    return entities_of(path).get("space") == "T1w"
+
+
+def find_ready(root: Path, sub: str, ses: str, kind: str) -> tuple[Path | None, list[Path]]:
+    """The ready file of a kind, and the files beside it in spaces that cannot be used.
+
+    Raises InputError for two files that could both be it.
+    """
+    datatype, suffix, entities, *_ = READY[kind]
+    folder = root / f"sub-{sub}" / f"ses-{ses}" / datatype
+    named = [path for path in sorted(folder.glob(f"*_{suffix}.nii*")) if entities.items() <= entities_of(path).items()]
+    usable = [path for path in named if entities_of(path).get("space", "T1w") == "T1w"]
+    if len(usable) > 1:
+        values = f"{len(usable)} files: {', '.join(path.name for path in usable)}"
+        raise InputError(f"several ready files for {kind}", folder, values, "keep one of them")
+    return (usable[0] if usable else None), [path for path in named if path not in usable]
+
+
+def require_ready(root: Path, participants: Iterable[str], found: int) -> list[str]:
+    """One line for each participant of the ready maps whom the data set does not have.
+
+    Raises InputError when the folder is missing or nothing in it is a ready map.
+    """
+    if not root.is_dir():
+        raise InputError("ready maps missing", root, "no such folder", "correct dataset.ready (--ready)")
+    if not found:
+        values = "0 files sub-X/ses-Y/{anat,dwi}/ of a kind that is known, for participants of the data set"
+        raise InputError("no ready maps found", root, values, "correct dataset.ready (--ready), or set it to null")
+    known = {f"sub-{sub}" for sub in participants}
+    strangers = [path.name for path in sorted(root.glob("sub-*")) if path.is_dir() and path.name not in known]
+    return [f"not used: ready maps of {name}, who is not in the data set" for name in strangers]

@@ -1,0 +1,74 @@
+"""Masks and maps that the data set gives as a BIDS derivative: looked at, filed with their source, their steps skipped."""
+
+
+rule ready_brain:
+    """The data set's brain mask in the place of an extracted one; the gate holds for it too."""
+    input:
+        mask=ready_file("brain"),
+        t1w=layout.anat("{sub}", "{ses}", "T1w"),
+    output:
+        mask=layout.brain_mask("{sub}", "{ses}"),
+        brain=layout.work("{sub}", "{ses}", "T1w_brain.nii.gz"),
+    log:
+        log_of("ready_brain"),
+    benchmark:
+        benchmark_of("ready_brain")
+    wildcard_constraints:
+        sub=with_ready("brain"),
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=5,
+    params:
+        gate=BRAIN_GATE,
+    shell:
+        "myelosynth use-ready brain {input.mask} {output.mask} --t1w {input.t1w} --out-brain {output.brain}"
+        " {params.gate} > {log} 2>&1"
+
+
+rule ready_wm:
+    """The data set's white-matter mask; `segment_fractions` still finds the tissue fractions."""
+    input:
+        mask=ready_file("WM"),
+        t1w=layout.anat("{sub}", "{ses}", "T1w"),
+    output:
+        layout.label_mask("{sub}", "{ses}", "WM"),
+    log:
+        log_of("ready_wm"),
+    benchmark:
+        benchmark_of("ready_wm")
+    wildcard_constraints:
+        sub=with_ready("WM"),
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    shell:
+        "myelosynth use-ready WM {input.mask} {output} --t1w {input.t1w} > {log} 2>&1"
+
+
+rule ready_map:
+    """A ready MTR, FA, RD or AD on its own grid, in the place of the step that makes it."""
+    input:
+        image=lambda w: roster.index.path(w.sub, w.ses, w.contrast),
+        t1w=layout.anat("{sub}", "{ses}", "T1w"),
+    output:
+        layout.work("{sub}", "{ses}", "ready/{contrast}.nii.gz"),
+    log:
+        log_of("ready_map", "sub-{sub}_ses-{ses}_{contrast}"),
+    benchmark:
+        benchmark_of("ready_map", "sub-{sub}_ses-{ses}_{contrast}")
+    wildcard_constraints:
+        contrast="|".join(NATIVE),
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    shell:
+        "myelosynth use-ready {wildcards.contrast} {input.image} {output} --t1w {input.t1w} > {log} 2>&1"
