@@ -48,5 +48,7 @@ def test_every_environment_of_a_rule_exists(repository):
 
 
 def test_cleaning_leaves_the_users_data_and_results(repository):
-    told = subprocess.run(["make", "-n", "clean"], cwd=repository, text=True, capture_output=True, check=True).stdout
+    command = ["make", "--no-print-directory", "-n", "clean"]
+    environment = {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MAKELEVEL")}
+    told = subprocess.run(command, cwd=repository, env=environment, text=True, capture_output=True, check=True).stdout
     assert told.split() == ["rm", "-rf", ".venv", "data/simulated"]

@@ -139,6 +139,25 @@ def test_filled_lesions_look_like_the_white_matter_around(session, head, with_ma
     np.testing.assert_array_equal(filled, fill_lesions(dark, lesions, t1.grid, white))
 
 
+@pytest.mark.parametrize("smooth", [0.0, 1.2])
+def test_filled_lesions_go_on_with_gradient_and_texture(smooth):
+    """White matter of 100 that rises by 20 across the field, noise SD 3 with and without correlated neighbours."""
+    grid = Grid((40, 36, 30), np.diag([1.0, 1.0, 1.0, 1.0]))
+    noise = ndimage.gaussian_filter(np.random.default_rng(3).standard_normal(grid.shape), smooth)
+    ramp = np.linspace(90, 110, 40)[:, None, None]
+    data = (ramp + 3 * noise / noise.std()).astype(np.float32)
+    lesions = np.zeros(grid.shape, bool)
+    for centre in ((10, 10, 10), (10, 26, 20), (28, 12, 18), (29, 26, 9)):
+        lesions[tuple(slice(c - 4, c + 5) for c in centre)] = True
+    filled = fill_lesions(np.where(lesions, 60, data).astype(np.float32), lesions, grid, np.ones(grid.shape, bool))
+    rest, true = (filled - ramp)[lesions], (data - ramp)[lesions]
+    assert abs(rest.mean()) < 1.0
+    assert rest.std() == pytest.approx(true.std(), rel=0.2)
+    both = lesions[1:] & lesions[:-1]
+    found, wanted = (np.corrcoef((a - ramp)[1:][both], (a - ramp)[:-1][both])[0, 1] for a in (filled, data))
+    assert found == pytest.approx(wanted, abs=0.25)
+
+
 def test_filling_gives_the_white_matter_mask_back(session):
     """Dark sham lesions in healthy white matter: the mask loses them unfilled, and has them filled."""
     t1, brain = load_volume(session / "t1.nii.gz"), load_mask(session / "brain.nii.gz")

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from myelosynth.cli import myelin  # noqa: F401  (registers the commands)
 from myelosynth.cli.app import app
 from myelosynth.errors import InputError
+from myelosynth.myelin.curve import white_core
 
 AFFINE = np.diag([-2.0, 2.0, 2.0, 1.0])
 SHAPE = (10, 10, 10)
@@ -124,6 +125,16 @@ def test_a_voxel_without_dvr_at_follow_up_did_not_remyelinate(study: Path) -> No
     row = pd.read_csv(study / "c.tsv", sep="\t").iloc[0]
     assert (row["remyelination"], row["coverage"]) == (0, 0.75)
     assert json.loads((study / "c_dseg.json").read_text())["LesionVoxelsWithoutDVR"] == 5
+
+
+def test_the_rim_of_the_ventricle_is_no_grey_matter() -> None:
+    """CSF, a rim of one voxel that is called grey, white matter, cortex: only the cortex keeps the core away."""
+    white, csf = np.zeros((14, 5, 5), bool), np.zeros((14, 5, 5), bool)
+    csf[:3], white[4:10] = True, True
+    core = white_core(white, csf, 2.5, (2.0, 2.0, 2.0))
+    assert np.flatnonzero(core[:, 2, 2]).tolist() == [4, 5, 6, 7, 8]
+    thick = np.roll(white, 2, axis=0)  # three voxels of grey: a nucleus, which counts
+    assert np.flatnonzero(white_core(thick, csf, 2.5, (2.0, 2.0, 2.0))[:, 2, 2]).tolist() == [7, 8, 9, 10]
 
 
 def test_the_core_keeps_away_from_grey_matter_but_not_from_csf(study: Path) -> None:

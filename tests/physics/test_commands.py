@@ -340,9 +340,12 @@ def test_mtr_registers_the_pair(tmp_path: Path) -> None:
     call("mtr", on, off, tmp_path / "mtr.nii.gz", "--register")
     found = load(tmp_path / "mtr.nii.gz")[inside]
     assert np.abs(found - 46).mean() < 1
+    whole = load(tmp_path / "mtr.nii.gz")
+    assert whole.max() < 80  # where ON does not cover OFF there is no ratio, not one of 100 %
     record = json.loads((tmp_path / "mtr.json").read_text())
     assert record["Registered"] is True
     assert record["Motion"]["MaximumShiftMm"] == pytest.approx(5, abs=0.5)
+    assert record["VoxelsWithoutMTon"] == (whole == 0).sum() > 0
     with pytest.raises(InputError, match="grids differ"):
         call("mtr", on, off, tmp_path / "again.nii.gz")
     far = affine.copy()

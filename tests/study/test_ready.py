@@ -45,6 +45,7 @@ FAULTS = {
     "FA": ("FA", "sub-A_FA", np.full((4, 4, 4), 1.2), AFFINE, "FA from 1.2 to 1.2, expected 0 to 1 1"),
     "MTR": ("MTR", "sub-A_MTRmap", np.full((4, 4, 4), 130), AFFINE, "MTR from 130 to 130, expected 0 to 100 percent"),
     "unit": ("RD", "sub-A_param-rd_dwimap", np.full((4, 4, 4), 0.7), AFFINE, "RD from 0.7 to 0.7, expected 0 to 0.01"),
+    "fraction": ("MTR", "sub-A_MTRmap", np.full((4, 4, 4), 0.46), AFFINE, "upper values at 5 percent or more"),
     "place": ("AD", "sub-A_space-T1w_param-ad_dwimap", np.full((4, 4, 4), 1e-3), np.eye(4) * 300, "0% of the smaller"),
 }
 
@@ -98,3 +99,13 @@ def test_an_implausible_ready_brain_stops_too(tmp_path, t1w):
 def test_an_unknown_kind_is_told(tmp_path, t1w):
     result = CliRunner().invoke(app, ["use-ready", "MD", str(t1w), str(tmp_path / "o.nii.gz"), "--t1w", str(t1w)])
     assert "MD, expected brain, WM, MTR, FA, RD, AD" in str(result.exception)
+
+
+def test_a_few_noise_voxels_beyond_the_limits_are_clipped(tmp_path, t1w):
+    data = np.full((6, 6, 6), 0.4)
+    data[0, 0, 0], data[5, 5, 5] = 1.22, -0.1
+    path, out = save(tmp_path / "sub-A_FA.nii.gz", data), tmp_path / "sub-A_desc-preproc_FA.nii.gz"
+    result = CliRunner().invoke(app, ["use-ready", "FA", str(path), str(out), "--t1w", str(t1w)])
+    assert result.exception is None
+    found = np.asarray(nib.load(out).dataobj)
+    assert (found[0, 0, 0], found[5, 5, 5]) == (1, 0)

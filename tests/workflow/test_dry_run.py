@@ -188,6 +188,11 @@ def test_ready_maps_take_the_place_of_their_steps(scanned):
     assert (
         "myelosynth check data/mine --lesions data/mine/derivatives/lesions --ready data/mine/derivatives/ready" in text
     )
+    record["engines"] = {"tissue": "freesurfer", "bbr": "bbregister"}
+    scanned.configfile.write_text(yaml.safe_dump(record))
+    lab = scanned.snakemake("-n", "--", "preprocessing")
+    assert lab.returncode == 0, lab.stdout[-3000:]  # FreeSurfer's subject is made although the mask is ready
+    assert "--fractions-only" in lab.stdout
 
 
 def test_ready_maps_of_their_own_space_are_registered_themselves_without_their_raw_image(scanned):

@@ -121,6 +121,7 @@ rule segment_tissue:
 
 use rule segment_tissue as segment_fractions with:
     output:
+        **({"subject": directory(fs_subject("{sub}", "{ses}"))} if FREESURFER else {}),
         csf=layout.probseg("{sub}", "{ses}", "CSF"),
         gm=layout.probseg("{sub}", "{ses}", "GM"),
         wm=layout.probseg("{sub}", "{ses}", "WM"),

@@ -13,22 +13,26 @@ from myelosynth.errors import InputError
 
 
 class Kind(NamedTuple):
-    """Where ready files of one kind lie, what their names say, and the values they may have."""
+    """Where ready files of one kind lie, what their names say, and the values they may have.
+
+    level: what the highest 1 % of the positive values reach in this unit; a map below it is in another unit.
+    """
 
     datatype: str
     suffix: str
     entities: dict[str, str]
     limits: tuple[float, float] | None = None
     unit: str = ""
+    level: float = 0.0
 
 
 READY = {
     "brain": Kind("anat", "mask", {"desc": "brain"}),
     "WM": Kind("anat", "mask", {"label": "WM"}),
-    "MTR": Kind("anat", "MTRmap", {}, (0.0, 100.0), "percent"),
-    "FA": Kind("dwi", "FA", {}, (0.0, 1.0), "1"),
-    "RD": Kind("dwi", "dwimap", {"param": "rd"}, (0.0, 0.01), "mm2/s"),
-    "AD": Kind("dwi", "dwimap", {"param": "ad"}, (0.0, 0.01), "mm2/s"),
+    "MTR": Kind("anat", "MTRmap", {}, (0.0, 100.0), "percent", 5.0),
+    "FA": Kind("dwi", "FA", {}, (0.0, 1.0), "1", 0.1),
+    "RD": Kind("dwi", "dwimap", {"param": "rd"}, (0.0, 0.01), "mm2/s", 1e-4),
+    "AD": Kind("dwi", "dwimap", {"param": "ad"}, (0.0, 0.01), "mm2/s", 1e-4),
 }
 """Every kind of ready file, by its name in the session index; masks have no limits."""
 

@@ -12,6 +12,7 @@ from myelosynth.images.volume import load_mask, load_volume, save_volume
 
 _SHELL_MM = 6.0
 _WIDE_SHELL_MM = 15.0
+_LOCAL_MM = 3.0
 _MINIMUM_SHELL = 30
 _SEED = 20
 
@@ -48,11 +49,13 @@ class FillLesions(SimpleInterface):
 def fill_lesions(
     data: NDArray[np.float32], lesions: NDArray[np.bool_], grid: Grid, white: NDArray[np.bool_] | None = None
 ) -> NDArray[np.float32]:
-    """Replace each lesion (26-connected piece) by values drawn from the white matter within 6 mm of it.
+    """Replace each lesion (26-connected piece) by the white matter around it, continued inwards.
 
-    data, lesions, white: (X, Y, Z) on `grid`. A voxel gets the mean of the shell's white matter plus a residual drawn
-    from the same shell (fixed seed), so mean and texture match the surroundings. A shell with fewer than 30 white
-    voxels grows to 15 mm, then to all white matter around lesions. Without `white`, it is found by `white_matter_near`.
+    data, lesions, white: (X, Y, Z) on `grid`. A voxel gets the local mean of the white matter within 6 mm of the lesion
+    (Gaussian weights, sigma 3 mm) plus noise with the standard deviation of that shell and the correlation between
+    neighbours of the white matter near lesions (fixed seed): mean, gradient and texture go on. A shell with fewer than
+    30 white voxels grows to 15 mm, then to all white matter near lesions. Without `white`, it is found by
+    `white_matter_near`.
     """
     from scipy import ndimage
 
@@ -61,7 +64,10 @@ def fill_lesions(
         return filled
     pieces, count = ndimage.label(lesions, np.ones((3, 3, 3)))
     white = (white_matter_near(data, lesions, grid) if white is None else white) & ~lesions
-    everywhere = data[white]
+    if not white.any():
+        return filled
+    core = np.clip(data, *np.percentile(data[white], (2, 98)))
+    smoothness = _smoothness(core - _local_mean(core, white, grid), white)
     margin = np.ceil(_WIDE_SHELL_MM / np.array(grid.voxel_sizes)).astype(int)
     streams = np.random.SeedSequence(_SEED).spawn(count)
     for number, box in enumerate(ndimage.find_objects(pieces), start=1):
@@ -71,19 +77,39 @@ def fill_lesions(
         near = white[window] & (distance <= _SHELL_MM)
         if near.sum() < _MINIMUM_SHELL:
             near = white[window] & (distance <= _WIDE_SHELL_MM)
-        shell = data[window][near] if near.sum() >= _MINIMUM_SHELL else everywhere
-        if shell.size:
-            generator = np.random.default_rng(streams[number - 1])
-            filled[window][piece] = _texture(shell, int(piece.sum()), generator)
+        if near.sum() >= _MINIMUM_SHELL:
+            local = _local_mean(core[window], near, grid)
+            spread = float((core[window] - local)[near].std())
+        else:
+            local = np.full(piece.shape, core[white].mean())
+            spread = float(core[white].std())
+        noise = np.random.default_rng(streams[number - 1]).standard_normal(piece.shape)
+        noise = ndimage.gaussian_filter(noise, smoothness, mode="wrap")
+        filled[window][piece] = (local + spread * noise / noise.std())[piece]
     return filled
 
 
-def _texture(shell: NDArray[np.float32], count: int, generator: np.random.Generator) -> NDArray[np.float32]:
-    """`count` values with the mean of the shell, residuals drawn from it without its outer 2 % tails."""
-    low, high = np.percentile(shell, (2, 98))
-    core = shell[(shell >= low) & (shell <= high)]
-    drawn = generator.choice(core - core.mean(), count)
-    return (core.mean() + drawn).astype(np.float32)
+def _local_mean(data: NDArray[np.float32], near: NDArray[np.bool_], grid: Grid) -> NDArray[np.float64]:
+    """Gaussian-weighted mean (X, Y, Z) of the voxels `near` around each voxel; beyond their reach their plain mean."""
+    from scipy import ndimage
+
+    sigma = _LOCAL_MM / np.array(grid.voxel_sizes)
+    weight = ndimage.gaussian_filter(near.astype(float), sigma, mode="constant")
+    total = ndimage.gaussian_filter(np.where(near, data, 0).astype(float), sigma, mode="constant")
+    return np.where(weight > 1e-4, total / np.maximum(weight, 1e-4), data[near].mean())
+
+
+def _smoothness(data: NDArray[np.float64], white: NDArray[np.bool_]) -> list[float]:
+    """Gaussian sigma, voxels, per axis, whose noise has the correlation of neighbouring white voxels: exp(-1/4s^2)."""
+    sigmas = []
+    for axis in range(3):
+        values, inside = np.moveaxis(data, axis, 0), np.moveaxis(white, axis, 0)
+        both = inside[1:] & inside[:-1]
+        pairs = np.stack([values[1:][both], values[:-1][both]])
+        usable = pairs.shape[1] >= _MINIMUM_SHELL and (pairs.std(1) > 0).all()
+        correlation = float(np.clip(np.corrcoef(pairs)[0, 1], 0.0, 0.95)) if usable else 0.0
+        sigmas.append(float(np.sqrt(-1 / (4 * np.log(correlation)))) if correlation > 0.02 else 0.0)
+    return sigmas
 
 
 def white_matter_near(data: NDArray[np.float32], lesions: NDArray[np.bool_], grid: Grid) -> NDArray[np.bool_]:

@@ -160,7 +160,8 @@ def register_mutual_information(
             f"negative mutual information {after:.3f} after, {before:.3f} at the {start_name} start, expected lower"
         )
         raise InputError("registration diverged", moving.path, values, "leave out --fixed-mask, or take another engine")
-    record = {"Cost": "Mattes mutual information", "CostBefore": before, "CostAfter": after, "Start": start_name}
+    record = {"Cost": "Mattes mutual information", "CostBefore": before if np.isfinite(before) else None}
+    record |= {"CostAfter": after, "Start": start_name}
     return read_mat(found), record
 
 

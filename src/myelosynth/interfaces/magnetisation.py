@@ -48,9 +48,12 @@ class MtrMap(SimpleInterface):
             off.grid.require(on.grid, sources[0], sources[1])
             saturated = on.data
         mask, masked = np.ones(off.data.shape, bool), isdefined(self.inputs.mask)
+        if self.inputs.register:  # beyond the field of view of ON there is no ratio
+            mask = resample(np.ones(on.data.shape, np.float32), on.grid, off.grid, motion) > 0.99
+            fields |= {"VoxelsWithoutMTon": int((~mask).sum())}
         if masked:
             sources.append(Path(self.inputs.mask))
-            mask = load_mask(sources[2], off.grid, sources[1])
+            mask &= load_mask(sources[2], off.grid, sources[1])
         out = Path(self.inputs.out_file)
         save_volume(out, magnetisation_transfer_ratio(saturated, off.data, mask), off.grid)
         fields |= {"SkullStripped": masked}

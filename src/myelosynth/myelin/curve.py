@@ -96,14 +96,19 @@ def fit_curve(
 def white_core(
     white: NDArray[np.bool_], csf: NDArray[np.bool_], edge_mm: float, voxel_sizes: Sequence[float]
 ) -> NDArray[np.bool_]:
-    """White matter (X, Y, Z) farther than `edge_mm` from everything that is neither white matter nor CSF.
+    """White matter (X, Y, Z) farther than `edge_mm` from grey matter.
 
-    Beside grey matter the PET mixes both tissues, which lowers the controls' mean and widens their SD. The edge to CSF
-    stays: the curve by distance from CSF describes it.
+    Beside grey matter the PET mixes both tissues, which lowers the controls' mean and widens their SD. The edge to
+    `csf` stays, since the curve by distance from CSF describes it; so does the thin rim between the two, which a
+    segmentation calls grey because it is half CSF: what lies within `edge_mm` of both. All else counts as grey matter.
     """
     from scipy import ndimage
 
-    return white & (ndimage.distance_transform_edt(white | csf, sampling=voxel_sizes) > edge_mm)
+    def away(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
+        return np.asarray(ndimage.distance_transform_edt(~mask, sampling=voxel_sizes))
+
+    rim = (away(csf) <= edge_mm) & (away(white) <= edge_mm)
+    return white & (away(~(white | csf | rim)) > edge_mm)
 
 
 def merged_edges(distance: NDArray[np.float64], bin_width: float, minimum_voxels: int) -> NDArray[np.float64]:

@@ -23,7 +23,7 @@ from myelosynth.reports.tables import Table, count, interval, number, points, re
 
 RETEST, NULL = "retest", "null-scan"
 AGREEMENT_COLUMNS = ("system", "index", "n", "bias", "loa_low", "loa_high")
-INDEX_COLUMNS = ("system", "participant_id", *(index.key for index in INDICES))
+INDEX_COLUMNS = ("system", "participant_id", "coverage", *(index.key for index in INDICES))
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,7 @@ def write_patient_page(
         gaps += [item for item in drawn.values() if isinstance(item, Gap)]
         pictures = {name: item if isinstance(item, Picture) else None for name, item in drawn.items()}
     limits = read_table(tables / "agreement.tsv", AGREEMENT_COLUMNS)
+    gaps += _uncovered(indices, system)
     sessions = index.sessions(sub)
     if FOLLOW_UP not in sessions:
         gaps.append(Gap("change between scans", f"this patient has no session {FOLLOW_UP}"))
@@ -94,6 +95,19 @@ def _indices(tables: Path, sub: str) -> tuple[pd.DataFrame | None, list[Gap]]:
     if rows.empty:
         return None, [Gap("indices", "this patient has none: lesions, follow-up or predictions are missing")]
     return rows, []
+
+
+def _uncovered(indices: pd.DataFrame | None, system: str) -> list[Gap]:
+    """One gap for each kind of map that leaves lesions out: percentages are then of the rest."""
+    gaps = []
+    for key in ("true", system):
+        share = value_of(indices, key, "coverage")
+        if share is not None and share < 1:
+            words = (
+                f"{1 - share:.1%} of the baseline lesion volume has no DVR at both scans: percentages are of the rest"
+            )
+            gaps.append(Gap(f"lesions, {named(key).name}", words))
+    return gaps
 
 
 def value_of(indices: pd.DataFrame | None, system: str, key: str) -> float | None:

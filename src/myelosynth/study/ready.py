@@ -11,6 +11,8 @@ from myelosynth.images.grid import Grid
 from myelosynth.images.volume import load_mask, load_volume, open_image
 
 _ROUNDING = 1e-3  # of the upper limit
+# Fits leave some noise voxels outside the tissue with FA above 1 or RD below 0: they are clipped.
+_OUTLIERS = 0.01
 _OVERLAP = 0.5
 
 
@@ -25,11 +27,17 @@ def load_ready(kind: str, path: Path, t1w: Path) -> tuple[NDArray, Grid]:
     if limits is None:
         return load_mask(path, grid, t1w), grid
     volume = load_volume(path)
-    low, high = float(volume.data.min()), float(volume.data.max())
     slack = _ROUNDING * limits[1]
-    if low < limits[0] - slack or high > limits[1] + slack:
-        values = f"{kind} from {low:g} to {high:g}, expected {limits[0]:g} to {limits[1]:g} {unit}"
+    outside = float(((volume.data < limits[0] - slack) | (volume.data > limits[1] + slack)).mean())
+    level = float(np.percentile(volume.data[volume.data > 0], 99)) if (volume.data > 0).any() else 0.0
+    values = f"{kind} from {volume.data.min():g} to {volume.data.max():g}, expected "
+    if outside > _OUTLIERS:
+        values += f"{limits[0]:g} to {limits[1]:g} {unit}, {outside:.1%} are beyond"
         raise InputError("values out of range", path, values, "convert it to this unit, or clip its outliers")
+    if level < READY[kind].level:
+        values += f"its upper values at {READY[kind].level:g} {unit} or more"
+        raise InputError("values too small for their unit", path, values, f"convert it to {unit}")
+    np.clip(volume.data, *limits, out=volume.data)
     shared = _overlap(volume.grid, grid)
     if in_t1w(path) and shared < _OVERLAP:
         values = f"{shared:.0%} of the smaller field of view is shared with {t1w}, expected {_OVERLAP:.0%} or more"
