@@ -93,7 +93,8 @@ def require_engines():
         return
     try:
         for command, engine in CHOSEN.items():
-            find_engine(command, engine)
+            if command != "register-bbr" or BBR_IMAGES:
+                find_engine(command, engine)
     except InputError as fault:
         raise SystemExit(f"error: {fault}") from None
 

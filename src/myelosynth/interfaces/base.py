@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import shlex
 import tempfile
 from collections.abc import Iterator
@@ -76,10 +77,10 @@ def _by_name(value: Any) -> Any:
 
 
 def shown_command(program: CommandLine) -> str:
-    """The command line of a program: files by name, what belongs to FSL below $FSLDIR."""
+    """The command line of a program: files by name, what belongs to FSL below $FSLDIR, no number of threads."""
     home = os.environ.get("FSLDIR", "").rstrip("/")
-    words = []
-    for word in shlex.split(str(program.cmdline)):
+    words: list[str] = []
+    for word in shlex.split(re.sub(r" -openmp \d+", "", str(program.cmdline))):
         ours = home and word.startswith(f"{home}/etc/")
         words.append(f"$FSLDIR{word[len(home) :]}" if ours else Path(word).name if "/" in word else word)
     return " ".join(words)
