@@ -15,6 +15,9 @@ from myelosynth.images.transform import LinearTransform
 from myelosynth.images.volume import load_mask, load_volume
 from myelosynth.phantom.dataset import raw_layout, write_participants, write_tables
 from myelosynth.phantom.geometry import box_grid
+from myelosynth.phantom.roster import Cohort
+from myelosynth.phantom.session import Session
+from myelosynth.phantom.settings import Settings
 
 
 def digests(root: Path) -> dict[str, str]:
@@ -89,6 +92,22 @@ def test_further_draws_are_what_they_claim(dataset):
     assert noise["retest"] == pytest.approx((measured - series("t1", "noise-free"))[inside].std(), rel=0.05)
     assert noise["null-scan"] == pytest.approx(noise["retest"], rel=0.1)
     assert abs(series("t1", "oracle") - series("t1", "noise-free"))[inside].mean() > 0
+
+
+@pytest.mark.parametrize("scenario", ["default", "no-change"])
+def test_the_null_is_the_tissue_of_t0_in_the_place_of_t1(tmp_path, monkeypatch, scenario):
+    """The DVR behind it equals that of the t1 scan where nothing changes, and only there."""
+    seen = {}
+
+    def note(self, path, purpose, r1, dvr, noisy=True):
+        seen[self.session, purpose] = dvr
+
+    monkeypatch.setattr(Session, "_write_series", note)
+    settings = Settings(Cohort(patients=1, controls=0, seed=3, scenario=scenario), resolution=6.0)
+    list(write_participants(settings, tmp_path, jobs=1))
+    same = np.array_equal(seen["t1", "PET null-scan"], seen["t1", "PET"])
+    assert same == (scenario == "no-change")
+    assert not np.array_equal(seen["t1", "PET null-scan"], seen["t0", "PET"])  # another position
 
 
 def test_everything_says_that_it_is_simulated(dataset):

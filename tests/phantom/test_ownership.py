@@ -44,6 +44,7 @@ def test_new_empty_and_own_folders_are_free(tmp_path):
     (tmp_path / "dataset_description.json").write_text(json.dumps(OURS))
     (tmp_path / "participants.tsv").write_text("participant_id\n")
     require_simulated(tmp_path, "")
+    assert {path.name for path in tmp_path.iterdir()} == {"dataset_description.json", "participants.tsv"}
 
 
 @pytest.mark.parametrize("option", [["--tables"], ["--participant", "001"], []])

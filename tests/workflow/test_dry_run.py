@@ -33,11 +33,15 @@ def clone(repository, tmp_path_factory):
     return folder
 
 
+def dry_run(folder, *options):
+    """Snakemake as typed in a folder; stdout and stderr come back together."""
+    command = ["snakemake", *options]
+    return subprocess.run(command, cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
 @pytest.mark.parametrize("options", [["-n"], ["--profile", "slurm", "-n"]], ids=["plain", "slurm"])
 def test_as_typed_from_the_top_folder(clone, options):
-    result = subprocess.run(
-        ["snakemake", *options], cwd=clone, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
+    result = dry_run(clone, *options)
     assert result.returncode == 0, result.stdout[-3000:]
     commands = [line for line in result.stdout.splitlines() if "myelosynth " in line]
     for step in ("simulate", "n4", "register-bbr", "dvr", "train", "predict", "demyelination", "report cohort"):
@@ -49,13 +53,7 @@ def test_as_typed_from_the_top_folder(clone, options):
 def test_a_misspelt_key_stops_with_its_name(clone, tmp_path):
     overlay = tmp_path / "study.yaml"
     overlay.write_text("pet:\n  t_stra: 20\n")
-    result = subprocess.run(
-        ["snakemake", "-n", "--configfile", str(overlay)],
-        cwd=clone,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
+    result = dry_run(clone, "-n", "--configfile", str(overlay))
     assert result.returncode != 0
     assert result.stdout.splitlines()[-1].startswith("error: settings not valid, configuration, pet.t_stra: ")
     assert 'File "' not in result.stdout
@@ -140,13 +138,7 @@ def test_a_fault_of_the_data_set_is_one_line(scanned):
 def test_a_curve_without_controls_is_told_before_anything_runs(clone, tmp_path):
     overlay = tmp_path / "study.yaml"
     overlay.write_text("simulate:\n  controls: 0\n")
-    result = subprocess.run(
-        ["snakemake", "-n", "--configfile", str(overlay)],
-        cwd=clone,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
+    result = dry_run(clone, "-n", "--configfile", str(overlay))
     assert result.returncode != 0
     assert "no control to make the curve of fold 1 from, 0 controls in the split" in result.stdout
 
