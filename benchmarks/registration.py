@@ -1,9 +1,11 @@
 """Own registrations beside antspyx rigid as it comes: error, user CPU time and memory of whole commands, in one run.
 
-Simulated heads know their offsets. With --real DIR, patient01 of the Ljubljana data set is compared with FSL's BBR.
+Simulated heads know their offsets. With --real DIR, patient01 of the Ljubljana data set is compared with FSL's BBR, and
+its FLAIR is registered again from eight headers moved by known transforms, each through the command's own rigid start.
 """
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -88,6 +90,33 @@ def real(folder: Path) -> Iterator[Pair]:
             yield Pair(f"patient01 {study} {contrast}", *images, *masks, truth)
 
 
+def repeatability(folder: Path, scratch: Path) -> pd.DataFrame:
+    """Mean displacement in mm over the brain between W_perturbed @ P and W of the header as it is, a row a header."""
+    reference = folder / "fsl_reference"
+    pair = next(pair for pair in real(folder) if pair.name == "patient01 study1 FLAIR")
+    image, points = nib.load(pair.moving), brain_points(pair.brain)
+    masks = ("--wm-mask", pair.white, "--gm", pair.grey)
+
+    def pull(moving: Path, move: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        """Fixed points seen in the image as it is, by method; `move` takes it to the perturbed world."""
+        peer, out = scratch / "peer.mat", scratch / "out.txt"
+        command(sys.executable, "-c", PEER, moving, pair.fixed, peer)
+        command("myelosynth", "register-bbr", moving, pair.fixed, *masks, "--out-transform", out)
+        found = {"antspyx": read_mat(str(peer)), "bbr": LinearTransform.read(out)}
+        return {name: (~LinearTransform(move) @ item).apply(points) for name, item in found.items()}
+
+    straight, rows = pull(pair.moving, np.eye(4)), []
+    for case in json.loads((reference / "perturb_patient01_study1_flair.json").read_text())["perturbations"]:
+        moved = scratch / "perturbed.nii.gz"
+        nib.save(nib.Nifti1Image(np.asarray(image.dataobj), np.array(case["perturbed_affine"])), moved)
+        seen = pull(moved, np.array(case["perturbed_affine"]) @ np.linalg.inv(image.affine))
+        apart = {name: float(np.linalg.norm(seen[name] - straight[name], axis=1).mean()) for name in seen}
+        rows.append(
+            {"degrees": case["angle_deg"], "mm": case["trans_mm"]} | {f"{k} off mm": v for k, v in apart.items()}
+        )
+    return pd.DataFrame(rows)
+
+
 def measure(pair: Pair, folder: Path) -> dict[str, object]:
     """antspyx rigid with its defaults, our rigid by mutual information, boundary-based from there."""
     points = brain_points(pair.brain)
@@ -119,7 +148,7 @@ def measure(pair: Pair, folder: Path) -> dict[str, object]:
 def main() -> None:
     """Print one row a pair, and the means."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--heads", type=int, default=2, help="simulated heads")
+    parser.add_argument("--heads", type=int, default=3, help="simulated heads")
     parser.add_argument("--resolution", type=float, default=1.5, help="voxel of the simulated images, mm")
     parser.add_argument("--real", type=Path, help="folder with ms_longitudinal and fsl_reference")
     options = parser.parse_args()
@@ -128,9 +157,13 @@ def main() -> None:
         pairs = [*simulated(folder / "raw", options.resolution, options.heads)]
         pairs += real(options.real) if options.real else []
         table = pd.DataFrame([measure(pair, folder) for pair in pairs])
+        headers = repeatability(options.real, folder) if options.real else None
     print(table.round(3).to_string(index=False))
     print("\nmean over pairs")
     print(table.drop(columns="pair").mean().round(3).to_string())
+    if headers is not None:
+        print("\npatient01 study1 FLAIR from perturbed headers, displacement from the run with its own header")
+        print(headers.round(3).to_string(index=False))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ from myelosynth.images.grid import Grid
 from myelosynth.images.transform import LinearTransform
 from myelosynth.images.volume import load_mask, load_volume, save_volume
 from myelosynth.interfaces.boundary import rejection
-from myelosynth.interfaces.boundary_cost import BoundaryCost, displacement, minimise, white_boundary
+from myelosynth.interfaces.boundary_cost import BoundaryCost, displacement, minimise
+from myelosynth.interfaces.boundary_points import Boundary, white_boundary
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +36,8 @@ def command(*arguments: object, succeeds: bool = True):
 
 def test_normals_point_out_of_the_white_matter(boundary, head):
     white_inside, white_outside = head.fractions(boundary.inside)[2], head.fractions(boundary.outside)[2]
-    assert white_inside.mean() > 0.9
-    assert white_outside.mean() < 0.1
+    assert white_inside.mean() > 0.8
+    assert white_outside.mean() < 0.2
 
 
 def test_grey_keeps_the_ventricle_edge_out(session, boundary):
@@ -59,8 +60,6 @@ def test_the_gradient_is_the_slope_of_the_cost(session, boundary, truth, dof):
 
 def test_the_cost_is_the_papers_by_hand():
     # one voxel line: inside 100, outside 80: Q = 200 * -20 / 180 = -22.2 %, T1w sign: 1 + tanh(.5 * -22.2) = 2.2e-10
-    from myelosynth.interfaces.boundary_cost import Boundary
-
     image = np.zeros((8, 4, 4), np.float32)
     image[:4], image[4:] = 100, 80
     line = Boundary(np.array([[2.0, 2, 2]]), np.array([[6.0, 2, 2]]))
@@ -78,16 +77,67 @@ def test_a_known_offset_is_refined(session, boundary, truth, brain_points, contr
     assert off(start, truth, brain_points) > 1.5
     found, inside = minimise(moving.data, moving.grid, boundary, start, 1.0, 6)
     assert inside
-    assert off(found, truth, brain_points) < 0.35
+    assert off(found, truth, brain_points) < 0.2
 
 
 def test_t1_contrast_has_the_other_sign(session, head, boundary, brain_points):
     moving = load_volume(session / "t1.nii.gz")
     start = displacement(np.array([1.0, 1, -1, 1, 0, 0]), boundary.centre)
-    assert BoundaryCost(moving.data, moving.grid, boundary, start, 1.0).contrast() < 0
+    assert np.median(BoundaryCost(moving.data, moving.grid, boundary, start, 1.0).contrast()) < 0
     found, _ = minimise(moving.data, moving.grid, boundary, start, -1.0, 6)
     assert off(start, LinearTransform.identity(), brain_points) > 1.7
-    assert off(found, LinearTransform.identity(), brain_points) < 0.6  # the saturated cost is flat within half a voxel
+    assert off(found, LinearTransform.identity(), brain_points) < 0.25
+
+
+def test_twelve_degrees_find_a_stretch(session, boundary, truth, brain_points):
+    moving = load_volume(session / "flair.nii.gz")
+    wrong = np.array([1.0, -0.5, 0.5, 2.0, 0.5, 0.0, -0.5, -2.0, 0.5, 0.0, 0.5, 1.5])
+    start = truth @ displacement(wrong, boundary.centre)
+    assert off(start, truth, brain_points) > 1.3
+    assert off(minimise(moving.data, moving.grid, boundary, start, 1.0, 12)[0], truth, brain_points) < 0.45
+
+
+def test_repeats_are_the_same_bytes_whatever_the_threads(session, boundary, truth):
+    import torch
+
+    moving, threads = load_volume(session / "t2.nii.gz"), torch.get_num_threads()
+    found = []
+    for number in (1, 2):
+        torch.set_num_threads(number)
+        found.append(minimise(moving.data, moving.grid, boundary, truth, 1.0, 6)[0].matrix)
+    torch.set_num_threads(threads)
+    assert found[0].tobytes() == found[1].tobytes()
+
+
+@pytest.mark.gpu
+def test_cuda_lands_where_the_cpu_does(session, boundary, truth):
+    import torch
+
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    moving = load_volume(session / "t2.nii.gz")
+    cpu, cuda, again = (
+        minimise(moving.data, moving.grid, boundary, truth, 1.0, 6, device=torch.device(name))[0].matrix
+        for name in ("cpu", "cuda", "cuda")
+    )
+    assert cuda.tobytes() == again.tobytes()
+    np.testing.assert_allclose(cuda, cpu, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--engine", "flirt", "--slope", 0.5], ["flirt"]),
+        (["--slope", -0.5], ["--slope", "-0.5"]),
+        (["--device", "tpu"], ["--device", "'tpu'"]),
+    ],
+)
+def test_wrong_options_are_refused(session, tmp_path, options, words):
+    images = [session / "t2.nii.gz", session / "t1.nii.gz", "--wm-mask", session / "wm_mask.nii.gz"]
+    result = command("register-bbr", *images, *options, "--out-transform", tmp_path / "x.txt", succeeds=False)
+    assert isinstance(result.exception, InputError)
+    assert all(word in str(result.exception) for word in words)
+    assert not list(tmp_path.iterdir())
 
 
 def test_command_finds_the_contrast_and_its_own_start(session, truth, brain_points, tmp_path):
@@ -121,16 +171,16 @@ def test_an_image_without_boundary_falls_back_to_the_start(session, truth, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "inside", "reason"),
+    ("before", "after", "seen", "inside", "reason"),
     [
-        (0.3, 0.2, True, None),
-        (0.2, 0.3, True, "worse"),
-        (0.3, 0.2, False, "edge of its search range"),
-        (0.9, 0.7, True, "too little of the boundary"),
+        (0.3, 0.2, 0.9, True, None),
+        (0.2, 0.3, 0.9, True, "worse"),
+        (0.3, 0.2, 0.9, False, "edge of its search range"),
+        (0.9, 0.7, 0.6, True, "60% of the boundary shows"),
     ],
 )
-def test_reasons_for_rejection(before, after, inside, reason):
-    found = rejection(before, after, inside)
+def test_reasons_for_rejection(before, after, seen, inside, reason):
+    found = rejection(before, after, seen, inside)
     assert (found is None) if reason is None else (reason in found)
 
 

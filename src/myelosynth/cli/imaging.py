@@ -120,6 +120,10 @@ def register_bbr(
     contrast: Annotated[Contrast | None, typer.Option(help="default: found from the data")] = None,
     dof: Annotated[int, typer.Option(help="6 rigid, 12 affine")] = 6,
     out_image: Annotated[Path | None, typer.Option(help="moving image on the fixed grid")] = None,
+    slope: Annotated[
+        float | None, typer.Option(help="of the cost per percent contrast; default 0.1, the paper's is 0.5")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu (default) or cuda")] = None,
     fs_subject: FsSubject = None,
     engine: EngineName = None,
 ) -> None:
@@ -130,6 +134,7 @@ def register_bbr(
     from myelosynth.interfaces.engines import find_engine
 
     chosen, inputs = find_engine("register-bbr", engine), [moving, fixed, wm_mask, gm, init]
+    options = _own_options(chosen, slope, device)
     subject = chosen.subject_folder(fs_subject)
     out_transform = output(out_transform, inputs, ".txt", ".tfm")
     resampled = output(out_image, inputs) if out_image else None
@@ -146,6 +151,7 @@ def register_bbr(
         contrast=contrast.value if contrast else None,
         dof=_dof(dof),
         out_transform=str(out_transform),
+        **options,
     )
     outputs, call = _run(interface)
     record = outputs.record | {"Dof": dof, "Moving": moving.name, "Fixed": fixed.name}
@@ -218,6 +224,21 @@ def _checked(image: Path) -> None:
 
 def _text(path: Path | None) -> str | None:
     return str(path.absolute()) if path else None
+
+
+def _own_options(chosen: Any, slope: float | None, device: str | None) -> dict[str, Any]:
+    """Options of our own boundary-based registration, for `interface`. Raises InputError for another engine's."""
+    from myelosynth.cli.devices import torch_device
+    from myelosynth.errors import InputError
+
+    if slope is not None and not 0 < slope <= 10:
+        raise InputError(
+            "slope out of range", "--slope", f"{slope:g}, expected above 0 to 10", "give 0.1, or the paper's 0.5"
+        )
+    if not chosen.embedded and (slope is not None or device is not None):
+        values = "--slope or --device given, expected neither"
+        raise InputError(f"engine {chosen.name} has no such option", "register-bbr", values, "leave them out")
+    return {"slope": slope, "device": torch_device(device, 1).type if device else None}
 
 
 def _dof(dof: int) -> int:

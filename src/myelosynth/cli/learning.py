@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from myelosynth.cli.app import app
+from myelosynth.cli.devices import Device, torch_device
 from myelosynth.cli.paths import distinct, folder, output
 
 if TYPE_CHECKING:
-    import torch
-
     from myelosynth.synthesis.checkpoints import Checkpoint
     from myelosynth.synthesis.system import PredictionInputs, TrainingJob
 
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda; auto takes CUDA where there is one")]
 Threads = Annotated[int, typer.Option(min=1, help="CPU threads; the result may depend on their number in the last bit")]
 
 
@@ -82,7 +80,7 @@ def train(
     roles = read_fold(split_file, fold)
     contrasts = system.training_contrasts(settings)
     scans = select(read_manifest(data), roles, settings.training_sessions, contrasts, data)
-    where = _device(device, threads)
+    where = torch_device(device, threads)
     job = TrainingJob(model, loss, settings, training, roles, scans, out, seed, where, sketches, resume)
     trained = system.train(job)
     trained.checkpoint.save(out / "checkpoint.pt")
@@ -116,7 +114,7 @@ def predict(
     out, out_std = output(out, read), output(out_std, read) if out_std else None
     distinct(out, out_std)
     inputs = _load_inputs(paths, mask)
-    prediction = system.predict(trained, inputs, _device(device, threads))
+    prediction = system.predict(trained, inputs, torch_device(device, threads))
     outputs = [(out, prediction.mean)]
     if out_std and prediction.std is not None:
         outputs.append((out_std, prediction.std))
@@ -142,21 +140,6 @@ def compare_images(
     truth.grid.require(predicted.grid, prediction, target)
     inside = load_mask(mask, truth.grid, target) if mask else None
     print(json.dumps(compare(predicted.data, truth.data, inside, data_range), indent=2))
-
-
-def _device(name: str, threads: int) -> "torch.device":
-    """The torch device of an option, with the CPU threads set. Raises InputError for CUDA that is not there."""
-    import torch
-
-    from myelosynth.errors import InputError
-
-    if name not in ("auto", "cpu", "cuda"):
-        raise InputError("unknown device", "--device", f"got {name!r}", "choose auto, cpu or cuda")
-    torch.set_num_threads(threads)
-    available = torch.cuda.is_available()
-    if name == "cuda" and not available:
-        raise InputError("no CUDA device", "--device", "got cuda, torch finds none", "use --device cpu or auto")
-    return torch.device("cuda" if available and name != "cpu" else "cpu")
 
 
 def _named_sources(given: list[str], known: list[str], needed: list[str]) -> dict[str, Path]:

@@ -19,12 +19,13 @@ from nipype.interfaces.base import (
 from myelosynth.images.transform import LinearTransform
 from myelosynth.images.volume import Volume, load_mask, load_volume
 from myelosynth.interfaces.base import run_program
-from myelosynth.interfaces.boundary_cost import Boundary, BoundaryCost, minimise, white_boundary
+from myelosynth.interfaces.boundary_cost import SLOPE, BoundaryCost, minimise
+from myelosynth.interfaces.boundary_points import Boundary, white_boundary
 from myelosynth.interfaces.linear import read_flirt, register_mutual_information, require_contrast, require_overlap
 
-_BLIND_COST = 0.6
-"""1 is what an image without any boundary gives. Real T2w end at .10 and FLAIR at .27-.35; FLAIR without a grey
-fraction, and images with 3 % contrast, end at .7-.8, and 1-2 mm off."""
+_LEAST_SEEN = 0.7
+"""Least share of the boundary with the right sign of contrast; noise gives .5. Real T2w end at .95 and FLAIR at
+.80-.81; FLAIR without a grey fraction, which lands 1 mm off, at .64-.66."""
 _log = logging.getLogger(__name__)
 
 
@@ -48,6 +49,7 @@ class BoundaryOutputSpec(TraitedSpec):
 class BoundaryInterface(SimpleInterface):
     input_spec = BoundaryInputSpec
     output_spec = BoundaryOutputSpec
+    slope = SLOPE  # of the costs in the record
 
     def _run_interface(self, runtime: Any) -> Any:
         moving = load_volume(Path(self.inputs.moving_file))
@@ -59,14 +61,15 @@ class BoundaryInterface(SimpleInterface):
         else:
             start, how = register_mutual_information(moving, fixed, None, 6)[0], "rigid, mutual information"
         require_overlap(boundary.inside, moving, start, "at the start")
-        measured = BoundaryCost(moving.data, moving.grid, boundary, start, 1.0).contrast()
+        measured = float(np.median(BoundaryCost(moving.data, moving.grid, boundary, start, 1.0).contrast()))
         found = "t2" if measured > 0 else "t1"
         contrast = self.inputs.contrast if isdefined(self.inputs.contrast) else found
         sign = -1.0 if contrast == "t1" else 1.0
         transform, inside = self.refine(moving, fixed, boundary, start, sign)
-        before = BoundaryCost(moving.data, moving.grid, boundary, start, sign)(np.zeros(6))[0]
-        after = BoundaryCost(moving.data, moving.grid, boundary, transform, sign)(np.zeros(6))[0]
-        reason = rejection(before, after, inside)
+        costs = [BoundaryCost(moving.data, moving.grid, boundary, at, sign, self.slope) for at in (start, transform)]
+        before, after = (cost(np.zeros(6))[0] for cost in costs)
+        seen = float((sign * costs[1].contrast() > 0).mean())
+        reason = rejection(before, after, seen, inside)
         if reason:
             _log.warning("%s: boundary-based registration rejected (%s), the start is kept", moving.path.name, reason)
         (start if reason else transform).write(Path(self.inputs.out_transform))
@@ -74,6 +77,8 @@ class BoundaryInterface(SimpleInterface):
             "Cost": "boundary contrast, Greve & Fischl 2009",
             "CostBefore": round(before, 5),
             "CostAfter": round(after, 5),
+            "CostSlope": self.slope,
+            "BoundarySeen": round(seen, 4),
             "Fallback": bool(reason),
             "FallbackReason": reason,
             "Contrast": contrast,
@@ -101,13 +106,27 @@ class BoundaryInterface(SimpleInterface):
         raise NotImplementedError
 
 
+class OwnBoundaryInputSpec(BoundaryInputSpec):
+    slope = traits.Float(SLOPE, usedefault=True, desc="of the cost; the paper's is 0.5")
+    device = traits.Enum("cpu", "cuda", usedefault=True, desc="where the cost is computed")
+
+
 class BoundaryRegistration(BoundaryInterface):
-    """Our own boundary-based registration: bounded L-BFGS-B on the cost of Greve & Fischl 2009."""
+    """Our own boundary-based registration: bounded L-BFGS-B on the cost of Greve & Fischl 2009, in PyTorch."""
+
+    input_spec = OwnBoundaryInputSpec
+
+    def _run_interface(self, runtime: Any) -> Any:
+        self.slope = self.inputs.slope
+        return super()._run_interface(runtime)
 
     def refine(
         self, moving: Volume, fixed: Volume, boundary: Boundary, start: LinearTransform, sign: float
     ) -> tuple[LinearTransform, bool]:
-        return minimise(moving.data, moving.grid, boundary, start, sign, self.inputs.dof)
+        import torch
+
+        device = torch.device(self.inputs.device)
+        return minimise(moving.data, moving.grid, boundary, start, sign, self.inputs.dof, self.slope, device)
 
 
 class FslBoundaryRegistration(BoundaryInterface):
@@ -136,14 +155,14 @@ class FslBoundaryRegistration(BoundaryInterface):
         return read_flirt(Path("flirt.mat"), moving.grid, fixed.grid), True
 
 
-def rejection(before: float, after: float, inside: bool) -> str | None:
+def rejection(before: float, after: float, seen: float, inside: bool) -> str | None:
     """Why a refinement is worse than its start, or None when it is accepted."""
     if after > before + 1e-3:  # both near 0 where every point already has the right sign
         return f"cost {after:.4f} is worse than {before:.4f} at the start"
     if not inside:
         return "it ran to the edge of its search range"
-    if after > _BLIND_COST:
-        return f"cost {after:.4f}: too little of the boundary shows in the moving image"
+    if seen < _LEAST_SEEN:
+        return f"{seen:.0%} of the boundary shows in the moving image, needed {_LEAST_SEEN:.0%}"
     return None
 
 

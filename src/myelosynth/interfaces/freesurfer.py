@@ -16,7 +16,7 @@ from myelosynth.images.transform import LinearTransform
 from myelosynth.images.volume import Volume, load_mask, load_volume, open_image
 from myelosynth.interfaces.base import run_program
 from myelosynth.interfaces.boundary import BoundaryInputSpec, BoundaryInterface
-from myelosynth.interfaces.boundary_cost import Boundary
+from myelosynth.interfaces.boundary_points import Boundary
 from myelosynth.interfaces.brain import BrainInterface
 from myelosynth.interfaces.tissue import TissueInterface, normalise
 
