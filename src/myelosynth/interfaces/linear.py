@@ -166,9 +166,12 @@ def register_mutual_information(
 
 
 def _shrink_factors(grid: Grid) -> tuple[int, int, int]:
-    """Voxels joined at each level, coarse to fine: about 8, 4 and 2 mm (finer adds minutes, not accuracy)."""
+    """Voxels joined at each level, coarse to fine: about 8, 4 and 2 mm (finer adds minutes, not accuracy).
+
+    Rounded: at 1.5 mm whole voxels at the last level are .2 mm off where pairs of them are .3 mm off.
+    """
     mean_mm = grid.voxel_volume ** (1 / 3)
-    return tuple(int(np.clip(np.ceil(mm / mean_mm - 0.1), 1, 8)) for mm in (8, 4, 2))  # type: ignore[return-value]
+    return tuple(int(np.clip(np.round(mm / mean_mm), 1, 8)) for mm in (8, 4, 2))  # type: ignore[return-value]
 
 
 def _best_start(fixed: Any, moving: Any) -> tuple[str, str, float]:
