@@ -33,7 +33,9 @@ def find_fieldmap(dwi: Path, method: str) -> dict[str, Path]:
             wanted += f" whose PhaseEncodingDirection is opposite to {_direction(dwi) or 'absent'}, that of {dwi.name}"
         values = f"{len(found)} files {wanted}, {len(usable)} of them for {dwi.name}, expected 1"
         cure = "add it, name the series in its IntendedFor, or choose another diffusion.distortion"
-        raise InputError(f"no {'b0 of opposite phase encoding' if method == 'reverse' else 'field map'}", folder, values, cure)
+        raise InputError(
+            f"no {'b0 of opposite phase encoding' if method == 'reverse' else 'field map'}", folder, values, cure
+        )
     if method == "reverse":
         return {"reverse": usable[0]}
     head, _, rest = usable[0].name.rpartition("_")

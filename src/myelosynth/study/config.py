@@ -101,6 +101,7 @@ class Pet(Strict):
     )
     reference: Literal["cerebellar-grey", "grey-matter", "clustering", "given"]
     motion: bool
+    fwhm: float = Field(gt=0, le=20, description="resolution of the PET, mm; for the map of CSF shares")
     early_minutes: float = Field(gt=0, description="frames up to here make the registration image")
 
     @model_validator(mode="after")

@@ -9,6 +9,7 @@ from myelosynth.bids.fieldmaps import find_fieldmap
 from myelosynth.bids.index import BASELINE, COVERS, SessionIndex, expected, scan
 from myelosynth.bids.layout import RawLayout
 from myelosynth.bids.ready import in_t1w
+from myelosynth.errors import InputError
 from myelosynth.phantom.ownership import require_simulated
 from myelosynth.phantom.roster import Cohort, roster
 from myelosynth.study.config import StudyConfig
@@ -122,6 +123,16 @@ class Roster:
     def fits_tensor(self, sub: str, ses: str) -> bool:
         """Whether FA, RD or AD is not ready."""
         return not self.index.has(sub, ses, "FA", "RD", "AD")
+
+    def require_references(self) -> None:
+        """Raise InputError for the first PET without a ready reference region, unless its DVR is ready."""
+        for sub, ses in self.sessions:
+            if self.index.has(sub, ses, "PET") and not (
+                self.index.has(sub, ses, "reference") or self.index.has(sub, ses, "DVR")
+            ):
+                values = f"sub-{sub} ses-{ses} has a PET and no anat/*_label-reference_mask in dataset.ready"
+                cure = "add the mask, or choose another pet.reference"
+                raise InputError("no reference region given", "pet.reference", values, cure)
 
     def follows_baseline(self, sub: str, ses: str) -> bool:
         """Whether a later session can be brought to the baseline's T1w."""
