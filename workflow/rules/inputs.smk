@@ -83,7 +83,7 @@ def quantitative_maps(sub, ses):
 
 def distortion_files(w):
     """Files that the distortion of a session's DWI is read from, by option of `epi-shift`."""
-    if study.diffusion.distortion != "syn":
+    if study.diffusion.distortion != "t1w":
         return FIELDMAPS[w.sub, w.ses]
     return {
         "t1w": layout.anat(w.sub, w.ses, "T1w"),

@@ -2,7 +2,7 @@
 
 
 rule register_distorted:
-    """The distorted b0 to the T1w, rigid: where SyN starts; what is undistorted is registered again."""
+    """The distorted b0 to the T1w, rigid: where method t1w starts; what is straight is registered again."""
     input:
         dwi=raw_image("DWI"),
         bvals=companion("DWI", ".bval"),
@@ -29,7 +29,7 @@ rule register_distorted:
 
 
 rule epi_shift:
-    """Shift of the DWI along its phase axis: field map, opposite blips (Andersson 2003) or SyN to the T1w."""
+    """Shift of the DWI along its phase axis: field map, opposite blips (Andersson 2003) or the T1w."""
     input:
         unpack(distortion_files),
         dwi=raw_image("DWI"),

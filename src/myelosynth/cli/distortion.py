@@ -15,7 +15,7 @@ class Method(StrEnum):
 
     fieldmap = "fieldmap"
     reverse = "reverse"
-    syn = "syn"
+    t1w = "t1w"
 
 
 @app.command("epi-shift")
@@ -29,9 +29,9 @@ def epi_shift(
     ] = None,
     magnitude: Annotated[Path | None, typer.Option(help="its magnitude; phase differences need it (fieldmap)")] = None,
     reverse: Annotated[Path | None, typer.Option(help="b0 of opposite phase encoding, same grid (reverse)")] = None,
-    t1w: Annotated[Path | None, typer.Option(help="T1w (syn)")] = None,
-    t1w_mask: Annotated[Path | None, typer.Option(help="brain mask of the T1w (syn)")] = None,
-    transform: Annotated[Path | None, typer.Option(help="ITK text affine, moving b0, fixed T1w (syn)")] = None,
+    t1w: Annotated[Path | None, typer.Option(help="T1w (method t1w)")] = None,
+    t1w_mask: Annotated[Path | None, typer.Option(help="brain mask of the T1w (method t1w)")] = None,
+    transform: Annotated[Path | None, typer.Option(help="ITK text affine, moving b0, fixed T1w (method t1w)")] = None,
 ) -> None:
     """Susceptibility distortion of a diffusion series as one shift map for all its volumes."""
     from myelosynth.errors import InputError

@@ -1,7 +1,6 @@
 """EPI distortion interfaces: the shift map of a diffusion series, from a field map, opposite blips or the T1w alone."""
 
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +17,8 @@ from myelosynth.images.grid import Grid
 from myelosynth.images.resample import resample
 from myelosynth.images.transform import LinearTransform
 from myelosynth.images.volume import Volume, load_mask, load_volume, open_image, save_volume
-from myelosynth.interfaces.ants_bridge import load_ants
 from myelosynth.interfaces.linear import require_contrast
-from myelosynth.physics.blips import field_of_pair
+from myelosynth.physics.blips import shift_of_pair, shift_to_t1w
 from myelosynth.physics.distortion import AXES, PhaseEncoding, continued, field_of_phases, unwarp
 from myelosynth.physics.gradients import B0_THRESHOLD, read_bvals
 
@@ -29,14 +27,13 @@ DISTORTION, UNCORRECTED = "EPIDistortion", "uncorrected"
 METHODS = {
     "fieldmap": "corrected by a field map",
     "reverse": "corrected by reverse phase encoding",
-    "syn": "corrected without a field map, b0 to T1w by SyN",
+    "t1w": "corrected without a field map, b0 to T1w: large shifts only",
 }
-NEEDS = {"fieldmap": ("fieldmap",), "reverse": ("reverse",), "syn": ("t1w", "t1w_mask", "transform")}
+NEEDS = {"fieldmap": ("fieldmap",), "reverse": ("reverse",), "t1w": ("t1w", "t1w_mask", "transform")}
 HERTZ = {"Hz": 1.0, "rad/s": 1 / (2 * np.pi), "T": 42.577e6}
-COVERED = 0.5
+COVERED, FEWEST = 0.5, 1000
 Estimate = tuple[NDArray[np.float32], dict[str, Any], tuple[str, str]]
 """Shift (X, Y, Z) in voxels, settings for the sidecar, engine and version."""
-_SEED = 7
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,9 +68,9 @@ class EpiShiftInputs(BaseInterfaceInputSpec):
     fieldmap = File(desc="field map, or phase difference of two echoes (fieldmap)")
     magnitude = File(desc="its magnitude image; needed with a phase difference (fieldmap)")
     reverse = File(desc="b0 of opposite phase encoding on the grid of the series (reverse)")
-    t1w = File(desc="T1w (syn)")
-    t1w_mask = File(desc="its brain mask (syn)")
-    transform = File(desc="ITK text transform, moving b0, fixed T1w (syn)")
+    t1w = File(desc="T1w (method t1w)")
+    t1w_mask = File(desc="its brain mask (method t1w)")
+    transform = File(desc="ITK text transform, moving b0, fixed T1w (method t1w)")
     out_file = File(mandatory=True, desc="shift along the phase axis, mm")
 
 
@@ -93,8 +90,8 @@ class EpiShift(SimpleInterface):
             option = "--" + missing[0].replace("_", "-")
             raise InputError(f"method {method} needs more", source, f"{option} not given", f"give {option}")
         b0, sources = mean_b0(source, Path(self.inputs.bvals)), [source, Path(self.inputs.bvals)]
-        encoding = phase_encoding(source, timed=method != "syn")
-        estimate = {"fieldmap": self._fieldmap, "reverse": self._reverse, "syn": self._syn}[method]
+        encoding = phase_encoding(source, timed=method != "t1w")
+        estimate = {"fieldmap": self._fieldmap, "reverse": self._reverse, "t1w": self._t1w}[method]
         voxels, settings, engine = estimate(b0, encoding, sources)
         head = b0.data > 0.1 * np.percentile(b0.data, 99)
         size = b0.grid.voxel_sizes[encoding.axis]
@@ -128,21 +125,22 @@ class EpiShift(SimpleInterface):
             values = f"{opposite.direction}, the series {encoding.direction}; expected the opposite direction"
             raise InputError("phase encodings are not opposite", path, values, "give the b0 of the other direction")
         b0.grid.require(other.grid, path, b0.path)
-        found = field_of_pair(b0.data, other.data, (encoding, opposite), b0.grid)
-        left = {"difference_left": round(found.difference_left, 4)}
-        return encoding.shift(found.field_hz), left, ("myelosynth", __version__)
+        require_contrast(other)
+        found = shift_of_pair(b0.data, other.data, (encoding, opposite), b0.grid)
+        return found.shift, {"difference_left": round(found.difference_left, 4)}, ("myelosynth", __version__)
 
-    def _syn(self, b0: Volume, encoding: PhaseEncoding, sources: list[Path]) -> Estimate:
-        paths = [Path(getattr(self.inputs, name)) for name in NEEDS["syn"]]
+    def _t1w(self, b0: Volume, encoding: PhaseEncoding, sources: list[Path]) -> Estimate:
+        paths = [Path(getattr(self.inputs, name)) for name in NEEDS["t1w"]]
         sources += paths
         t1w = load_volume(paths[0])
+        require_contrast(t1w)
         mask, back = load_mask(paths[1], t1w.grid, paths[0]), ~LinearTransform.read(paths[2])
         inside = resample(mask.astype(np.float32), t1w.grid, b0.grid, back) > 0.5
-        if not inside.any():
-            values = "0 voxels of the brain mask fall into the series"
+        if inside.sum() < FEWEST:
+            values = f"{int(inside.sum())} voxels of the brain mask fall into the series, needed {FEWEST}"
             raise InputError("moving and fixed do not overlap", paths[2], values, "check the transform")
-        target = like_b0(resample(t1w.data, t1w.grid, b0.grid, back), b0.data, inside)
-        return syn_shift(b0, target, inside, encoding.axis), SYN, ("antspyx", version("antspyx"))
+        found = shift_to_t1w(b0.data, resample(t1w.data, t1w.grid, b0.grid, back), inside, encoding.axis, b0.grid)
+        return found.shift, {"difference_left": round(found.difference_left, 4)}, ("myelosynth", __version__)
 
 
 def mean_b0(path: Path, bvals: Path) -> Volume:
@@ -207,46 +205,3 @@ def field_on(b0: Volume, fieldmap: Path, magnitude: Path | None) -> tuple[NDArra
     smooth = continued(field, weight, measured.grid)
     places = (to_voxel[:3, :3], to_voxel[:3, 3], b0.grid.shape)
     return ndimage.affine_transform(smooth, *places, order=1, mode="nearest"), kind
-
-
-SYN: dict[str, Any] = {"metric": "CC, radius 4", "iterations": [50, 30, 10], "grad_step": 0.1, "flow_sigma": 3}
-
-
-def like_b0(t1w: NDArray[np.float32], b0: NDArray[np.float32], inside: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """A T1w (X, Y, Z) with its contrast turned round and the histogram of b0 inside the brain; 0 outside."""
-    order = np.argsort(np.argsort(-t1w[inside], kind="stable"), kind="stable")
-    target = np.zeros(t1w.shape, np.float32)
-    target[inside] = np.quantile(b0[inside], order / max(1, order.size - 1))
-    return target
-
-
-def syn_shift(b0: Volume, target: NDArray[np.float32], inside: NDArray[np.bool_], axis: int) -> NDArray[np.float32]:
-    """Shift (X, Y, Z), voxels along the axis, that SyN finds from b0 to the target (X, Y, Z) on its grid.
-
-    Both are handed over in voxel axes, so that the restriction to one axis holds for oblique images too (Huntenburg
-    2014; Treiber et al. 2016, PLoS ONE 11:e0152472).
-    """
-    ants, sizes = load_ants(), b0.grid.voxel_sizes
-    around = ndimage.binary_dilation(inside, iterations=max(1, round(6 / min(sizes))))
-
-    def image(data: NDArray) -> Any:
-        return ants.from_numpy(np.ascontiguousarray(data, np.float32), spacing=tuple(sizes))
-
-    found = ants.registration(
-        fixed=image(target),
-        moving=image(np.where(around, b0.data, 0)),
-        mask=image(around),
-        type_of_transform="SyNOnly",
-        initial_transform="Identity",
-        syn_metric="CC",
-        syn_sampling=4,
-        reg_iterations=tuple(SYN["iterations"]),
-        grad_step=SYN["grad_step"],
-        flow_sigma=SYN["flow_sigma"],
-        total_sigma=0,
-        restrict_transformation=tuple(int(k == axis) for k in range(3)),
-        random_seed=_SEED,
-        outprefix=str(Path.cwd() / "syn"),  # the private folder of the run, which goes
-    )
-    warp = next(path for path in found["fwdtransforms"] if path.endswith("Warp.nii.gz"))
-    return (ants.image_read(warp).numpy()[..., axis] / sizes[axis]).astype(np.float32)

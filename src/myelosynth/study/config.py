@@ -78,7 +78,7 @@ class Diffusion(Strict):
     denoise: bool
     gibbs: bool
     motion: bool
-    distortion: Literal["none", "fieldmap", "reverse", "syn"] = Field(
+    distortion: Literal["none", "fieldmap", "reverse", "t1w"] = Field(
         description="where EPI distortion is read from; none: it stays, and the sidecars say so"
     )
 
@@ -175,7 +175,7 @@ class StudyConfig(Strict):
             raise ValueError(f"{told}; for a data set of your own set `simulate: null`")
         if self.simulate is not None and self.diffusion.distortion in ("fieldmap", "reverse"):
             told = f"diffusion.distortion is {self.diffusion.distortion}, a simulated cohort has no field maps"
-            raise ValueError(f"{told}: set it to none or syn")
+            raise ValueError(f"{told}: set it to none or t1w")
         if self.pet.reference == "given" and self.dataset.ready is None:
             raise ValueError("pet.reference is given, dataset.ready is null: name the derivative with its masks")
         if self.simulate is not None and self.dataset.ready is not None:
