@@ -31,7 +31,8 @@ rule register_distorted:
 rule epi_shift:
     """Shift of the DWI along its phase axis: field map, opposite blips (Andersson 2003) or the T1w."""
     input:
-        unpack(distortion_files),
+        # Not unpacked: Snakemake keeps the name `reverse` for itself.
+        files=lambda w: list(distortion_files(w).values()),
         dwi=raw_image("DWI"),
         bvals=companion("DWI", ".bval"),
         sidecars=distortion_sidecars,
