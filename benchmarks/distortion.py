@@ -64,7 +64,7 @@ def distorted(series: NDArray[np.float32], shift: NDArray[np.float64]) -> NDArra
 def peer(folder: Path, axis: int) -> tuple[NDArray[np.float32], float]:
     """Shift (X, Y, Z) in voxels by ANTs' SyN, cross-correlation, from b0 to the inverted T1w; its user CPU seconds."""
     t1w, brain, b0 = (load_volume(folder / f"{name}.nii.gz") for name in ("t1w", "brain", "b0"))
-    back = ~LinearTransform.read(folder / "b0.txt")
+    back = ~LinearTransform.read(folder / "rigid.txt")
     inside = resample(brain.data, brain.grid, b0.grid, back) > 0.5
     order = np.argsort(np.argsort(-resample(t1w.data, t1w.grid, b0.grid, back)[inside]))
     target = np.zeros(inside.shape, np.float32)
@@ -132,12 +132,12 @@ def measure(folder: Path, resolution: float, number: int, heads: int) -> list[di
     command("fit-tensor", here / "clean.nii.gz", *tables, "--out-dir", here / "clean")
     command("n4", raw.anat(sub, "t0", "T1w"), here / "t1w.nii.gz")
     command("mean-b0", here / "dwi.nii.gz", here / "b0.nii.gz", *bvals)
-    command("register", here / "b0.nii.gz", here / "t1w.nii.gz", "--out-transform", here / "b0.txt")
+    command("register", here / "b0.nii.gz", here / "t1w.nii.gz", "--out-transform", here / "rigid.txt")
     shutil.copy(raw.truth(sub, "t0", "brain.nii.gz"), here / "brain.nii.gz")
     methods = {
         "fieldmap": ("--fieldmap", here / "field.nii.gz"),
         "reverse": ("--reverse", here / "reverse.nii.gz"),
-        "t1w": ("--t1w", here / "t1w.nii.gz", "--t1w-mask", here / "brain.nii.gz", "--transform", here / "b0.txt"),
+        "t1w": ("--t1w", here / "t1w.nii.gz", "--t1w-mask", here / "brain.nii.gz", "--transform", here / "rigid.txt"),
     }
     size = grid.voxel_sizes[1]
     anisotropy = load_volume(here / "clean" / "fa.nii.gz").data
@@ -151,7 +151,7 @@ def measure(folder: Path, resolution: float, number: int, heads: int) -> list[di
             save_volume(undo[1], found * size, grid)
             (here / "peer.json").write_text(json.dumps({"PhaseAxis": "j", "EPIDistortion": "corrected by the peer"}))
         elif method != "uncorrected":
-            out = here / f"{method}.nii.gz"
+            out = here / f"shift-{method}.nii.gz"
             seconds = command("epi-shift", here / "dwi.nii.gz", out, *bvals, "--method", method, *methods[method])
             found, undo = np.asarray(nib.load(out).dataobj) / size, ("--shift", out)
         command("fit-tensor", here / "dwi.nii.gz", *tables, "--out-dir", here / f"fit {method}", *undo)
