@@ -224,6 +224,8 @@ class DvrMap(SimpleInterface):
         save_volume(out, share, series.grid)
         fields = {
             "Units": "1",
+            "Label": "CSF",
+            "SpatialReference": str(bids_uri(Path(self.inputs.out_file), out)),
             "Description": "share of each voxel's signal from CSF: the DVR is low by about it",
         }
         settings = {"fwhm_mm": self.inputs.fwhm}
