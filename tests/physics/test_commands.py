@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from myelosynth.cli import maps  # noqa: F401  (registers the commands)
+from myelosynth.cli import commands  # noqa: F401  (registers the commands)
 from myelosynth.cli.app import app
 from myelosynth.errors import InputError
 from myelosynth.images.transform import LinearTransform
@@ -191,6 +191,33 @@ def test_a_given_reference_region(scan: Path) -> None:
     words[4] = "grey-matter"
     with pytest.raises(InputError, match="no gm for the region"):
         call("reference-region", *words)
+
+
+@pytest.mark.parametrize("space", ["PET", "T1w"])
+def test_a_ready_region_reaches_the_pet(scan: Path, space: str) -> None:
+    """The three commands of the rule `ready_reference`, for a region on the PET's grid and one drawn on a moved T1w."""
+    call("pet-reference", scan / "pet.nii.gz", scan / "petref.nii.gz", "--frames", scan / "pet.json")
+    region, chain = load(scan / "reference.nii.gz"), []
+    name = scan / "sub-A_label-reference_mask.nii.gz"
+    save(scan / "t1w.nii.gz", 1 + region, ORIENTATIONS["LPS"])
+    if space == "T1w":
+        name = scan / "sub-A_space-T1w_label-reference_mask.nii.gz"
+        # LAS to LPS storage of one lattice, the T1w lying 4 mm further left.
+        shifted = ORIENTATIONS["LPS"] + np.outer([-4.0, 2 * (SHAPE[1] - 1), 0, 0], [0, 0, 0, 1])
+        save(scan / "t1w.nii.gz", 1 + region[:, ::-1], shifted)
+        save(name, region[:, ::-1], shifted, "uint8")
+        pull = np.eye(4)
+        pull[0, 3] = 4.0
+        LinearTransform(pull).write(scan / "pet.txt")
+        chain = ["--transform", f"inverse:{scan / 'pet.txt'}"]
+    else:
+        save(name, region, dtype="uint8")
+    call("use-ready", "reference", name, scan / "ready.nii.gz", "--t1w", scan / "t1w.nii.gz",
+         "--pet", scan / "petref.nii.gz")  # fmt: skip
+    call("transform", scan / "ready.nii.gz", scan / "petref.nii.gz", scan / "moved.nii.gz", *chain, "--labels")
+    words = ["--method", "given", "--mask", scan / "moved.nii.gz", "--out", scan / "region.nii.gz"]
+    call("reference-region", scan / "pet.nii.gz", "--frames", scan / "pet.json", *words)
+    np.testing.assert_array_equal(load(scan / "region.nii.gz"), region)
 
 
 def test_csf_share_beside_the_dvr(scan: Path) -> None:
