@@ -170,7 +170,7 @@ def main() -> None:
     """Print one row a head and method, and the means."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--heads", type=int, default=2, help="simulated heads")
-    parser.add_argument("--resolution", type=float, default=2.0, help="voxel of the simulated images, mm")
+    parser.add_argument("--resolution", type=float, default=2.5, help="voxel of the simulated images, mm")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         heads = range(1, options.heads + 1)
