@@ -4,6 +4,7 @@ import pytest
 
 from myelosynth.bids.index import SessionIndex, scan
 from myelosynth.bids.layout import RawLayout
+from myelosynth.bids.ready import anchor_of
 from myelosynth.errors import InputError
 
 
@@ -47,6 +48,18 @@ def test_other_spaces_and_strangers_are_told(raw):
     told = scan(raw).unused
     assert "not used: sub-A_ses-t0_space-MNI152_FA.nii.gz, a ready FA lies in no space or T1w" in told
     assert "not used: ready maps of sub-Z, who is not in the data set" in told
+
+
+@pytest.mark.parametrize(("space", "anchor"), [("", "PET"), ("_space-T1w", "T1w")])
+def test_a_reference_region_lies_on_the_pet_or_on_the_t1w(raw, space, anchor):
+    path = raw.ready / f"sub-A/ses-t0/anat/sub-A_ses-t0{space}_label-reference_mask.nii.gz"
+    touch(path)
+    index = scan(raw)
+    assert index.path("A", "t0", "reference") == path
+    assert anchor_of("reference", path) == anchor
+    touch(path.with_name(f"sub-A_ses-t0{space}_label-reference_desc-other_mask.nii.gz"))
+    with pytest.raises(InputError, match=r"several ready files for reference, .* 2 files: "):
+        scan(raw)
 
 
 def test_two_that_fit_are_a_fault(raw):

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from myelosynth.cli import maps  # noqa: F401  (registers the commands)
+from myelosynth.cli import commands  # noqa: F401  (registers the commands)
 from myelosynth.cli.app import app
 from myelosynth.errors import InputError
 from myelosynth.images.transform import LinearTransform
@@ -193,14 +193,44 @@ def test_a_given_reference_region(scan: Path) -> None:
         call("reference-region", *words)
 
 
+@pytest.mark.parametrize("space", ["PET", "T1w"])
+def test_a_ready_region_reaches_the_pet(scan: Path, space: str) -> None:
+    """The three commands of the rule `ready_reference`, for a region on the PET's grid and one drawn on a moved T1w."""
+    call("pet-reference", scan / "pet.nii.gz", scan / "petref.nii.gz", "--frames", scan / "pet.json")
+    region, chain = load(scan / "reference.nii.gz"), []
+    name = scan / "sub-A_label-reference_mask.nii.gz"
+    save(scan / "t1w.nii.gz", 1 + region, ORIENTATIONS["LPS"])
+    if space == "T1w":
+        name = scan / "sub-A_space-T1w_label-reference_mask.nii.gz"
+        # LAS to LPS storage of one lattice, the T1w lying 4 mm further left.
+        shifted = ORIENTATIONS["LPS"] + np.outer([-4.0, 2 * (SHAPE[1] - 1), 0, 0], [0, 0, 0, 1])
+        save(scan / "t1w.nii.gz", 1 + region[:, ::-1], shifted)
+        save(name, region[:, ::-1], shifted, "uint8")
+        pull = np.eye(4)
+        pull[0, 3] = 4.0
+        LinearTransform(pull).write(scan / "pet.txt")
+        chain = ["--transform", f"inverse:{scan / 'pet.txt'}"]
+    else:
+        save(name, region, dtype="uint8")
+    call("use-ready", "reference", name, scan / "ready.nii.gz", "--t1w", scan / "t1w.nii.gz",
+         "--pet", scan / "petref.nii.gz")  # fmt: skip
+    call("transform", scan / "ready.nii.gz", scan / "petref.nii.gz", scan / "moved.nii.gz", *chain, "--labels")
+    words = ["--method", "given", "--mask", scan / "moved.nii.gz", "--out", scan / "region.nii.gz"]
+    call("reference-region", scan / "pet.nii.gz", "--frames", scan / "pet.json", *words)
+    np.testing.assert_array_equal(load(scan / "region.nii.gz"), region)
+
+
 def test_csf_share_beside_the_dvr(scan: Path) -> None:
     csf = np.zeros(SHAPE)
     csf[4, 4, 4] = 1
     options = ["--csf", save(scan / "csf.nii.gz", csf), "--out-csf", scan / "share.nii.gz", "--fwhm", 4]
     _, record = dvr(scan, "--k2prime", 0.07, *options)
     share = load(scan / "share.nii.gz")
+    assert (share > 0.1).any()
     assert record["PartialVolumeCorrected"] is False
     assert record["CSFFractionMap"] == "share.nii.gz"
+    touched = ((share > 0.1) & (load(scan / "dvr.nii.gz") > 0)).sum() / (load(scan / "dvr.nii.gz") > 0).sum()
+    assert record["BrainVoxelsAboveCSFLimit"] == pytest.approx(touched, abs=1e-4)
     assert share.sum() == pytest.approx(1, abs=0.02)
     assert share[5, 4, 4] / share[4, 4, 4] == pytest.approx(0.5, rel=0.05)  # 2 mm away: half of the 4 mm width
     with pytest.raises(InputError, match="options belong together"):
@@ -235,13 +265,33 @@ def test_dvr_faults_leave_no_file(scan: Path, change: dict[str, Any], options: l
     assert not list(scan.glob("*dvr*"))
 
 
-def test_dvr_refuses_a_reference_without_tracer(scan: Path) -> None:
+@pytest.mark.parametrize(("level", "told"), [(0, "0"), (-3, "-3")])
+@pytest.mark.parametrize("model", ["logan", "srtm", "srtm2"])
+def test_dvr_refuses_a_reference_without_tracer(scan: Path, model: str, level: float, told: str) -> None:
     air = np.zeros(SHAPE)
     air[7] = 1
     save(scan / "reference.nii.gz", air, dtype="uint8")
-    with pytest.raises(InputError, match=r"reference region holds no tracer, .*reference\.nii\.gz, mean activity 0 at"):
-        dvr(scan)
+    pet = load(scan / "pet.nii.gz")
+    pet[7] = level
+    save(scan / "pet.nii.gz", pet)
+    said = rf"reference region holds no tracer, .*reference\.nii\.gz, mean activity {told} at .*expected more than 0"
+    with pytest.raises(InputError, match=said) as fault:
+        dvr(scan, "--model", model, "--k2prime", 0.07)
+    assert "\n" not in str(fault.value)
     assert not list(scan.glob("*dvr*"))
+
+
+def test_tac_dvr_refuses_what_the_models_cannot_use(tmp_path: Path, tissue: Callable, frames: Frames) -> None:
+    curve, reference = tissue(0.58, 1.3)
+    ends = frames.start_s + frames.duration_s
+    table = {"frame_start": frames.start_s, "frame_end": ends, "white": curve, "grey": reference, "empty": 0 * curve}
+    pd.DataFrame(table).to_csv(tmp_path / "tacs.tsv", sep="\t", index=False)
+    words = ["tac-dvr", tmp_path / "tacs.tsv", tmp_path / "out.tsv", "--reference"]
+    with pytest.raises(InputError, match="srtm2 needs k2', --k2prime, not given, give a rate in 1/min, or auto"):
+        call(*words, "grey", "--model", "srtm2")
+    with pytest.raises(InputError, match="reference region holds no tracer"):
+        call(*words, "empty", "--k2prime", 0.07)
+    assert not (tmp_path / "out.tsv").exists()
 
 
 def test_dvr_refuses_another_grid(scan: Path) -> None:

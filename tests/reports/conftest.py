@@ -96,7 +96,8 @@ class Painter:
         for name, engine in (("mtr", "myelosynth"), ("tensor/fa", "dipy"), ("dvr", "myelosynth")):
             save_volume(layout.work(sub, ses, f"{name}.nii.gz"), head, self.t1w)
             distortion = {"EPIDistortion": "uncorrected"} if engine == "dipy" else {}
-            self.sidecar(layout.work(sub, ses, f"{name}.nii.gz"), name, engine, "1.0", **distortion)
+            share = {"PartialVolumeCorrected": False, "BrainVoxelsAboveCSFLimit": 0.214} if name == "dvr" else {}
+            self.sidecar(layout.work(sub, ses, f"{name}.nii.gz"), name, engine, "1.0", **distortion, **share)
         for name in ("T2w", "FLAIR", "MT", "DWI", "PET"):
             path = layout.transform(sub, ses, name, "T1w")
             LinearTransform(np.eye(4) + np.outer([-9.0, 0, 0, 0], [0, 0, 0, 1])).write(path)

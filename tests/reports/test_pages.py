@@ -204,6 +204,7 @@ def test_session_page_lists_what_was_skipped_and_the_fallback(pages):
     assert costs["MT to T1w"][2:] == ["–", "–", "–", "–"]
     assert pages["followup"].count("T1w of t1 to T1w of t0") > 0
     assert "processed (from the baseline)" in pages["followup"]
+    assert "partial volume: not corrected; 21 % of the brain has more than 10 % CSF in a voxel" in pages["followup"]
 
 
 def test_index_command_prints_the_table_and_the_page(study, pages):

@@ -68,6 +68,10 @@ FAULTS = {
     "affines": (lambda raw: save(raw.lesion_mask("A", "t0"), np.ones(SHAPE), np.diag([2, 2, 2, 1])), "affine"),
     "bvals": (lambda raw: raw.dwi("A", "t0", ".bval").write_text("0 1000\n"), "2 .*7"),
     "bvecs": (lambda raw: np.savetxt(raw.dwi("A", "t0", ".bvec"), np.eye(3)), "7"),
+    "long b-vectors": (
+        lambda raw: np.savetxt(raw.dwi("A", "t0", ".bvec"), 1.5 * np.hstack([np.zeros((3, 1)), np.eye(3), -np.eye(3)])),
+        r"b-vector is not a unit vector, .*bvec, volume 1 has length 1.5, expected 1",
+    ),
     "overlap": (lambda raw: edit_frames(raw, FrameTimesStart=[0, 50, 120]), "overlap"),
     "frames miss": (lambda raw: edit_frames(raw, FrameTimesStart=[0, 70, 130]), "gap"),
     "frame count": (lambda raw: edit_frames(raw, FrameDuration=[60, 60]), "2 FrameDuration for 3 volumes"),

@@ -13,3 +13,18 @@ def test_the_lab_preset_is_valid_and_bbregister_needs_freesurfer(repository):
     assert read_study(record | {"engines": lab}).engines.bbr == "bbregister"
     with pytest.raises(InputError, match=r"bbr is bbregister, tissue is fast: bbregister needs tissue: freesurfer"):
         read_study(record | {"engines": lab | {"tissue": "fast"}})
+
+
+@pytest.mark.parametrize("distortion", ["fieldmap", "reverse"])
+def test_a_simulated_cohort_has_no_field_maps(repository, distortion):
+    record = yaml.safe_load((repository / "config" / "config.yaml").read_text())
+    record["diffusion"] = {**record["diffusion"], "distortion": distortion}
+    with pytest.raises(InputError, match=f"diffusion.distortion is {distortion}, a simulated cohort has no field maps"):
+        read_study(record)
+
+
+def test_a_given_reference_needs_ready_masks(repository):
+    record = yaml.safe_load((repository / "config" / "config.yaml").read_text())
+    record["pet"] = {**record["pet"], "reference": "given"}
+    with pytest.raises(InputError, match=r"pet\.reference is given, dataset\.ready is null"):
+        read_study(record)

@@ -88,6 +88,27 @@ def test_a_ready_brain_is_filed_with_its_source_and_passes_the_gate(tmp_path, t1
     np.testing.assert_array_equal(np.asarray(nib.load(tmp_path / "b.nii.gz").dataobj), 7 * brain)
 
 
+@pytest.mark.parametrize("space", ["", "_space-T1w"])
+def test_a_ready_reference_lies_on_the_grid_that_its_name_says(tmp_path, t1w, space):
+    """On the PET's grid without a space entity, on the T1w's with it; each on the other's grid is a fault."""
+    pet = save(tmp_path / "pet.nii.gz", np.ones((6, 6, 6, 3)))
+    masks = {"pet": np.zeros((6, 6, 6)), "t1w": ellipsoid(20, 20, 20)}
+    masks["pet"][2:4] = 1
+    out = tmp_path / "out.nii.gz"
+    own, other = ("t1w", "pet") if space else ("pet", "t1w")
+    path = save(tmp_path / f"sub-A{space}_label-reference_mask.nii.gz", masks[other])
+    arguments = ["use-ready", "reference", str(path), str(out), "--t1w", str(t1w), "--pet", str(pet)]
+    with pytest.raises(InputError, match="grids differ"):
+        raise CliRunner().invoke(app, arguments).exception
+    save(path, masks[own])
+    assert CliRunner().invoke(app, arguments).exception is None
+    np.testing.assert_array_equal(nib.load(out).get_fdata(), masks[own])
+    record = json.loads((tmp_path / "out.json").read_text())
+    assert (record["Ready"], record["Label"]) == (True, "reference")
+    told = str(CliRunner().invoke(app, arguments[:-2]).exception)
+    assert told == "None" if space else told.startswith("PET needed, --pet, ")
+
+
 def test_an_implausible_ready_brain_stops_too(tmp_path, t1w):
     mask = save(tmp_path / "sub-A_desc-brain_mask.nii.gz", ellipsoid(40, 50, 40))
     arguments = ["use-ready", "brain", mask, tmp_path / "m.nii.gz", "--t1w", t1w]
@@ -98,7 +119,7 @@ def test_an_implausible_ready_brain_stops_too(tmp_path, t1w):
 
 def test_an_unknown_kind_is_told(tmp_path, t1w):
     result = CliRunner().invoke(app, ["use-ready", "MD", str(t1w), str(tmp_path / "o.nii.gz"), "--t1w", str(t1w)])
-    assert "MD, expected brain, WM, MTR, FA, RD, AD" in str(result.exception)
+    assert "MD, expected brain, WM, reference, MTR, FA, RD, AD" in str(result.exception)
 
 
 def test_a_few_noise_voxels_beyond_the_limits_are_clipped(tmp_path, t1w):

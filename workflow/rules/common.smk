@@ -5,6 +5,7 @@ from pathlib import Path
 from myelosynth.bids.index import BASELINE
 from myelosynth.bids.layout import Layout, RawLayout
 from myelosynth.bids.names import companion_path
+from myelosynth.bids.ready import in_t1w
 from myelosynth.errors import InputError
 from myelosynth.interfaces.engines import ENGINES, find_engine
 from myelosynth.study.config import read_study
@@ -17,6 +18,10 @@ try:
     SOURCES = read_task(study).sources
     phantom = simulated_cohort(study)
     roster = Roster(session_index(study), SOURCES)
+    # Field maps of every DWI that needs one, known before the first job.
+    FIELDMAPS = roster.fieldmaps(study.diffusion.distortion)
+    if study.pet.reference == "given":
+        roster.require_references()
 except InputError as fault:
     # One line, as every command tells a fault; an exception would bring its stack along.
     raise SystemExit(f"error: {fault}") from None

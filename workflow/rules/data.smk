@@ -63,7 +63,7 @@ if phantom:
                     companion_path(roster.index.path(_sub, ses, "DWI"), e)
                     for ses in _sessions
                     if roster.index.has(_sub, ses, "DWI")
-                    for e in (".bval", ".bvec")
+                    for e in (".bval", ".bvec", ".json")
                 ],
                 [
                     companion_path(roster.index.path(_sub, ses, "PET"), ".json")

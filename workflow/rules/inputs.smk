@@ -78,6 +78,54 @@ def quantitative_maps(sub, ses):
     ]
 
 
+# -- maps.smk ----------------------------------------------------------------------------------------------------------
+
+
+def distortion_files(w):
+    """Files that the distortion of a session's DWI is read from, by option of `epi-shift`."""
+    if study.diffusion.distortion != "t1w":
+        return FIELDMAPS[w.sub, w.ses]
+    return {
+        "t1w": layout.anat(w.sub, w.ses, "T1w"),
+        "t1w_mask": layout.brain_mask(w.sub, w.ses),
+        "transform": layout.work(w.sub, w.ses, "b0_distorted_rigid.txt"),
+    }
+
+
+def distortion_options(w):
+    """The same as options."""
+    files = distortion_files(w).items()
+    return " ".join(f"--{name.replace('_', '-')} {path}" for name, path in files)
+
+
+def distortion_sidecars(w):
+    """Sidecars with phase encoding, units and echo times."""
+    told = [roster.index.path(w.sub, w.ses, "DWI")]
+    told += [
+        path
+        for name, path in distortion_files(w).items()
+        if name in ("fieldmap", "reverse")
+    ]
+    return [companion_path(path, ".json") for path in told]
+
+
+def shift_map(w):
+    """The shift map of a session's DWI where its distortion is undone."""
+    if study.diffusion.distortion == "none" or not roster.fits_tensor(w.sub, w.ses):
+        return []
+    return layout.work(w.sub, w.ses, "epi_shift.nii.gz")
+
+
+def shift_option(w):
+    """The same as an option."""
+    return f"--shift {shift_map(w)}" if shift_map(w) else ""
+
+
+def csf_share_options(w, input, output):
+    """Options of `dvr` for the share of CSF in each voxel, at the resolution of the PET."""
+    return f"--csf {input.csf} --fwhm {study.pet.fwhm} --out-csf {output.csf}"
+
+
 # -- anatomy.smk -------------------------------------------------------------------------------------------------------
 
 

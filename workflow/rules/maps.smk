@@ -1,11 +1,69 @@
 """Quantitative maps in their native space: tensor, magnetisation transfer ratio, distribution volume ratio."""
 
 
+rule register_distorted:
+    """The distorted b0 to the T1w, rigid: where method t1w starts; what is straight is registered again."""
+    input:
+        dwi=raw_image("DWI"),
+        bvals=companion("DWI", ".bval"),
+        fixed=layout.anat("{sub}", "{ses}", "T1w"),
+    output:
+        b0=layout.work("{sub}", "{ses}", "b0_distorted.nii.gz"),
+        transform=layout.work("{sub}", "{ses}", "b0_distorted_rigid.txt"),
+    log:
+        log_of("register_distorted"),
+    benchmark:
+        benchmark_of("register_distorted")
+    conda:
+        environment_of("register")
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=20,
+    params:
+        engine=study.engines.registration,
+    shell:
+        "(myelosynth mean-b0 {input.dwi} {output.b0} --bvals {input.bvals}"
+        " && myelosynth register {output.b0} {input.fixed} --out-transform {output.transform} --dof 6"
+        " --engine {params.engine}) > {log} 2>&1"
+
+
+rule epi_shift:
+    """Shift of the DWI along its phase axis: field map, opposite blips (Andersson 2003) or the T1w."""
+    input:
+        # Not unpacked: Snakemake keeps the name `reverse` for itself.
+        files=lambda w: list(distortion_files(w).values()),
+        dwi=raw_image("DWI"),
+        bvals=companion("DWI", ".bval"),
+        sidecars=distortion_sidecars,
+        description=ancient(layout.derivatives / "dataset_description.json"),
+        index=ancient(layout.table("index")),
+    output:
+        layout.work("{sub}", "{ses}", "epi_shift.nii.gz"),
+    log:
+        log_of("epi_shift"),
+    benchmark:
+        benchmark_of("epi_shift")
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        method=study.diffusion.distortion,
+        files=distortion_options,
+    shell:
+        "myelosynth epi-shift {input.dwi} {output} --bvals {input.bvals} --method {params.method} {params.files}"
+        " > {log} 2>&1"
+
+
 rule mean_b0:
     """Mean of the volumes without diffusion weighting: the DWI's registration image."""
     input:
         dwi=raw_image("DWI"),
         bvals=companion("DWI", ".bval"),
+        shift=shift_map,
         description=ancient(layout.derivatives / "dataset_description.json"),
         index=ancient(layout.table("index")),
     output:
@@ -20,8 +78,10 @@ rule mean_b0:
     resources:
         mem_mb=2000,
         runtime=5,
+    params:
+        shift=shift_option,
     shell:
-        "myelosynth mean-b0 {input.dwi} {output} --bvals {input.bvals} > {log} 2>&1"
+        "myelosynth mean-b0 {input.dwi} {output} --bvals {input.bvals} {params.shift} > {log} 2>&1"
 
 
 rule fit_tensor:
@@ -31,6 +91,7 @@ rule fit_tensor:
         bvals=companion("DWI", ".bval"),
         bvecs=companion("DWI", ".bvec"),
         b0=layout.work("{sub}", "{ses}", "b0.nii.gz"),
+        shift=shift_map,
         mask=layout.brain_mask("{sub}", "{ses}"),
         transform=layout.transform("{sub}", "{ses}", "DWI", "T1w"),
     output:
@@ -53,10 +114,11 @@ rule fit_tensor:
         options=("--denoise " if study.diffusion.denoise else "")
         + ("--gibbs " if study.diffusion.gibbs else "")
         + ("--motion" if study.diffusion.motion else ""),
+        shift=shift_option,
     shell:
         "(myelosynth transform {input.mask} {input.b0} {output.mask} --transform inverse:{input.transform} --labels"
         " && myelosynth fit-tensor {input.dwi} --bvals {input.bvals} --bvecs {input.bvecs} --mask {output.mask}"
-        " --out-dir {params.folder} {params.options}) > {log} 2>&1"
+        " --out-dir {params.folder} {params.options} {params.shift}) > {log} 2>&1"
 
 
 rule mtr:
@@ -109,37 +171,97 @@ rule pet_reference_image:
         "myelosynth pet-reference {input.pet} {output} --frames {input.frames} --to-min {params.minutes} > {log} 2>&1"
 
 
-rule reference_region:
-    """The reference region's mask on the PET grid."""
+rule tissue_to_pet:
+    """Brain and CSF on the PET grid: the domain of the baseline DVR, where k2' is estimated, and the CSF's share."""
     input:
-        pet=raw_image("PET"),
-        frames=companion("PET", ".json"),
         image=layout.work("{sub}", "{ses}", "petref.nii.gz"),
-        gm=layout.probseg("{sub}", "{ses}", "GM"),
         brain=layout.brain_mask("{sub}", "{ses}"),
+        csf=layout.probseg("{sub}", "{ses}", "CSF"),
         transform=layout.transform("{sub}", "{ses}", "PET", "T1w"),
-        template=layout.transform("{sub}", "{ses}", "PET", "MNI152"),
     output:
-        gm=layout.work("{sub}", "{ses}", "pet_gm.nii.gz"),
         brain=layout.work("{sub}", "{ses}", "pet_brain.nii.gz"),
-        mask=layout.work("{sub}", "{ses}", "pet_reference_mask.nii.gz"),
+        csf=layout.work("{sub}", "{ses}", "pet_csf.nii.gz"),
     log:
-        log_of("reference_region"),
+        log_of("tissue_to_pet"),
     benchmark:
-        benchmark_of("reference_region")
+        benchmark_of("tissue_to_pet")
     conda:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=10,
-    params:
-        method=study.pet.reference,
+        mem_mb=2000,
+        runtime=5,
     shell:
-        "(myelosynth transform {input.gm} {input.image} {output.gm} --transform inverse:{input.transform}"
-        " && myelosynth transform {input.brain} {input.image} {output.brain} --transform inverse:{input.transform} --labels"
-        " && myelosynth reference-region {input.pet} --frames {input.frames} --gm {output.gm} --method {params.method}"
-        " --template-transform {input.template} --out {output.mask}) > {log} 2>&1"
+        "(myelosynth transform {input.brain} {input.image} {output.brain} --transform inverse:{input.transform} --labels"
+        " && myelosynth transform {input.csf} {input.image} {output.csf} --transform inverse:{input.transform})"
+        " > {log} 2>&1"
+
+
+if study.pet.reference == "given":
+
+    rule ready_reference:
+        """The data set's reference region on the PET grid; one drawn on the T1w is brought there."""
+        input:
+            pet=raw_image("PET"),
+            frames=companion("PET", ".json"),
+            image=layout.work("{sub}", "{ses}", "petref.nii.gz"),
+            t1w=layout.anat("{sub}", "{ses}", "T1w"),
+            mask=ready_file("reference"),
+            steps=reference_steps,
+        output:
+            given=layout.work("{sub}", "{ses}", "ready/reference.nii.gz"),
+            moved=layout.work("{sub}", "{ses}", "ready/pet_reference.nii.gz"),
+            mask=layout.work("{sub}", "{ses}", "pet_reference_mask.nii.gz"),
+        log:
+            log_of("ready_reference"),
+        benchmark:
+            benchmark_of("ready_reference")
+        conda:
+            "../../envs/core.yaml"
+        threads: 1
+        resources:
+            mem_mb=4000,
+            runtime=10,
+        params:
+            chain=lambda w: transform_options(
+                *(f"inverse:{step}" for step in reference_steps(w))
+            ),
+        shell:
+            "(myelosynth use-ready reference {input.mask} {output.given} --t1w {input.t1w} --pet {input.image}"
+            " && myelosynth transform {output.given} {input.image} {output.moved} {params.chain} --labels"
+            " && myelosynth reference-region {input.pet} --frames {input.frames} --method given"
+            " --mask {output.moved} --out {output.mask}) > {log} 2>&1"
+
+else:
+
+    rule reference_region:
+        """The reference region's mask on the PET grid."""
+        input:
+            pet=raw_image("PET"),
+            frames=companion("PET", ".json"),
+            image=layout.work("{sub}", "{ses}", "petref.nii.gz"),
+            gm=layout.probseg("{sub}", "{ses}", "GM"),
+            transform=layout.transform("{sub}", "{ses}", "PET", "T1w"),
+            template=layout.transform("{sub}", "{ses}", "PET", "MNI152"),
+        output:
+            gm=layout.work("{sub}", "{ses}", "pet_gm.nii.gz"),
+            mask=layout.work("{sub}", "{ses}", "pet_reference_mask.nii.gz"),
+        log:
+            log_of("reference_region"),
+        benchmark:
+            benchmark_of("reference_region")
+        conda:
+            "../../envs/core.yaml"
+        threads: 1
+        resources:
+            mem_mb=4000,
+            runtime=10,
+        params:
+            method=study.pet.reference,
+        shell:
+            "(myelosynth transform {input.gm} {input.image} {output.gm} --transform inverse:{input.transform}"
+            " && myelosynth reference-region {input.pet} --frames {input.frames} --gm {output.gm}"
+            " --method {params.method} --template-transform {input.template} --out {output.mask}) > {log} 2>&1"
 
 
 pet_options = (
@@ -158,8 +280,10 @@ rule dvr_baseline:
         ),
         mask=layout.work("{sub}", BASELINE, "pet_reference_mask.nii.gz"),
         brain=layout.work("{sub}", BASELINE, "pet_brain.nii.gz"),
+        csf=layout.work("{sub}", BASELINE, "pet_csf.nii.gz"),
     output:
-        layout.source("{sub}", BASELINE, "DVR"),
+        dvr=layout.source("{sub}", BASELINE, "DVR"),
+        csf=layout.csf_share("{sub}", BASELINE),
     log:
         log_of("dvr_baseline", "sub-{sub}"),
     benchmark:
@@ -173,9 +297,10 @@ rule dvr_baseline:
     params:
         options=pet_options,
         domain=lambda w, input: f"--mask {input.brain}",
+        csf=csf_share_options,
     shell:
-        "myelosynth dvr {input.pet} {output} --frames {input.frames} --reference-mask {input.mask}"
-        " {params.domain} {params.options} > {log} 2>&1"
+        "myelosynth dvr {input.pet} {output.dvr} --frames {input.frames} --reference-mask {input.mask}"
+        " {params.domain} {params.options} {params.csf} > {log} 2>&1"
 
 
 use rule dvr_baseline as dvr_followup with:
@@ -184,8 +309,10 @@ use rule dvr_baseline as dvr_followup with:
         frames=companion("PET", ".json"),
         mask=layout.work("{sub}", "{ses}", "pet_reference_mask.nii.gz"),
         brain=layout.work("{sub}", "{ses}", "pet_brain.nii.gz"),
+        csf=layout.work("{sub}", "{ses}", "pet_csf.nii.gz"),
     output:
-        layout.work("{sub}", "{ses}", "dvr.nii.gz"),
+        dvr=layout.work("{sub}", "{ses}", "dvr.nii.gz"),
+        csf=layout.work("{sub}", "{ses}", "dvr_csf.nii.gz"),
     log:
         log_of("dvr_followup"),
     benchmark:
@@ -194,6 +321,7 @@ use rule dvr_baseline as dvr_followup with:
         options=pet_options,
         # Fitted beyond the brain, so that the one interpolation does not mix in zeros at its edge; masked on the grid.
         domain=lambda w, input: f"--k2prime-mask {input.brain}",
+        csf=csf_share_options,
 
 
 use rule dvr_followup as dvr_draw with:
@@ -203,10 +331,14 @@ use rule dvr_followup as dvr_draw with:
         mask=layout.work("{sub}", "{ses}", "pet_reference_mask.nii.gz"),
         brain=layout.work("{sub}", "{ses}", "pet_brain.nii.gz"),
     output:
-        layout.work("{sub}", "{ses}", "dvr_{system}.nii.gz"),
+        dvr=layout.work("{sub}", "{ses}", "dvr_{system}.nii.gz"),
     log:
         log_of("dvr_draw", "sub-{sub}_ses-{ses}_{system}"),
     benchmark:
         benchmark_of("dvr_draw", "sub-{sub}_ses-{ses}_{system}")
     wildcard_constraints:
         system="|".join([*CEILINGS, *NULLS]) or "none",
+    params:
+        options=pet_options,
+        domain=lambda w, input: f"--k2prime-mask {input.brain}",
+        csf="",

@@ -43,6 +43,12 @@ def ready_file(kind):
     return lambda w: roster.index.path(w.sub, w.ses, kind)
 
 
+def reference_steps(w):
+    """Transforms behind the ready reference region: none on the PET's grid, the PET's for one drawn on the T1w."""
+    drawn_on_t1w = in_t1w(roster.index.path(w.sub, w.ses, "reference"))
+    return [layout.transform(w.sub, w.ses, "PET", "T1w")] if drawn_on_t1w else []
+
+
 def with_ready(kind):
     """Constraint of `sub` in paths sub-{sub}/ses-{ses}/...: sessions for which a kind is ready."""
     return (

@@ -108,6 +108,11 @@ class Layout:
             return bids_path(self.derivatives, "pet", "pet", **where, trc=TRACER, desc="dvr")
         raise ValueError(f"no contrast {contrast!r}")
 
+    def csf_share(self, sub: str, ses: str) -> Path:
+        """Share of CSF in each voxel's PET signal, 0-1, on the lattice of the baseline DVR."""
+        where = {"sub": sub, "ses": ses, "space": "dvrt0"}
+        return bids_path(self.derivatives, "anat", "probseg", **where, label="CSF", desc="petshare")
+
     def prediction(self, system: str, sub: str, ses: str, desc: str = "predDvr") -> Path:
         """Predicted DVR of a system (desc="predDvrStd" for its spread)."""
         root = self.system(system)

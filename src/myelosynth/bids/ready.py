@@ -1,6 +1,7 @@
 """Ready maps: masks and quantitative maps that come with the data set, in a BIDS derivative of it.
 
-Space rule: a mask of the T1w lies on the T1w's own grid. A map is placed by its own header: with `space-T1w` in the
+Space rule: a mask lies on the grid of its image: brain and WM on the T1w's; the PET's reference region on the T1w's
+with `space-T1w`, without a `space-` entity on the PET's. A map is placed by its own header: with `space-T1w` in the
 world of the session's T1w, without a `space-` entity in that of the raw image it was made of.
 """
 
@@ -15,7 +16,8 @@ from myelosynth.errors import InputError
 class Kind(NamedTuple):
     """Where ready files of one kind lie, what their names say, and the values they may have.
 
-    level: what the highest 1 % of the positive values reach in this unit; a map below it is in another unit.
+    level: what the highest 1 % of the positive values reach in this unit; a map below it is in another unit. image: the
+    one on whose grid a mask without a `space-` entity lies.
     """
 
     datatype: str
@@ -24,11 +26,13 @@ class Kind(NamedTuple):
     limits: tuple[float, float] | None = None
     unit: str = ""
     level: float = 0.0
+    image: str = "T1w"
 
 
 READY = {
     "brain": Kind("anat", "mask", {"desc": "brain"}),
     "WM": Kind("anat", "mask", {"label": "WM"}),
+    "reference": Kind("anat", "mask", {"label": "reference"}, image="PET"),
     "MTR": Kind("anat", "MTRmap", {}, (0.0, 100.0), "percent", 5.0),
     "FA": Kind("dwi", "FA", {}, (0.0, 1.0), "1", 0.1),
     "RD": Kind("dwi", "dwimap", {"param": "rd"}, (0.0, 0.01), "mm2/s", 1e-4),
@@ -40,6 +44,11 @@ READY = {
 def in_t1w(path: Path | str) -> bool:
     """Whether a ready map lies in the world of the T1w."""
     return entities_of(path).get("space") == "T1w"
+
+
+def anchor_of(kind: str, path: Path | str) -> str:
+    """The contrast whose image a ready file is held against: the mask's grid, or the world of a map in T1w space."""
+    return "T1w" if in_t1w(path) else READY[kind].image
 
 
 def find_ready(root: Path, sub: str, ses: str, kind: str) -> tuple[Path | None, list[Path]]:

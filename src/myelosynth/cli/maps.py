@@ -42,6 +42,7 @@ def fit_tensor(
     denoise: Annotated[bool, typer.Option("--denoise", help="Marchenko-Pastur PCA first")] = False,
     gibbs: Annotated[bool, typer.Option("--gibbs", help="remove Gibbs ringing of X-Y slices")] = False,
     motion: Annotated[bool, typer.Option("--motion", help="register volumes, rotate b-vectors")] = False,
+    shift: Annotated[Path | None, typer.Option(help="map of epi-shift: undo the distortion before motion")] = None,
 ) -> None:
     """Diffusion tensor by weighted least squares: FA, RD, AD, MD (mm2/s)."""
     from myelosynth.interfaces.base import run
@@ -51,7 +52,7 @@ def fit_tensor(
     if prefix:
         names = {name: f"{prefix}_model-tensor_param-{name}_dwimap.nii.gz" for name in MAPS}
         names["fa"] = f"{prefix}_FA.nii.gz"
-    inputs = {"in_file": dwi, "bvals": bvals, "bvecs": bvecs, "mask": mask}
+    inputs = {"in_file": dwi, "bvals": bvals, "bvecs": bvecs, "mask": mask, **({"shift": shift} if shift else {})}
     outputs = {name: output(folder(out_dir) / names[name], list(inputs.values())) for name in MAPS}
     paths = {name: str(path.absolute()) for name, path in {**inputs, **outputs}.items()}
     run(TensorFit(**paths, denoise=denoise, gibbs=gibbs, motion=motion))
@@ -62,13 +63,15 @@ def mean_b0(
     dwi: Annotated[Path, typer.Argument(help="diffusion series")],
     out: Annotated[Path, typer.Argument(help="mean unweighted image")],
     bvals: Annotated[Path, typer.Option(help="FSL b-values, s/mm2")],
+    shift: Annotated[Path | None, typer.Option(help="map of epi-shift: undo the distortion")] = None,
 ) -> None:
     """Mean of the volumes with b at most 50 s/mm2, for registration."""
     from myelosynth.interfaces.base import run
     from myelosynth.interfaces.tensor import MeanB0
 
-    out = output(out, [dwi, bvals])
-    run(MeanB0(in_file=str(dwi.absolute()), bvals=str(bvals.absolute()), out_file=str(out)))
+    out = output(out, [dwi, bvals, shift])
+    optional = {"shift": str(shift.absolute())} if shift else {}
+    run(MeanB0(in_file=str(dwi.absolute()), bvals=str(bvals.absolute()), out_file=str(out), **optional))
 
 
 @app.command("mtr")

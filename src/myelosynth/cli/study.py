@@ -37,10 +37,13 @@ def check(
 
 @app.command("use-ready")
 def use_ready(
-    kind: Annotated[str, typer.Argument(help="brain, WM, MTR, FA, RD or AD")],
+    kind: Annotated[str, typer.Argument(help="brain, WM, reference, MTR, FA, RD or AD")],
     image: Annotated[Path, typer.Argument(metavar="IN", help="file that the data set gives")],
     out: Annotated[Path, typer.Argument(help="the same, checked, with a sidecar")],
     t1w: Annotated[Path, typer.Option(help="T1w of the session; masks lie on its grid")],
+    pet: Annotated[
+        Path | None, typer.Option(help="PET of the session; a reference of its space lies on its grid")
+    ] = None,
     out_brain: Annotated[Path | None, typer.Option(help="the T1w inside the mask; kind brain only")] = None,
     accept_failed: Annotated[
         bool, typer.Option("--accept-failed", help="keep a brain mask of implausible volume, symmetry, holes or edge")
@@ -50,20 +53,24 @@ def use_ready(
     import numpy as np
 
     from myelosynth import __version__
-    from myelosynth.bids.ready import READY, in_t1w
+    from myelosynth.bids.ready import READY, anchor_of, in_t1w
     from myelosynth.bids.sidecar import Provenance
     from myelosynth.errors import InputError
     from myelosynth.images.volume import load_volume, save_volume
     from myelosynth.interfaces.brain import mask_quality, require_plausible
     from myelosynth.study.ready import load_ready
 
-    out = output(out, [image, t1w])
-    brain = output(out_brain, [image, t1w]) if out_brain else None
+    out = output(out, [image, t1w, pet])
+    brain = output(out_brain, [image, t1w, pet]) if out_brain else None
     distinct(out, brain)
     if kind not in READY or (brain and kind != "brain"):
         values = f"{kind}{' with --out-brain' if brain else ''}, expected {', '.join(READY)} (--out-brain: brain only)"
         raise InputError("kind of ready file", "KIND", values, "name what the file is")
-    data, grid = load_ready(kind, image, t1w)
+    anchor = t1w if anchor_of(kind, image) == "T1w" else pet
+    if anchor is None:
+        values = f"{image.name} without space-T1w lies on the PET's grid, no PET given"
+        raise InputError("PET needed", "--pet", values, "give it")
+    data, grid = load_ready(kind, image, anchor)
     is_mask = READY[kind].limits is None
     fields: dict[str, object] = {"Ready": True}
     if kind == "brain":

@@ -28,6 +28,8 @@ from myelosynth.physics.reference_region import (
 DVR_LIMIT = 5.0
 DOMAIN_FRACTION = 0.1
 SHORTEST_REGISTERED_S = 60.0
+CSF_LIMIT = 0.1
+"""Share of CSF from which a voxel counts as touched: its DVR is low by a tenth."""
 
 
 def read_dynamic(pet: Path, sidecar: Path) -> tuple[Volume, Frames]:
@@ -193,7 +195,8 @@ class DvrMap(SimpleInterface):
         dvr = found["dvr"]
         fields |= {"PartialVolumeCorrected": False}
         if isdefined(self.inputs.out_csf):
-            fields |= {"CSFFractionMap": self._write_csf(series, sources[0])}
+            within = load_mask(sources[-1], series.grid, sources[0]) if isdefined(self.inputs.k2prime_mask) else domain
+            fields |= self._write_csf(series, sources[0], within)
         usable = np.isfinite(dvr)
         image = np.zeros(series.grid.shape, np.float32)
         image[domain] = np.clip(np.where(usable, dvr, 0), 0, DVR_LIMIT)
@@ -212,20 +215,24 @@ class DvrMap(SimpleInterface):
         self._results["out_file"] = str(out)
         return runtime
 
-    def _write_csf(self, series: Volume, pet: Path) -> str:
-        """Write the CSF fraction as the scanner sees it; its URI."""
+    def _write_csf(self, series: Volume, pet: Path, brain: NDArray[np.bool_]) -> dict[str, Any]:
+        """Write the CSF fraction as the scanner sees it; its URI and how much of the brain (X, Y, Z) it touches."""
         source, out = Path(self.inputs.csf), Path(self.inputs.out_csf)
         csf = load_volume(source)
         series.grid.require(csf.grid, source, pet)
-        save_volume(out, at_resolution(csf.data, series.grid, self.inputs.fwhm), series.grid)
+        share = at_resolution(csf.data, series.grid, self.inputs.fwhm)
+        save_volume(out, share, series.grid)
         fields = {
             "Units": "1",
+            "Label": "CSF",
+            "SpatialReference": str(bids_uri(Path(self.inputs.out_file), out)),
             "Description": "share of each voxel's signal from CSF: the DVR is low by about it",
         }
         settings = {"fwhm_mm": self.inputs.fwhm}
         Provenance("CSF at PET resolution", "myelosynth", __version__, [source], settings, fields).write(out)
         self._results["out_csf"] = str(out)
-        return str(bids_uri(out, out))
+        mostly = share[brain] > CSF_LIMIT
+        return {"CSFFractionMap": str(bids_uri(out, out)), "BrainVoxelsAboveCSFLimit": round(float(mostly.mean()), 4)}
 
 
 def frame_motion(series: Volume, frames: Frames) -> list[LinearTransform]:

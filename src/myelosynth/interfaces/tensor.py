@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from nipype.interfaces.base import BaseInterfaceInputSpec, File, SimpleInterface, TraitedSpec, traits
+from nipype.interfaces.base import BaseInterfaceInputSpec, File, SimpleInterface, TraitedSpec, isdefined, traits
 from numpy.typing import NDArray
 
 from myelosynth import __version__
@@ -13,18 +13,18 @@ from myelosynth.bids.sidecar import Provenance
 from myelosynth.images.grid import Grid
 from myelosynth.images.transform import LinearTransform
 from myelosynth.images.volume import load_mask, load_volume, save_volume
+from myelosynth.interfaces.distortion import DISTORTION, UNCORRECTED, Shift
 from myelosynth.interfaces.motion import realign, rigid_motion, summary
 from myelosynth.physics.gradients import B0_THRESHOLD, read_bvals, read_gradients
 from myelosynth.physics.tensor import denoise, fit_tensor, unring
 
 MAPS = ("fa", "rd", "ad", "md")
-DISTORTION, UNCORRECTED = "EPIDistortion", "uncorrected"
-"""Nothing here undoes susceptibility distortion: each sidecar says so, and the session page repeats it."""
 
 
 class MeanB0Inputs(BaseInterfaceInputSpec):
     in_file = File(mandatory=True, desc="diffusion series")
     bvals = File(mandatory=True, desc="FSL b-values")
+    shift = File(desc="shift map of its EPI distortion")
     out_file = File(mandatory=True, desc="mean of the volumes with b at most 50 s/mm2")
 
 
@@ -42,9 +42,14 @@ class MeanB0(SimpleInterface):
         series = load_volume(source, 4)
         bvals_path = Path(self.inputs.bvals)
         b0 = read_bvals(bvals_path, series.data.shape[3]) <= B0_THRESHOLD
-        save_volume(out, series.data[..., b0].mean(-1), series.grid)
+        mean, sources = series.data[..., b0].mean(-1), [source, bvals_path]
         fields = {"SkullStripped": False, "Volumes": int(b0.sum()), DISTORTION: UNCORRECTED}
-        Provenance("mean b0", "myelosynth", __version__, [source, bvals_path], {}, fields).write(out)
+        if isdefined(self.inputs.shift):
+            sources.append(Path(self.inputs.shift))
+            shift = Shift.read(sources[2], series.grid, source)
+            mean, fields[DISTORTION] = shift.undo(mean), shift.words
+        save_volume(out, mean, series.grid)
+        Provenance("mean b0", "myelosynth", __version__, sources, {}, fields).write(out)
         self._results["out_file"] = str(out)
         return runtime
 
@@ -54,6 +59,7 @@ class TensorFitInputs(BaseInterfaceInputSpec):
     bvals = File(mandatory=True, desc="FSL b-values, s/mm2")
     bvecs = File(mandatory=True, desc="FSL b-vectors")
     mask = File(mandatory=True, desc="brain mask on the series' grid")
+    shift = File(desc="shift map of the series' EPI distortion; the mask lies in undistorted space then")
     fa = File(mandatory=True, desc="fractional anisotropy")
     rd = File(mandatory=True, desc="radial diffusivity, mm2/s")
     ad = File(mandatory=True, desc="axial diffusivity, mm2/s")
@@ -78,11 +84,18 @@ class TensorFit(SimpleInterface):
         gradients = read_gradients(sources[1], sources[2], series.data.shape[3], series.grid.affine)
         mask = load_mask(sources[3], series.grid, sources[0])
         data, fields = series.data, dict[str, Any](SkullStripped=True, MotionCorrected=self.inputs.motion)
-        fields |= {DISTORTION: UNCORRECTED}
+        shift = None
+        if isdefined(self.inputs.shift):
+            sources.append(Path(self.inputs.shift))
+            shift = Shift.read(sources[4], series.grid, sources[0])
+        fields |= {DISTORTION: shift.words if shift else UNCORRECTED}
         if self.inputs.denoise:
-            data = denoise(data, np.ones(mask.shape, bool) if self.inputs.motion or self.inputs.gibbs else mask)
+            everywhere = self.inputs.motion or self.inputs.gibbs or shift
+            data = denoise(data, np.ones(mask.shape, bool) if everywhere else mask)
         if self.inputs.gibbs:
             data = unring(data)
+        if shift:  # after what needs the noise and the lines as they were measured; gradients do not turn with it
+            data = shift.undo(data)
         if self.inputs.motion:
             motion = diffusion_motion(data, gradients.b0, series.grid)
             data = realign(data, series.grid, motion)
@@ -94,6 +107,7 @@ class TensorFit(SimpleInterface):
             "denoise": "MP-PCA" if self.inputs.denoise else None,
             "gibbs": "sub-voxel shifts, slices across the third axis" if self.inputs.gibbs else None,
             "motion": "ANTs rigid to the first b0, b-vectors rotated" if self.inputs.motion else None,
+            "distortion": "the shift map undone, cubic along the phase axis, Jacobian" if shift else None,
             "eddy_currents": "not corrected",
         }
         record = Provenance("diffusion tensor", "dipy", version("dipy"), sources, settings, fields)

@@ -81,6 +81,10 @@ def pairs(layout: Layout, index: SessionIndex, sub: str, ses: str) -> tuple[list
         if target == "T1w" and contrast:
             fixed, image = here, moving_image(index, sub, ses, contrast)
             label = f"{_WORDS.get(contrast, contrast)} to T1w"
+            straight = layout.work(sub, ses, "b0.nii.gz")
+            if contrast == "DWI" and record_of(straight).get("EPIDistortion", "").startswith("corrected"):
+                volume = load_volume(straight)  # what was registered, its distortion undone
+                image = (volume.data, volume.grid)
         elif source == f"T1w{ses}" and target == f"T1w{BASELINE}":
             fixed, image = fixed_of(layout, sub, BASELINE), preprocessed_t1w(layout, sub, ses)
             label = f"T1w of {ses} to T1w of {BASELINE}"

@@ -14,7 +14,7 @@ from myelosynth.images.volume import load_mask, load_volume, open_image
 from myelosynth.reports.mosaic import Row, mosaic
 from myelosynth.reports.page import Gap, Picture, write_page
 from myelosynth.reports.registration import pairs, transform_table
-from myelosynth.reports.sidecars import engine_of, record_of
+from myelosynth.reports.sidecars import engine_of, partial_volume_of, record_of
 from myelosynth.reports.simulated import is_simulated
 from myelosynth.reports.slices import (
     CONVENTION,
@@ -135,6 +135,8 @@ def contrast_table(layout: Layout, index: SessionIndex, sub: str, ses: str) -> T
             state, why = "processed" + carried, engine_of(record)
             if "EPIDistortion" in record:
                 why += f"; EPI distortion: {record['EPIDistortion']}"
+            if record.get("PartialVolumeCorrected") is False:
+                why += f"; partial volume: {partial_volume_of(record)}"
         elif contrast in maps and not there and layout.source(sub, ses, maps[contrast]).is_file():
             state, why = f"ready {maps[contrast]} map", engine_of(record_of(layout.source(sub, ses, maps[contrast])))
         elif given and not there:

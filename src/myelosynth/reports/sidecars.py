@@ -22,3 +22,15 @@ def engine_of(record: Mapping[str, Any]) -> str:
     """
     made = record.get("GeneratedBy") or []
     return f"{made[-1].get('Name', '')} {made[-1].get('Version', '')}".strip() if made else ""
+
+
+def partial_volume_of(record: Mapping[str, Any]) -> str:
+    """What a DVR that is not corrected for partial volume is worth near CSF, in words.
+
+    >>> partial_volume_of({"BrainVoxelsAboveCSFLimit": 0.213})
+    'not corrected; 21 % of the brain has more than 10 % CSF in a voxel (mapped)'
+    """
+    touched = record.get("BrainVoxelsAboveCSFLimit")
+    if touched is None:
+        return "not corrected, not mapped"
+    return f"not corrected; {100 * touched:.0f} % of the brain has more than 10 % CSF in a voxel (mapped)"

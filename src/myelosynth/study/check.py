@@ -8,7 +8,7 @@ import numpy as np
 from myelosynth.bids.index import BASELINE, SessionIndex, read_table
 from myelosynth.bids.layout import RawLayout
 from myelosynth.bids.names import companion_path, sidecar_path
-from myelosynth.bids.ready import READY, in_t1w
+from myelosynth.bids.ready import READY, anchor_of, in_t1w
 from myelosynth.bids.sidecar import read_json
 from myelosynth.images.grid import Grid
 from myelosynth.images.volume import Volume, load_mask, load_volume, open_image
@@ -32,8 +32,9 @@ def check_files(index: SessionIndex, raw: RawLayout) -> None:
             _check_lesions(path, index, sub, ses)
             continue
         if row.contrast in READY:
-            if index.has(sub, ses, "T1w"):
-                load_ready(row.contrast, path, index.path(sub, ses, "T1w"))
+            anchor = anchor_of(row.contrast, path)
+            if index.has(sub, ses, anchor):
+                load_ready(row.contrast, path, index.path(sub, ses, anchor))
             continue
         volume = load_volume(path, ndim=4 if row.contrast in FOUR_DIMENSIONAL else 3)
         if row.contrast == "MTon" and index.has(sub, ses, "MToff"):
@@ -82,7 +83,8 @@ def describe_ready(index: SessionIndex) -> list[str]:
 
 
 def _moves(index: SessionIndex, sub: str, ses: str, kind: str) -> bool:
-    return READY[kind].limits is not None and in_t1w(index.path(sub, ses, kind))
+    """Whether a kind may lie in the T1w's space or in another, and lies in the T1w's."""
+    return (READY[kind].limits is not None or READY[kind].image != "T1w") and in_t1w(index.path(sub, ses, kind))
 
 
 def describe_gaps(index: SessionIndex, raw: RawLayout) -> list[str]:

@@ -78,6 +78,9 @@ class Diffusion(Strict):
     denoise: bool
     gibbs: bool
     motion: bool
+    distortion: Literal["none", "fieldmap", "reverse", "t1w"] = Field(
+        description="where EPI distortion is read from; none: it stays, and the sidecars say so"
+    )
 
 
 class Magnetisation(Strict):
@@ -96,8 +99,9 @@ class Pet(Strict):
     t_star: Annotated[float, Field(ge=0)] | Literal["auto"] = Field(
         description="minutes; the first frame that starts at or after it; auto: the earliest with a linear Logan plot"
     )
-    reference: Literal["cerebellar-grey", "grey-matter", "clustering"]
+    reference: Literal["cerebellar-grey", "grey-matter", "clustering", "given"]
     motion: bool
+    fwhm: float = Field(gt=0, le=20, description="resolution of the PET, mm; for the map of CSF shares")
     early_minutes: float = Field(gt=0, description="frames up to here make the registration image")
 
     @model_validator(mode="after")
@@ -169,6 +173,11 @@ class StudyConfig(Strict):
         if self.simulate is not None and PurePath(self.dataset.lesions) != written:
             told = f"dataset.lesions is {self.dataset.lesions}, a simulated cohort has them in {written}"
             raise ValueError(f"{told}; for a data set of your own set `simulate: null`")
+        if self.simulate is not None and self.diffusion.distortion in ("fieldmap", "reverse"):
+            told = f"diffusion.distortion is {self.diffusion.distortion}, a simulated cohort has no field maps"
+            raise ValueError(f"{told}: set it to none or t1w")
+        if self.pet.reference == "given" and self.dataset.ready is None:
+            raise ValueError("pet.reference is given, dataset.ready is null: name the derivative with its masks")
         if self.simulate is not None and self.dataset.ready is not None:
             raise ValueError(f"dataset.ready is {self.dataset.ready}, a simulated cohort has none: set it to null")
         return self

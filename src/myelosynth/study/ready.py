@@ -16,16 +16,17 @@ _OUTLIERS = 0.01
 _OVERLAP = 0.5
 
 
-def load_ready(kind: str, path: Path, t1w: Path) -> tuple[NDArray, Grid]:
+def load_ready(kind: str, path: Path, anchor: Path) -> tuple[NDArray, Grid]:
     """Values (X, Y, Z) and grid of a ready file: bool for masks, float32 in the kind's unit for maps.
 
-    t1w: the session's T1w; masks must lie on its grid, and a map in its space must cover half of its field of view or
-    lie half inside it. Raises InputError for another grid, NaN, an empty image, or values out of the kind's limits.
+    anchor: the session's image that `bids.ready.anchor_of` names, the T1w for most: masks must lie on its grid, and a
+    map in T1w space must cover half of its field of view or lie half inside it. Raises InputError for another grid,
+    NaN, an empty image, or values out of the kind's limits.
     """
     limits, unit = READY[kind].limits, READY[kind].unit
-    grid = Grid.of(open_image(t1w))
+    grid = Grid.of(open_image(anchor))
     if limits is None:
-        return load_mask(path, grid, t1w), grid
+        return load_mask(path, grid, anchor), grid
     volume = load_volume(path)
     slack = _ROUNDING * limits[1]
     outside = float(((volume.data < limits[0] - slack) | (volume.data > limits[1] + slack)).mean())
@@ -40,7 +41,7 @@ def load_ready(kind: str, path: Path, t1w: Path) -> tuple[NDArray, Grid]:
     np.clip(volume.data, *limits, out=volume.data)
     shared = _overlap(volume.grid, grid)
     if in_t1w(path) and shared < _OVERLAP:
-        values = f"{shared:.0%} of the smaller field of view is shared with {t1w}, expected {_OVERLAP:.0%} or more"
+        values = f"{shared:.0%} of the smaller field of view is shared with {anchor}, expected {_OVERLAP:.0%} or more"
         raise InputError("map is not in the space it names", path, values, "correct its header, or its space entity")
     return volume.data, volume.grid
 

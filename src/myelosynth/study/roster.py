@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from myelosynth.bids.fieldmaps import find_fieldmap
 from myelosynth.bids.index import BASELINE, COVERS, SessionIndex, expected, scan
 from myelosynth.bids.layout import RawLayout
 from myelosynth.bids.ready import in_t1w
+from myelosynth.errors import InputError
 from myelosynth.phantom.ownership import require_simulated
 from myelosynth.phantom.roster import Cohort, roster
 from myelosynth.study.config import StudyConfig
@@ -107,6 +109,30 @@ class Roster:
             if any(self.has_map(sub, ses, name) and self.follows_transform(sub, ses, name) for name in names):
                 moved.append(image)
         return [*moved, *(["PET"] if self.index.has(sub, ses, "PET") else [])]
+
+    def fieldmaps(self, method: str) -> dict[tuple[str, str], dict[str, Path]]:
+        """Files that tell the distortion of each session's DWI, by option of `epi-shift`; only where a map needs it.
+
+        Raises InputError for the first DWI without them: one study does not mix corrected and uncorrected maps.
+        """
+        if method not in ("fieldmap", "reverse"):
+            return {}
+        needed = [s for s in self.sessions if self.index.has(*s, "DWI") and self.fits_tensor(*s)]
+        return {(sub, ses): find_fieldmap(self.index.path(sub, ses, "DWI"), method) for sub, ses in needed}
+
+    def fits_tensor(self, sub: str, ses: str) -> bool:
+        """Whether FA, RD or AD is not ready."""
+        return not self.index.has(sub, ses, "FA", "RD", "AD")
+
+    def require_references(self) -> None:
+        """Raise InputError for the first PET without a ready reference region, unless its DVR is ready."""
+        for sub, ses in self.sessions:
+            if self.index.has(sub, ses, "PET") and not (
+                self.index.has(sub, ses, "reference") or self.index.has(sub, ses, "DVR")
+            ):
+                values = f"sub-{sub} ses-{ses} has a PET and no anat/*_label-reference_mask in dataset.ready"
+                cure = "add the mask, or choose another pet.reference"
+                raise InputError("no reference region given", "pet.reference", values, cure)
 
     def follows_baseline(self, sub: str, ses: str) -> bool:
         """Whether a later session can be brought to the baseline's T1w."""

@@ -1,0 +1,121 @@
+"""Susceptibility distortion of echo-planar images: shifts along the phase-encoding axis.
+
+An off-resonance of f Hz moves the signal of a voxel by f T voxels along its phase axis, T being the total readout time:
+what belongs at x stands at x + s(x) (Jezzard & Balaban 1995, Magn Reson Med 34:65). Along that axis the signal is also
+stretched or piled up, by 1 / (1 + ds/dx).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from myelosynth.errors import InputError
+from myelosynth.images.grid import Grid
+
+Array = NDArray[np.float32]
+AXES = ("i", "j", "k")
+LONGEST_READOUT_S = 1.0
+NEAR_MM, FAR_MM = 2.0, (6.0, 20.0, 60.0)
+"""Gaussian sigmas: a field map is smoothed by the first, and continued where it says nothing by the others."""
+
+
+@dataclass(frozen=True)
+class PhaseEncoding:
+    """Phase encoding of an echo-planar image: voxel axis (0, 1, 2), sign of its blips, total readout time in s.
+
+    >>> PhaseEncoding(1, -1, 0.05).direction
+    'j-'
+    """
+
+    axis: int
+    sign: int
+    readout_s: float
+
+    @property
+    def direction(self) -> str:
+        """As BIDS writes it: voxel axis of the stored image, `-` where blips run towards lower indices."""
+        return AXES[self.axis] + ("-" if self.sign < 0 else "")
+
+    def shift(self, field_hz: NDArray) -> Array:
+        """Shift, voxels along the axis, of a field (X, Y, Z) in Hz."""
+        return (self.sign * self.readout_s * field_hz).astype(np.float32)
+
+    @classmethod
+    def from_sidecar(cls, record: Mapping[str, Any], where: Path | str, timed: bool = True) -> "PhaseEncoding":
+        """Of a BIDS sidecar; without `timed` the readout time may be absent (then 0).
+
+        Raises InputError for a direction or a readout time that is absent or impossible.
+        """
+        direction = record.get("PhaseEncodingDirection")
+        if not isinstance(direction, str) or direction.removesuffix("-") not in AXES:
+            values = f"{direction!r}, expected i, j or k with or without -" if direction else "absent"
+            cure = "add PhaseEncodingDirection to the sidecar (the axis of the stored image)"
+            raise InputError("phase encoding unknown", where, values, cure)
+        readout = record.get("TotalReadoutTime", None if timed else 0.0)
+        usable = isinstance(readout, int | float) and (0 < readout < LONGEST_READOUT_S or not timed)
+        if not isinstance(readout, int | float) or not usable:
+            values = f"TotalReadoutTime {readout!r}, expected s, below 1" if readout is not None else "absent"
+            cure = "add TotalReadoutTime, EffectiveEchoSpacing x (ReconMatrixPE - 1), to the sidecar"
+            raise InputError("readout time unknown", where, values, cure)
+        return cls(AXES.index(direction[0]), -1 if direction.endswith("-") else 1, float(readout))
+
+
+def unwarp(data: NDArray, shift: NDArray, axis: int) -> Array:
+    """An echo-planar image (X, Y, Z) or series (X, Y, Z, N) without its distortion, on its own grid.
+
+    shift: (X, Y, Z), voxels along the axis, in undistorted space. Cubic interpolation along the axis alone, times
+    1 + ds/dx, so that the signal of a line stays what it was; values below 0 become 0.
+    """
+    place = np.indices(shift.shape, np.float32)
+    place[axis] += shift
+    scale = 1 + np.gradient(shift, axis=axis)
+    volumes = data[..., None] if data.ndim == 3 else data
+    result = np.empty(volumes.shape, np.float32)
+    for n in range(volumes.shape[3]):
+        moved = ndimage.map_coordinates(volumes[..., n].astype(np.float32), place, order=3, mode="nearest")
+        result[..., n] = np.maximum(moved * scale, 0)
+    return result[..., 0] if data.ndim == 3 else result
+
+
+def field_of_phases(phase: NDArray, inside: NDArray[np.bool_], echo_times_s: tuple[float, float]) -> Array:
+    """Field (X, Y, Z) in Hz from the phase difference of two echoes: unwrapped, divided by 2 pi and the time between.
+
+    phase: any linear scale of which the whole range is one turn (-pi to pi, 0 to 4095); inside: the head, (X, Y, Z), 0
+    outside it. The median of the head is taken to lie within half a turn.
+    """
+    from skimage.restoration import unwrap_phase
+
+    low, high = float(phase.min()), float(phase.max())
+    turns = np.pi * (2 * (phase.astype(float) - low) / (high - low) - 1)
+    if low > -3.5 and high < 3.5:  # radians already
+        turns = phase.astype(float)
+    within = np.ma.MaskedArray(turns, mask=~inside)  # type: ignore[no-untyped-call]
+    unwrapped = np.ma.filled(unwrap_phase(within, rng=0), 0.0)
+    unwrapped -= 2 * np.pi * np.round(np.median(unwrapped[inside]) / (2 * np.pi))
+    return np.where(inside, unwrapped / (2 * np.pi * (echo_times_s[1] - echo_times_s[0])), 0).astype(np.float32)
+
+
+def continued(field: NDArray, weight: NDArray, grid: Grid) -> Array:
+    """A field (X, Y, Z) smoothed by 2 mm within its weight (X, Y, Z), and continued smoothly where that is 0.
+
+    Without it the field would jump at the head's edge, and its gradient with it.
+    """
+    sizes = np.array(grid.voxel_sizes)
+    result, open_ = np.zeros(field.shape), np.ones(field.shape, bool)
+    weight = weight.astype(float) / weight.max()
+    for sigma in (NEAR_MM, *FAR_MM):
+        share = ndimage.gaussian_filter(weight, sigma / sizes, mode="constant")
+        mean = ndimage.gaussian_filter(field * weight, sigma / sizes, mode="constant") / np.maximum(share, 1e-12)
+        found = open_ & (share > 0.05)
+        result[found] = mean[found]
+        open_ &= ~found
+    result[open_] = np.average(field, weights=weight)
+    # The stages meet in small steps at their borders.
+    smooth = ndimage.gaussian_filter(result, FAR_MM[0] / sizes, mode="nearest")
+    near = np.clip(ndimage.gaussian_filter((weight > 0.05).astype(float), NEAR_MM / sizes), 0, 1)
+    return (near * result + (1 - near) * smooth).astype(np.float32)
