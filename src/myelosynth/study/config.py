@@ -44,7 +44,7 @@ class Engines(Strict):
     """The engine of every imaging step, by name."""
 
     n4: Literal["antspyx", "ants"]
-    brain: Literal["deepbet", "bet", "synthstrip"]
+    brain: Literal["deepbet", "hdbet", "robex", "bet", "synthstrip"]
     registration: Literal["antspyx", "flirt"]
     bbr: Literal["myelosynth", "flirt", "bbregister"]
     tissue: Literal["dipy", "fast", "freesurfer"]
