@@ -1,6 +1,7 @@
 """Pages survive what is not there, and name faults."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner
@@ -192,6 +193,8 @@ def test_ready_maps_and_masks_kept_though_implausible_are_told(build_study, tmp_
     stages = {stage.words: stage.patients for stage in flow(cohort, study.layout.table("split"))}
     assert stages["with masks or maps ready, given by the data set"] == 1
     assert stages["MT, DWI and PET at t0, or ready maps"] == 4
+    stages = {stage.words for stage in flow(replace(cohort, sources=("FA",)), study.layout.table("split"))}
+    assert "DWI and PET at t0, or ready maps" in stages, "a task without MTR does without MT"
     quality = {"Faults": ["Holes 0.02, expected 0 to 0.01 of the mask"], "Passed": False}
     write_json(sidecar_path(study.layout.brain_mask("001", "t0")), {"QualityControl": quality})
     assert brain_faults(cohort).rows == [["sub-001", "t0", quality["Faults"][0]]]

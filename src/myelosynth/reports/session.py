@@ -133,6 +133,10 @@ def contrast_table(layout: Layout, index: SessionIndex, sub: str, ses: str) -> T
             carried = " (from the baseline)" if contrast == "lesions" and not there else ""
             record = record_of(product)
             state, why = "processed" + carried, engine_of(record)
+            if record.get("Ready"):
+                state = f"ready {maps[contrast]} map"
+            if contrast == "lesions" and index.lesions_in_t1w(sub):
+                why += "; drawn on the T1w: no transform of the FLAIR"
             if "EPIDistortion" in record:
                 why += f"; EPI distortion: {record['EPIDistortion']}"
         elif contrast in maps and not there and layout.source(sub, ses, maps[contrast]).is_file():
