@@ -187,6 +187,13 @@ def test_ready_maps_and_masks_kept_though_implausible_are_told(build_study, tmp_
     rows = {row[0]: row for row in table.rows}
     assert rows["DWI"][2:] == ["not needed", "FA, RD, AD ready, given by the data set"]
     assert rows["FA"][3] == "ready, given by the data set: its step was skipped"
+    kept.append(IndexRow("sub-001", "ses-t0", "patient", "reference", "reference.nii.gz", "present"))
+    mask = study.layout.work("001", "t0", "pet_reference_mask.nii.gz")
+    for method, used in (("clustering", "not used"), ("given", "used")):
+        write_json(sidecar_path(mask), {"Settings": {"method": method}})
+        table = contrast_table(study.layout, SessionIndex(study.raw, tuple(kept)), "001", "t0")
+        assert {row[0]: row for row in table.rows}["reference"][2] == used
+    del kept[-1]
     cohort = CohortInputs(
         study.layout, SessionIndex(study.raw, tuple(kept)), study.layout.root, ("ridge",), "ridge", None
     )
