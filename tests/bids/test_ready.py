@@ -1,5 +1,7 @@
 """Ready maps: what is found, what it covers, what is left alone."""
 
+import nibabel as nib
+import numpy as np
 import pytest
 
 from myelosynth.bids.index import SessionIndex, scan
@@ -59,6 +61,52 @@ def test_a_reference_region_lies_on_the_pet_or_on_the_t1w(raw, space, anchor):
     assert anchor_of("reference", path) == anchor
     touch(path.with_name(f"sub-A_ses-t0{space}_label-reference_desc-other_mask.nii.gz"))
     with pytest.raises(InputError, match=r"several ready files for reference, .* 2 files: "):
+        scan(raw)
+
+
+def test_a_ready_dvr_covers_the_pet(raw):
+    assert "PET" in {row.contrast for row in scan(raw).gaps()}
+    touch(raw.ready / "sub-A/ses-t0/pet/sub-A_ses-t0_trc-11CPIB_desc-dvr_pet.nii.gz")
+    index = scan(raw)
+    assert index.has("A", "t0", "DVR")
+    assert "PET" not in {row.contrast for row in index.gaps()}
+
+
+SMALL, SHIFTED = np.eye(4), np.eye(4) + np.outer((5, 0, 0, 0), (0, 0, 0, 1))
+
+
+def image(path, affine):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nib.save(nib.Nifti1Image(np.ones((3, 3, 3), np.float32), affine), path)
+
+
+@pytest.mark.parametrize(
+    ("space", "grid", "drawn"),
+    [
+        ("_space-T1w", SMALL, True),
+        ("_space-FLAIR", SHIFTED, False),
+        ("", SHIFTED, False),
+        ("", SMALL, True),
+        ("", 2 * SMALL, "lesion mask on no known grid"),
+    ],
+    ids=["named T1w", "named FLAIR", "FLAIR's grid", "T1w's grid", "neither"],
+)
+def test_lesions_follow_the_flair_unless_they_were_drawn_on_the_t1w(raw, space, grid, drawn):
+    image(raw.anat("A", "t0", "T1w"), SMALL)
+    image(raw.anat("A", "t0", "FLAIR"), SHIFTED)
+    image(raw.lesions / f"sub-A/ses-t0/anat/sub-A_ses-t0{space}_label-L_desc-manual_mask.nii.gz", grid)
+    index = scan(raw)
+    if isinstance(drawn, bool):
+        assert index.lesions_in_t1w("A") is drawn
+    else:
+        with pytest.raises(InputError, match=drawn):
+            index.lesions_in_t1w("A")
+
+
+def test_two_lesion_masks_are_a_fault(raw):
+    for space in ("FLAIR", "T1w"):
+        touch(raw.lesions / f"sub-A/ses-t0/anat/sub-A_ses-t0_space-{space}_label-L_mask.nii.gz")
+    with pytest.raises(InputError, match=r"several images for lesions, .* 2 files: "):
         scan(raw)
 
 

@@ -63,6 +63,24 @@ def test_masked_ssim_is_the_mean_of_the_map_within_the_mask(pair):
     assert compare(pred, target, mask, data_range=2.0)["ssim_masked"] == pytest.approx(similarity[mask].mean())
 
 
+def test_ssim_takes_the_range_of_the_target_in_the_mask(pair):
+    """Wang 2004's dynamic range; a bright voxel outside the brain changes the whole image's MAX and no SSIM in it."""
+    pred, target = pair
+    mask = np.zeros(SHAPE, bool)
+    mask[3:9, 2:7, 5:11] = True
+    bright = target.copy()
+    bright[15, 13, 12] = 5.0
+    found, again = compare(pred, target, mask), compare(pred, bright, mask)
+    assert found["ssim_range"] == again["ssim_range"] == pytest.approx(np.ptp(target[mask]))
+    assert again["ssim_masked"] == pytest.approx(found["ssim_masked"], rel=1e-9)
+    assert again["data_range"] == 5.0
+    _, similarity = structural_similarity(
+        target, pred, data_range=np.ptp(target[mask]), gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
+        full=True,
+    )  # fmt: skip
+    assert found["ssim_masked"] == pytest.approx(similarity[mask].mean())
+
+
 def test_published_mse_and_psnr_follow_from_one_another():
     """MAX = 2.85-3.02 by inversion of the printed PSNR: wei2020 equation .2 with MAX in DVR units."""
     target = np.zeros(SHAPE)

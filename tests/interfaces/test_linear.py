@@ -147,11 +147,16 @@ def test_bad_pairs_are_one_line(session, head, tmp_path):
     far[:3, 3] += 1000
     save_volume(tmp_path / "far.nii.gz", load_volume(t1).data, Grid(head.grid.shape, far))
     LinearTransform.identity().write(tmp_path / "start.txt")
+    for name, radius in (("speck", 0.5), ("ball", 5)):
+        middle = np.moveaxis(np.indices(head.grid.shape), 0, -1) - np.array(head.grid.shape) // 2
+        save_volume(tmp_path / f"{name}.nii.gz", (middle**2).sum(-1) <= radius**2, head.grid, np.uint8)
     white = ["--wm-mask", session / "wm_mask.nii.gz", "--init", tmp_path / "start.txt"]
     for words, said in (
         (["register", tmp_path / "flat.nii.gz", t1], r"image of one value, .*flat\.nii\.gz, every voxel is 1"),
         (["register", t1, tmp_path / "flat.nii.gz"], r"image of one value, .*flat\.nii\.gz"),
         (["register-bbr", tmp_path / "flat.nii.gz", t1, *white], r"image of one value, .*flat\.nii\.gz"),
+        (["register-bbr", t1, t1, "--wm-mask", tmp_path / "speck.nii.gz"], r"white matter too small, .*, 1 voxels"),
+        (["register-bbr", t1, t1, "--wm-mask", tmp_path / "ball.nii.gz"], r"boundary too short, .* at least 500"),
         (["register-bbr", tmp_path / "far.nii.gz", t1, *white], r"do not overlap, .*far\.nii\.gz, 0% .* at the start"),
     ):
         with pytest.raises(InputError, match=said):

@@ -253,7 +253,8 @@ def _image_row(
     if who[1] == "patient":
         regions |= {"lesion_mae": 0.04, "lesion_mean_difference": 0.02, "lesion_bias": -0.02}
     head = {"system": system, "participant_id": f"sub-{who[0]}", "session_id": ses, "group": who[1]}
-    return {**head, "fold": number % 3 + 1, "reference": reference, **values, **masked, "data_range": 1.5, **regions}
+    ranges = {"data_range": 1.5, "ssim_range": 1.2}
+    return {**head, "fold": number % 3 + 1, "reference": reference, **values, **masked, **ranges, **regions}
 
 
 def _overlap_row(random: np.random.Generator, system: str, sub: str, when: str, which: str) -> dict:

@@ -1,6 +1,7 @@
 """Pages survive what is not there, and name faults."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner
@@ -186,12 +187,21 @@ def test_ready_maps_and_masks_kept_though_implausible_are_told(build_study, tmp_
     rows = {row[0]: row for row in table.rows}
     assert rows["DWI"][2:] == ["not needed", "FA, RD, AD ready, given by the data set"]
     assert rows["FA"][3] == "ready, given by the data set: its step was skipped"
+    kept.append(IndexRow("sub-001", "ses-t0", "patient", "reference", "reference.nii.gz", "present"))
+    mask = study.layout.work("001", "t0", "pet_reference_mask.nii.gz")
+    for method, used in (("clustering", "not used"), ("given", "used")):
+        write_json(sidecar_path(mask), {"Settings": {"method": method}})
+        table = contrast_table(study.layout, SessionIndex(study.raw, tuple(kept)), "001", "t0")
+        assert {row[0]: row for row in table.rows}["reference"][2] == used
+    del kept[-1]
     cohort = CohortInputs(
         study.layout, SessionIndex(study.raw, tuple(kept)), study.layout.root, ("ridge",), "ridge", None
     )
     stages = {stage.words: stage.patients for stage in flow(cohort, study.layout.table("split"))}
     assert stages["with masks or maps ready, given by the data set"] == 1
     assert stages["MT, DWI and PET at t0, or ready maps"] == 4
+    stages = {stage.words for stage in flow(replace(cohort, sources=("FA",)), study.layout.table("split"))}
+    assert "DWI and PET at t0, or ready maps" in stages, "a task without MTR does without MT"
     quality = {"Faults": ["Holes 0.02, expected 0 to 0.01 of the mask"], "Passed": False}
     write_json(sidecar_path(study.layout.brain_mask("001", "t0")), {"QualityControl": quality})
     assert brain_faults(cohort).rows == [["sub-001", "t0", quality["Faults"][0]]]

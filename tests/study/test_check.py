@@ -1,6 +1,7 @@
 """Every fault of a raw data set is told in one line with both values and the cure."""
 
 import json
+import re
 
 import nibabel as nib
 import numpy as np
@@ -41,8 +42,8 @@ def raw(tmp_path):
     return layout
 
 
-def run(raw):
-    return CliRunner().invoke(app, ["check", str(raw.root), "--index", str(raw.root / "index.tsv")])
+def run(raw, *options):
+    return CliRunner().invoke(app, ["check", str(raw.root), "--index", str(raw.root / "index.tsv"), *options])
 
 
 def edit_frames(raw, **fields):
@@ -126,6 +127,24 @@ def test_an_image_beside_the_plain_one_is_listed_as_not_used(raw):
     assert "1 gaps" in result.output
 
 
+def test_what_a_gap_costs_follows_from_the_sources_of_the_task(raw, tmp_path, repository):
+    task = (repository / "config" / "tasks" / "myelin.yaml").read_text()
+    lean = tmp_path / "lean.yaml"
+    lean.write_text(re.sub(r"(?m)^sources:.*(?:\n +-.*)*", "sources: [FA]", task))
+    for mt in ("on", "off"):
+        raw.anat("A", "t0", "MTR", mt=mt).unlink()
+    assert "lacks MTon, MToff: no learning, maps or indices; the session is only preprocessed" in run(raw).output
+    assert "lacks MTon, MToff: the image is skipped" in run(raw, "--task", str(lean)).output
+
+
+def test_the_index_is_written_as_a_table_and_nowhere_else(raw):
+    arguments = ["check", str(raw.root), "--index"]
+    with pytest.raises(InputError, match="output name unknown"):
+        raise CliRunner().invoke(app, [*arguments, str(raw.root / "index.txt")]).exception
+    with pytest.raises(InputError, match="output overwrites an input"):
+        raise CliRunner().invoke(app, [*arguments, str(raw.root / "participants.tsv")]).exception
+
+
 def test_what_follows_from_a_gap_is_said_beside_it(raw):
     table = raw.root / "participants.tsv"
     table.write_text(table.read_text() + "sub-B\t31\tM\tcontrol\nsub-C\t32\tM\tpatient\nsub-D\t33\tM\tpatient\n")
@@ -138,6 +157,20 @@ def test_what_follows_from_a_gap_is_said_beside_it(raw):
     assert "sub-D (patient) ses-t0 lacks T1w, T2w, MTon, MToff, DWI, PET, lesions: the session is skipped" in output
     told = "no predicted map of t1 and no predicted change; no measured map of t1 and no measured change"
     assert f"sub-A (patient) ses-t1 lacks T2w, FLAIR, MTon, MToff, DWI, PET: {told}" in output
+
+
+def test_lesions_drawn_on_the_t1w_are_told_and_held_against_its_grid(raw):
+    mask = raw.lesion_mask("A", "t0")
+    drawn = mask.with_name(mask.name.replace("space-FLAIR", "space-T1w"))
+    mask.rename(drawn)
+    affine = np.diag([2.0, 2, 2, 1])
+    save(raw.anat("A", "t0", "FLAIR"), np.ones(SHAPE), affine)
+    output = run(raw).output
+    assert "ready: sub-A lesions were drawn on the T1w: used without a transform of the FLAIR" in output
+    raw.anat("A", "t0", "FLAIR").unlink()
+    assert "ses-t0 lacks FLAIR: the image is skipped" in run(raw).output
+    save(drawn, np.ones(SHAPE), affine)
+    assert "grids differ" in str(run(raw).exception)
 
 
 def test_ready_maps_are_listed_and_their_faults_found(raw):

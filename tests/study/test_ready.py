@@ -46,6 +46,7 @@ FAULTS = {
     "MTR": ("MTR", "sub-A_MTRmap", np.full((4, 4, 4), 130), AFFINE, "MTR from 130 to 130, expected 0 to 100 percent"),
     "unit": ("RD", "sub-A_param-rd_dwimap", np.full((4, 4, 4), 0.7), AFFINE, "RD from 0.7 to 0.7, expected 0 to 0.01"),
     "fraction": ("MTR", "sub-A_MTRmap", np.full((4, 4, 4), 0.46), AFFINE, "upper values at 5 percent or more"),
+    "SUV": ("DVR", "sub-A_desc-dvr_pet", np.full((4, 4, 4), 7.0), AFFINE, "DVR from 7 to 7, expected 0 to 5 1"),
     "place": ("AD", "sub-A_space-T1w_param-ad_dwimap", np.full((4, 4, 4), 1e-3), np.eye(4) * 300, "0% of the smaller"),
 }
 
@@ -119,7 +120,7 @@ def test_an_implausible_ready_brain_stops_too(tmp_path, t1w):
 
 def test_an_unknown_kind_is_told(tmp_path, t1w):
     result = CliRunner().invoke(app, ["use-ready", "MD", str(t1w), str(tmp_path / "o.nii.gz"), "--t1w", str(t1w)])
-    assert "MD, expected brain, WM, reference, MTR, FA, RD, AD" in str(result.exception)
+    assert "MD, expected brain, WM, reference, MTR, FA, RD, AD, DVR" in str(result.exception)
 
 
 def test_a_few_noise_voxels_beyond_the_limits_are_clipped(tmp_path, t1w):

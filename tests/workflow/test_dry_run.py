@@ -8,7 +8,7 @@ from importlib.util import find_spec
 import pytest
 import yaml
 
-from myelosynth.bids.layout import RawLayout
+from myelosynth.bids.layout import Layout, RawLayout
 
 from .conftest import Study
 
@@ -200,6 +200,46 @@ def test_ready_maps_take_the_place_of_their_steps(scanned):
     lab = scanned.snakemake("-n", "--", "preprocessing")
     assert lab.returncode == 0, lab.stdout[-3000:]  # FreeSurfer's subject is made although the mask is ready
     assert "--fractions-only" in lab.stdout
+
+
+def test_a_ready_dvr_and_lesions_drawn_on_the_t1w_need_no_transform_of_their_own(scanned):
+    """sub-A: DVR ready in T1w space and no PET, lesions with space-T1w and no FLAIR."""
+    root = scanned.folder / "data" / "mine"
+    write(root / "derivatives/ready/sub-A/ses-t0/pet/sub-A_ses-t0_trc-11CPIB_space-T1w_desc-dvr_pet.nii.gz")
+    write(root / "derivatives/ready/sub-A/ses-t1/pet/sub-A_ses-t1_desc-dvr_pet.nii.gz")
+    for path in [*(root / "sub-A/ses-t0/pet").iterdir(), *(root / "sub-A/ses-t0/anat").glob("*FLAIR*")]:
+        path.unlink()
+    lesions = RawLayout(root, root / "derivatives" / "lesions").lesion_mask("A", "t0")
+    lesions.rename(lesions.with_name(lesions.name.replace("space-FLAIR", "space-T1w")))
+    record = yaml.safe_load(scanned.configfile.read_text())
+    record["dataset"]["ready"] = "data/mine/derivatives/ready"
+    scanned.configfile.write_text(yaml.safe_dump(record))
+    grid = Layout(scanned.folder / "results")
+    targets = [
+        grid.label_mask("A", "t0", "L", space="dvrt0"),
+        grid.source("A", "t1", "DVR"),
+        grid.source("A", "t0", "MTR"),
+    ]
+    targets.append(grid.transform("A", "t0", "PET", "MNI152"))
+    named = [str(path.relative_to(scanned.folder)) for path in targets]
+    result = scanned.snakemake("-n", "--", "preprocessing", *named)
+    assert result.returncode == 0, result.stdout[-3000:]
+    commands = [line.strip() for line in result.stdout.splitlines() if "myelosynth " in line]
+    text = "\n".join(commands)
+    for step in ("dvr", "reference-region", "pet-reference"):
+        assert not any(f"myelosynth {step} " in line and "sub-A" in line for line in commands), step
+    assert "ses-t0_from-PET_to-T1w" not in text, "a DVR in T1w space needs no registration"
+    assert "from-FLAIR" not in text, "lesions drawn on the T1w do not follow the FLAIR"
+    (filed,) = [line for line in commands if "myelosynth use-ready DVR " in line and "ses-t0" in line]
+    assert str(grid.source("A", "t0", "DVR").relative_to(scanned.folder)) in filed
+    (moved,) = [line for line in commands if "myelosynth transform " in line and "ready/DVR" in line]
+    assert f" {grid.source('A', 't1', 'DVR').relative_to(scanned.folder)} " in moved
+    assert moved.count("--transform ") == 2
+    assert "ses-t1_from-PET_to-T1w" in moved, "a DVR of its own space is registered itself"
+    (identity,) = [line for line in commands if "ses-t0_from-T1w_to-dvrt0" in line and "compose-transforms" in line]
+    assert "--transform" not in identity
+    (filled,) = [line for line in commands if "myelosynth fill-lesions " in line and "ses-t0/lesions_to_fill" in line]
+    assert "--transform" not in filled
 
 
 def test_ready_maps_of_their_own_space_are_registered_themselves_without_their_raw_image(scanned):

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from myelosynth.bids.index import BASELINE
+from myelosynth.bids.index import BASELINE, TARGET
 from myelosynth.bids.layout import Layout, RawLayout
 from myelosynth.bids.names import companion_path
 from myelosynth.bids.ready import in_t1w
@@ -47,6 +47,8 @@ NATIVE = {
     "RD": ("DWI", "tensor/rd"),
     "AD": ("DWI", "tensor/ad"),
 }
+# The same for every map that may be ready.
+MAPS = {**NATIVE, TARGET: ("PET", "dvr")}
 # Image behind each transform to the T1w: the session's own contrast, or one that a rule makes.
 MOVING = {"T2w": "T2w", "FLAIR": "FLAIR", "MT": "MToff", "DWI": "b0", "PET": "petref"}
 BBR_IMAGES = [image for image in MOVING if getattr(study.registration, image) == "bbr"]

@@ -118,8 +118,10 @@ rule check:
         bids=raw.root,
         lesions=raw.lesions,
         ready=READY_OPTION,
+        task=study.learning.task,
     shell:
-        "myelosynth check {params.bids} --lesions {params.lesions} {params.ready} --index {output.index} > {log} 2>&1"
+        "myelosynth check {params.bids} --lesions {params.lesions} {params.ready} --task {params.task}"
+        " --index {output.index} > {log} 2>&1"
 
 
 rule describe:

@@ -53,9 +53,8 @@ for _contrast in NATIVE:
 rule DVR_to_grid:
     """A follow-up DVR on the baseline's grid; the baseline DVR itself is never interpolated."""
     input:
-        image=layout.work("{sub}", "{ses}", "dvr.nii.gz"),
-        first=layout.transform("{sub}", "{ses}", "PET", "T1w"),
-        second=layout.transform("{sub}", "{ses}", "T1w", "dvrt0"),
+        image=map_image(TARGET),
+        steps=map_to_grid(TARGET),
         grid=layout.source("{sub}", BASELINE, "DVR"),
         brain=layout.brain_mask("{sub}", BASELINE, space="dvrt0"),
     output:
@@ -65,16 +64,18 @@ rule DVR_to_grid:
     benchmark:
         benchmark_of("to_grid", "sub-{sub}_ses-{ses}_DVR")
     wildcard_constraints:
-        ses=f"(?!{BASELINE}$)[0-9A-Za-z]+",
+        # The session folder of the path: the baseline's DVR has rules of its own.
+        ses=f"(?!{BASELINE}/)[0-9A-Za-z]+",
     conda:
         "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=5,
+    params:
+        chain=lambda w, input: transform_options(*input.steps),
     shell:
-        "myelosynth transform {input.image} {input.grid} {output} --transform {input.first}"
-        " --transform {input.second} --mask {input.brain} > {log} 2>&1"
+        "myelosynth transform {input.image} {input.grid} {output} {params.chain} --mask {input.brain} > {log} 2>&1"
 
 
 rule masks_to_grid:
@@ -107,10 +108,10 @@ rule masks_to_grid:
 
 
 rule lesions_to_grid:
-    """Baseline lesions straight from the FLAIR's grid, and NAWM, on the analysis grid."""
+    """Baseline lesions straight from the grid they were drawn on, and NAWM, on the analysis grid."""
     input:
         lesions=lambda w: roster.index.path(w.sub, BASELINE, "lesions"),
-        flair=layout.transform("{sub}", BASELINE, "FLAIR", "T1w"),
+        steps=lesion_to_grid_steps,
         nawm=layout.label_mask("{sub}", BASELINE, "NAWM"),
         transform=layout.transform("{sub}", BASELINE, "T1w", "dvrt0"),
         grid=layout.source("{sub}", BASELINE, "DVR"),
@@ -127,9 +128,10 @@ rule lesions_to_grid:
     resources:
         mem_mb=2000,
         runtime=5,
+    params:
+        chain=lambda w, input: transform_options(*input.steps),
     shell:
-        "(myelosynth transform {input.lesions} {input.grid} {output.lesions} --transform {input.flair}"
-        " --transform {input.transform} --labels"
+        "(myelosynth transform {input.lesions} {input.grid} {output.lesions} {params.chain} --labels"
         " && myelosynth transform {input.nawm} {input.grid} {output.nawm} --transform {input.transform} --labels)"
         " > {log} 2>&1"
 

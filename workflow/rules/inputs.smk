@@ -31,8 +31,8 @@ def boundary_contrast(w):
 
 
 def to_template(w):
-    """Transforms from the PET of a session to the MNI152 template, in the order they are applied."""
-    steps = [layout.transform(w.sub, w.ses, "PET", "T1w")]
+    """Transforms from the PET (or a ready DVR) of a session to the MNI152 template, in the order they are applied."""
+    steps = map_steps(w.sub, w.ses, TARGET)
     if w.ses != BASELINE:
         steps.append(layout.transform(w.sub, w.ses, f"T1w{w.ses}", "T1wt0"))
     return [*steps, layout.transform(w.sub, BASELINE, "T1w", "MNI152")]
@@ -58,12 +58,13 @@ def session_derivatives(sub, ses):
     files += [
         native_map(sub, ses, name) for name in NATIVE if roster.has_map(sub, ses, name)
     ]
-    if ses == BASELINE and roster.index.has(sub, ses, "PET"):
-        files.append(layout.source(sub, ses, "DVR"))
+    # A follow-up DVR by itself is of no use: it has no analysis grid to lie on.
+    if roster.has_map(sub, ses, TARGET) and (
+        ses == BASELINE or roster.follows_baseline(sub, ses)
+    ):
+        files.append(native_map(sub, ses, TARGET))
     if roster.follows_baseline(sub, ses):
         files.append(layout.transform(sub, ses, f"T1w{ses}", "T1wt0"))
-        if roster.index.has(sub, ses, "PET"):
-            files.append(layout.work(sub, ses, "dvr.nii.gz"))
     if roster.has_lesions(sub):
         files.append(layout.label_mask(sub, ses, "NAWM"))
     return files
@@ -130,10 +131,11 @@ def csf_share_options(w, input, output):
 
 
 def lesion_steps(w, flair):
-    """Baseline lesions on the FLAIR grid -> T1w of this session; `flair` is the FLAIR's transform at baseline."""
+    """Baseline lesions -> T1w of this session; `flair`, the FLAIR's transform at baseline, unless drawn on the T1w."""
+    first = [] if roster.index.lesions_in_t1w(w.sub) else [flair]
     if w.ses == BASELINE:
-        return [flair]
-    return [flair, f"inverse:{layout.transform(w.sub, w.ses, f'T1w{w.ses}', 'T1wt0')}"]
+        return first
+    return [*first, f"inverse:{layout.transform(w.sub, w.ses, f'T1w{w.ses}', 'T1wt0')}"]
 
 
 def lesion_inputs(w, flair):
@@ -163,13 +165,17 @@ def distance_csf(sub, ses):
 
 
 def grid_steps(w):
-    """Transforms from the T1w of this session to the baseline DVR."""
-    back = f"inverse:{layout.transform(w.sub, BASELINE, 'PET', 'T1w')}"
-    return (
-        [back]
-        if w.ses == BASELINE
-        else [layout.transform(w.sub, w.ses, f"T1w{w.ses}", "T1wt0"), back]
-    )
+    """Transforms from the T1w of this session to the baseline DVR; none between it and a DVR ready in its space."""
+    back = [f"inverse:{step}" for step in map_steps(w.sub, BASELINE, TARGET)]
+    if w.ses == BASELINE:
+        return back
+    return [layout.transform(w.sub, w.ses, f"T1w{w.ses}", "T1wt0"), *back]
+
+
+def lesion_to_grid_steps(w):
+    """Transforms from the lesion mask's own grid to the analysis grid."""
+    own = [] if roster.index.lesions_in_t1w(w.sub) else [final_flair(w)]
+    return [*own, layout.transform(w.sub, BASELINE, "T1w", "dvrt0")]
 
 
 def pet_to_grid_steps(w):

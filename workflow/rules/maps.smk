@@ -288,6 +288,8 @@ rule dvr_baseline:
         log_of("dvr_baseline", "sub-{sub}"),
     benchmark:
         benchmark_of("dvr_baseline", "sub-{sub}")
+    wildcard_constraints:
+        sub=without_ready(TARGET),
     conda:
         "../../envs/core.yaml"
     threads: 1

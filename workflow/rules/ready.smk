@@ -52,7 +52,7 @@ rule ready_wm:
 
 
 rule ready_map:
-    """A ready MTR, FA, RD or AD on its own grid, in the place of the step that makes it."""
+    """A ready MTR, FA, RD, AD or follow-up DVR on its own grid, in the place of the step that makes it."""
     input:
         image=lambda w: roster.index.path(w.sub, w.ses, w.contrast),
         t1w=layout.anat("{sub}", "{ses}", "T1w"),
@@ -63,7 +63,7 @@ rule ready_map:
     benchmark:
         benchmark_of("ready_map", "sub-{sub}_ses-{ses}_{contrast}")
     wildcard_constraints:
-        contrast="|".join(NATIVE),
+        contrast="|".join(MAPS),
     conda:
         "../../envs/core.yaml"
     threads: 1
@@ -72,3 +72,26 @@ rule ready_map:
         runtime=5,
     shell:
         "myelosynth use-ready {wildcards.contrast} {input.image} {output} --t1w {input.t1w} > {log} 2>&1"
+
+
+rule ready_dvr:
+    """A ready baseline DVR: filed as it is, its lattice is the analysis grid of the participant."""
+    input:
+        image=lambda w: roster.index.path(w.sub, BASELINE, TARGET),
+        t1w=layout.anat("{sub}", BASELINE, "T1w"),
+    output:
+        layout.source("{sub}", BASELINE, TARGET),
+    log:
+        log_of("ready_dvr", "sub-{sub}"),
+    benchmark:
+        benchmark_of("ready_dvr", "sub-{sub}")
+    wildcard_constraints:
+        sub=with_ready(TARGET),
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    shell:
+        "myelosynth use-ready DVR {input.image} {output} --t1w {input.t1w} > {log} 2>&1"

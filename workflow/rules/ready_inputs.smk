@@ -8,8 +8,10 @@ def has_raw(w):
 
 
 def native_map(sub, ses, name):
-    """MTR, FA, RD or AD on its own grid: the ready one, or the one that a step makes."""
-    native = f"ready/{name}" if roster.index.has(sub, ses, name) else NATIVE[name][1]
+    """A map on its own grid: the ready one, or the one that a step makes; the baseline DVR's is the analysis grid."""
+    if (name, ses) == (TARGET, BASELINE):
+        return layout.source(sub, ses, name)
+    native = f"ready/{name}" if roster.index.has(sub, ses, name) else MAPS[name][1]
     return layout.work(sub, ses, f"{native}.nii.gz")
 
 
@@ -17,7 +19,7 @@ def map_steps(sub, ses, name):
     """Transforms from a map's own space to the T1w; none for one that is ready in T1w space."""
     if not roster.follows_transform(sub, ses, name):
         return []
-    return [layout.transform(sub, ses, NATIVE[name][0], "T1w")]
+    return [layout.transform(sub, ses, MAPS[name][0], "T1w")]
 
 
 def map_image(name):
@@ -66,7 +68,7 @@ def registered_map(w):
     """The ready map that is registered itself, its raw image being absent: the first one of its own space."""
     return next(
         name
-        for name, (image, _) in NATIVE.items()
+        for name, (image, _) in MAPS.items()
         if image == w.image
         and roster.index.has(w.sub, w.ses, name)
         and roster.follows_transform(w.sub, w.ses, name)

@@ -81,6 +81,7 @@ rule cohort_page:
         systems=" ".join(f"--system {name}" for name in SYSTEMS),
         main=study.learning.main,
         tables=lambda w, input: Path(input.tables[0]).parent,
+        task=study.learning.task,
     shell:
         "myelosynth report cohort {params.root} --raw {params.raw} --index {input.index} --split {input.split}"
-        " {params.systems} --main {params.main} --tables {params.tables} --out {output} > {log} 2>&1"
+        " --task {params.task} {params.systems} --main {params.main} --tables {params.tables} --out {output} > {log} 2>&1"

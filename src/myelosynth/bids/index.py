@@ -9,14 +9,15 @@ from typing import NamedTuple
 
 from myelosynth.bids.layout import RawLayout
 from myelosynth.bids.names import bids_name, entities_of, sidecar_path
-from myelosynth.bids.ready import READY, find_ready, require_ready
+from myelosynth.bids.ready import READY, find_ready, lesions_in_t1w, require_ready
 from myelosynth.bids.sidecar import write_json
 from myelosynth.errors import InputError
 from myelosynth.images.atomic import write_text
 
 CONTRASTS = ("T1w", "T2w", "FLAIR", "MTon", "MToff", "DWI", "PET", "lesions")
-COVERS = {"MTR": ("MTon", "MToff"), "FA": ("DWI",), "RD": ("DWI",), "AD": ("DWI",)}
+COVERS = {"MTR": ("MTon", "MToff"), "FA": ("DWI",), "RD": ("DWI",), "AD": ("DWI",), "DVR": ("PET",)}
 """Ready maps and the raw images that nothing needs once all maps made of them are ready."""
+TARGET = "DVR"
 BASELINE = "t0"
 GROUPS = ("patient", "control")
 
@@ -80,6 +81,16 @@ class SessionIndex:
             values = f"sub-{sub} ses-{ses} has no {contrast}"
             raise InputError("contrast absent", self.root, values, "leave the session out or add the image")
         return self.root / self._paths[f"sub-{sub}", f"ses-{ses}", contrast]  # type: ignore[attr-defined]
+
+    def lesions_in_t1w(self, sub: str) -> bool:
+        """Whether the baseline lesion mask is there and was drawn on the T1w: the FLAIR's transform is not for it.
+
+        Raises InputError for a mask that names no space and lies neither on the FLAIR's grid nor on the T1w's.
+        """
+        if not self.has(sub, BASELINE, "lesions", "T1w"):
+            return False
+        flair = self.path(sub, BASELINE, "FLAIR") if self.has(sub, BASELINE, "FLAIR") else None
+        return lesions_in_t1w(self.path(sub, BASELINE, "lesions"), self.path(sub, BASELINE, "T1w"), flair)
 
     def gaps(self) -> list[IndexRow]:
         """What a complete data set would have and this one lacks."""
@@ -229,7 +240,7 @@ def _find(raw: RawLayout, sub: str, ses: str, contrast: str) -> tuple[Path | Non
     if contrast == "lesions":
         needed = {"space", "label", "desc"}
         folder = raw.lesions / f"sub-{sub}" / f"ses-{ses}" / "anat"
-        found = sorted(folder.glob("*_label-L_*mask.nii.gz"))
+        found = sorted(folder.glob("*_label-L_*mask.nii*"))
     else:
         datatype, suffix, entities = _WHERE[contrast]
         needed = set(entities)

@@ -13,7 +13,7 @@ TRACER = "11CPIB"
 
 @dataclass(frozen=True)
 class RawLayout:
-    """The raw BIDS data set, its lesion masks (a BIDS derivative, baseline session, FLAIR grid) and ready maps.
+    """The raw BIDS data set, its lesion masks (a BIDS derivative, baseline session) and ready maps.
 
     ready: the BIDS derivative with masks and maps that come with the data set; None without any.
     """

@@ -6,6 +6,7 @@ world of the session's T1w, without a `space-` entity in that of the raw image i
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,6 +38,7 @@ READY = {
     "FA": Kind("dwi", "FA", {}, (0.0, 1.0), "1", 0.1),
     "RD": Kind("dwi", "dwimap", {"param": "rd"}, (0.0, 0.01), "mm2/s", 1e-4),
     "AD": Kind("dwi", "dwimap", {"param": "ad"}, (0.0, 0.01), "mm2/s", 1e-4),
+    "DVR": Kind("pet", "pet", {"desc": "dvr"}, (0.0, 5.0), "1", 0.5),
 }
 """Every kind of ready file, by its name in the session index; masks have no limits."""
 
@@ -66,6 +68,26 @@ def find_ready(root: Path, sub: str, ses: str, kind: str) -> tuple[Path | None, 
     return (usable[0] if usable else None), [path for path in named if path not in usable]
 
 
+@lru_cache(maxsize=4096)
+def lesions_in_t1w(mask: Path, t1w: Path, flair: Path | None) -> bool:
+    """Whether a lesion mask lies on the grid of the T1w and not on the FLAIR's: its name says so, else its header.
+
+    A mask that names no space and fits both, or is given without a FLAIR, is the FLAIR's, or the T1w's. Raises
+    InputError for one that names no space and fits neither.
+    """
+    space = entities_of(mask).get("space")
+    if space is not None or flair is None:
+        return space in (None, "T1w")
+    from myelosynth.images.grid import Grid
+    from myelosynth.images.volume import open_image
+
+    ours, on_flair, on_t1w = (Grid.of(open_image(path)) for path in (mask, flair, t1w))
+    if not (ours.matches(on_flair) or ours.matches(on_t1w)):
+        values = f"shape {ours.shape}, the FLAIR's is {on_flair.shape}, the T1w's {on_t1w.shape}; affines may differ"
+        raise InputError("lesion mask on no known grid", mask, values, "draw it on one of the two")
+    return not ours.matches(on_flair)
+
+
 def require_ready(root: Path, participants: Iterable[str], found: int) -> list[str]:
     """One line for each participant of the ready maps whom the data set does not have.
 
@@ -74,7 +96,7 @@ def require_ready(root: Path, participants: Iterable[str], found: int) -> list[s
     if not root.is_dir():
         raise InputError("ready maps missing", root, "no such folder", "correct dataset.ready (--ready)")
     if not found:
-        values = "0 files sub-X/ses-Y/{anat,dwi}/ of a kind that is known, for participants of the data set"
+        values = "0 files sub-X/ses-Y/{anat,dwi,pet}/ of a kind that is known, for participants of the data set"
         raise InputError("no ready maps found", root, values, "correct dataset.ready (--ready), or set it to null")
     known = {f"sub-{sub}" for sub in participants}
     strangers = [path.name for path in sorted(root.glob("sub-*")) if path.is_dir() and path.name not in known]

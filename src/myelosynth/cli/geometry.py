@@ -10,7 +10,9 @@ from myelosynth import __version__
 from myelosynth.cli.app import app
 from myelosynth.cli.paths import given, output
 
-Transforms = Annotated[list[str], typer.Option("--transform", help="ITK text file, or inverse:FILE; repeat in order")]
+Transforms = Annotated[
+    list[str] | None, typer.Option("--transform", help="ITK text file, or inverse:FILE; repeat in order")
+]
 
 
 class Interpolation(StrEnum):
@@ -81,9 +83,10 @@ def _require_labels(data: Any, image: Path) -> None:
 @app.command("compose-transforms")
 def compose_transforms(
     out: Annotated[Path, typer.Argument(help="ITK text pull transform")],
-    transforms: Transforms,
+    transform_files: Transforms = None,
 ) -> None:
-    """Join transforms into one; the first --transform leaves the moving image's space, as in `transform`."""
+    """Join transforms into one, the identity for none; the first --transform leaves the moving image's space."""
+    transforms = transform_files or []
     out = output(out, _files(transforms), ".txt", ".tfm")
     _chain(transforms).write(out)
     _record("compose-transforms", _files(transforms), {"Transforms": _names(transforms)}, {}, out)

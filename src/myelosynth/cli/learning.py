@@ -128,7 +128,9 @@ def compare_images(
     prediction: Annotated[Path, typer.Argument(help="predicted image")],
     target: Annotated[Path, typer.Argument(help="measured image on the same grid")],
     mask: Annotated[Path | None, typer.Option(help="brain mask for the masked values")] = None,
-    data_range: Annotated[float | None, typer.Option(help="MAX of PSNR and SSIM; default: maximum of TARGET")] = None,
+    data_range: Annotated[
+        float | None, typer.Option(help="of PSNR and SSIM; default: TARGET's maximum; SSIM its range in the mask")
+    ] = None,
 ) -> None:
     """Print MSE, PSNR, SSIM and MAE as JSON, over the whole image and in the mask."""
     import json

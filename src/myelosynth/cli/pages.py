@@ -76,6 +76,7 @@ def cohort(
     out: Out,
     main: Annotated[str | None, typer.Option(help="the system of the figures; default: the last --system")] = None,
     raw: Annotated[Path | None, typer.Option(help="raw data set: demography of the controls")] = None,
+    task: Annotated[str | None, typer.Option(help="its sources are the maps that count; default: every map")] = None,
 ) -> None:
     """The cohort: flow of subjects, tables with floors and ceilings, figures 3 to 7 of wei2020, regressions."""
     from myelosynth.bids.index import SessionIndex
@@ -83,6 +84,7 @@ def cohort(
     from myelosynth.errors import InputError
     from myelosynth.reports.cohort import write_cohort_page
     from myelosynth.reports.inputs import CohortInputs
+    from myelosynth.synthesis.config import load_task
 
     out = output(out, [index, split], ".html")
     root, folder = _folder(results, "results folder"), _folder(tables, "tables folder")
@@ -91,7 +93,9 @@ def cohort(
         raise InputError("unknown main system", "--main", f"{chosen}, systems {', '.join(system)}", "name one of them")
     data = _folder(raw, "raw data set") if raw else None
     found = SessionIndex.read(index, root)
-    write_cohort_page(CohortInputs(Layout(root), found, folder, tuple(system), chosen, data), split, out)
+    sources = {"sources": tuple(load_task(task).sources)} if task else {}
+    inputs = CohortInputs(Layout(root), found, folder, tuple(system), chosen, data, **sources)
+    write_cohort_page(inputs, split, out)
 
 
 @report.command("index")

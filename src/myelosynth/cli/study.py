@@ -20,24 +20,31 @@ def check(
     ] = None,
     ready: Annotated[Path | None, typer.Option(help="derivative with ready masks and maps; default: none")] = None,
     index: Annotated[Path | None, typer.Option(help="write the session index (TSV) here")] = None,
+    task: Annotated[
+        str | None, typer.Option(help="its sources decide what a gap costs; default: every map is a source")
+    ] = None,
 ) -> None:
     """List what every session has; a fault is an error, a gap is listed and counted."""
     from myelosynth.bids.index import scan
     from myelosynth.bids.layout import RawLayout
     from myelosynth.study.check import check_files, describe_gaps, describe_ready
+    from myelosynth.study.roster import MADE_OF
+    from myelosynth.synthesis.config import load_task
 
     raw = RawLayout(bids_dir, lesions or bids_dir / "derivatives" / "lesions", ready)
+    sources = load_task(task).sources if task else list(MADE_OF)
+    index = output(index, [raw.root / "participants.tsv"], ".tsv") if index else None
     found = scan(raw)
     check_files(found, raw)
     if index is not None:
         found.write(index)
-    for line in [*found.unused, *describe_ready(found), *describe_gaps(found, raw)]:
+    for line in [*found.unused, *describe_ready(found), *describe_gaps(found, raw, sources)]:
         typer.echo(line)
 
 
 @app.command("use-ready")
 def use_ready(
-    kind: Annotated[str, typer.Argument(help="brain, WM, reference, MTR, FA, RD or AD")],
+    kind: Annotated[str, typer.Argument(help="brain, WM, reference, MTR, FA, RD, AD or DVR")],
     image: Annotated[Path, typer.Argument(metavar="IN", help="file that the data set gives")],
     out: Annotated[Path, typer.Argument(help="the same, checked, with a sidecar")],
     t1w: Annotated[Path, typer.Option(help="T1w of the session; masks lie on its grid")],
@@ -54,7 +61,7 @@ def use_ready(
 
     from myelosynth import __version__
     from myelosynth.bids.ready import READY, anchor_of, in_t1w
-    from myelosynth.bids.sidecar import Provenance
+    from myelosynth.bids.sidecar import Provenance, bids_uri
     from myelosynth.errors import InputError
     from myelosynth.images.volume import load_volume, save_volume
     from myelosynth.interfaces.brain import mask_quality, require_plausible
@@ -82,6 +89,7 @@ def use_ready(
         fields |= {"Type": "ROI", "Label": kind}
     else:
         fields |= {"Units": READY[kind].unit, "Space": "T1w" if in_t1w(image) else "its own"}
+        fields |= {"SpatialReference": bids_uri(out, out)} if kind == "DVR" else {}
     save_volume(out, data, grid, np.uint8 if is_mask else np.float32)
     record = Provenance(f"ready {kind}, given by the data set", "given by the data set", "n/a", [image], {}, fields)
     record.write(out)

@@ -24,6 +24,7 @@ class ImageMetrics(TypedDict):
     ssim_masked: float | None
     mae_masked: float | None
     data_range: float
+    ssim_range: float
 
 
 class RegionDifference(TypedDict):
@@ -40,9 +41,12 @@ def compare(
     """MSE, PSNR, SSIM and MAE over the whole image and within a mask.
 
     pred, target: (X, Y, Z) in one unit and space; mask: (X, Y, Z) boolean. `data_range` is MAX of wei2020 equation .2;
-    without it the maximum of the target. Background inflates the whole-image values, so the masked ones stand beside
-    them: masked MSE and MAE average over the mask, masked PSNR is of masked MSE, masked SSIM is the mean of the SSIM
-    map within the mask. PSNR of identical images is infinite, which JSON cannot hold: it is None, with an MSE of 0.
+    without it the maximum of the target. The dynamic range L of SSIM (Wang et al. 2004, IEEE Trans Image Process
+    13:600) is `data_range` too where it is given; without it the range of the target inside the mask, which neither a
+    prediction nor a voxel outside the brain changes (its maximum without a mask, or where it has one value there).
+    Background inflates the whole-image values, so the masked ones stand beside them: masked MSE and MAE average over
+    the mask, masked PSNR is of masked MSE, masked SSIM is the mean of the SSIM map within the mask. PSNR of identical
+    images is infinite, which JSON cannot hold: it is None, with an MSE of 0.
 
     Raises InputError for shapes that differ, axes shorter than the SSIM window, an empty mask or a range not above 0.
     """
@@ -51,7 +55,10 @@ def compare(
     span = float(target.max()) if data_range is None else float(data_range)
     if not span > 0:
         raise InputError("data range must be above 0", "image comparison", f"{span:g}", "give --data-range")
-    mean_ssim, ssim_map = structural_similarity(pred, target, span)
+    inside = None if mask is None else _inside(mask, target)
+    within = float(np.ptp(target[inside])) if inside is not None and data_range is None else span
+    within = within or span
+    mean_ssim, ssim_map = structural_similarity(pred, target, within)
     difference = pred - target
     mse = float(np.mean(difference**2))
     result = ImageMetrics(
@@ -64,9 +71,9 @@ def compare(
         ssim_masked=None,
         mae_masked=None,
         data_range=span,
+        ssim_range=within,
     )
-    if mask is not None:
-        inside = _inside(mask, target)
+    if inside is not None:
         mse_masked = float(np.mean(difference[inside] ** 2))
         result["mse_masked"] = mse_masked
         result["psnr_masked"] = psnr(mse_masked, span)

@@ -1,5 +1,7 @@
 """Ventricles and the distance to CSF."""
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -39,8 +41,7 @@ def ventricles(
     and holds at least 5 % of the largest. where: the file of `csf`, for the error. Raises InputError when nothing is
     left.
     """
-    inside, template_brain, template = lateral_ventricles()
-    away = ndimage.distance_transform_edt(~inside, sampling=template.voxel_sizes).astype(np.float32)
+    away, template_brain, template = _template()
     indices = np.argwhere(brain & (csf > 0.5))
     points = to_template(
         LinearTransform(grid.affine).apply(indices.astype(float)), _extents(brain, grid), (template_brain, template)
@@ -60,6 +61,13 @@ def ventricles(
         raise InputError("no ventricles found", where, found, "check CSF and mask, or supply a ventricle mask")
     keep = touching[volume[touching] >= 0.05 * volume[touching].max()]
     return np.isin(labels, keep)
+
+
+@cache
+def _template() -> tuple[NDArray[np.float32], NDArray[np.bool_], Grid]:
+    """Distance, mm, to MNI152's lateral ventricles and the template's brain (X, Y, Z), on its grid."""
+    inside, brain, grid = lateral_ventricles()
+    return ndimage.distance_transform_edt(~inside, sampling=grid.voxel_sizes).astype(np.float32), brain, grid
 
 
 def to_template(

@@ -12,6 +12,7 @@ from myelosynth import __version__
 from myelosynth.bids.sidecar import Provenance, bids_uri, read_json
 from myelosynth.errors import InputError
 from myelosynth.images.transform import LinearTransform
+from myelosynth.images.upright import Upright
 from myelosynth.images.volume import Volume, load_mask, load_volume, save_volume
 from myelosynth.interfaces.motion import realign, rigid_motion, summary
 from myelosynth.physics.dvr import Analysis, require_tracer
@@ -130,7 +131,9 @@ class ReferenceRegion(SimpleInterface):
         method, settings = self.inputs.method, dict[str, Any](gm_threshold=self.inputs.gm_threshold)
         if method == "clustering":
             threshold, clusters = self.inputs.gm_threshold, self.inputs.clusters
-            region = clustered_grey(series.data, frames, gm.data, threshold, clusters, sources[2])
+            upright = Upright(series.grid)  # k-means starts from voxels by their order
+            data, grey = upright.turn(series.data), upright.turn(gm.data)
+            region = upright.back(clustered_grey(data, frames, grey, threshold, clusters, sources[2]))
             return region, settings | {"clusters": clusters}
         region = eroded_grey(gm.data, self.inputs.gm_threshold, self.inputs.erosions)
         settings |= {"erosions": self.inputs.erosions}

@@ -8,10 +8,12 @@ from nipype.interfaces.base import BaseInterfaceInputSpec, File, SimpleInterface
 from numpy.typing import NDArray
 
 from myelosynth.images.grid import Grid
+from myelosynth.images.upright import Upright
 from myelosynth.images.volume import load_mask, load_volume, save_volume
 
-_SHELL_MM = 6.0
-_WIDE_SHELL_MM = 15.0
+# A little more than 6 and 15: which voxels lie at that very distance must not depend on the rounding of a header.
+_SHELL_MM = 6.001
+_WIDE_SHELL_MM = 15.001
 _LOCAL_MM = 3.0
 _MINIMUM_SHELL = 30
 _SEED = 20
@@ -41,7 +43,11 @@ class FillLesions(SimpleInterface):
         white = None
         if isdefined(self.inputs.wm_mask):
             white = load_mask(Path(self.inputs.wm_mask), volume.grid, volume.path)
-        save_volume(Path(self.inputs.out_file), fill_lesions(volume.data, lesions, volume.grid, white), volume.grid)
+        # The texture is drawn voxel by voxel: upright, so that it is the same however the image is stored.
+        upright = Upright(volume.grid)
+        white = None if white is None else upright.turn(white)
+        filled = fill_lesions(upright.turn(volume.data), upright.turn(lesions), upright.grid, white)
+        save_volume(Path(self.inputs.out_file), upright.back(filled), volume.grid)
         self._results["out_file"] = self.inputs.out_file
         return runtime
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from myelosynth.bids.index import BASELINE, COVERS, GROUPS
+from myelosynth.bids.index import BASELINE, COVERS, GROUPS, TARGET
 from myelosynth.bids.names import sidecar_path
 from myelosynth.bids.ready import READY
 from myelosynth.bids.sidecar import read_json
@@ -39,12 +39,17 @@ def flow(cohort: CohortInputs, split: Path) -> list[Stage]:
         return [sub for sub in groups if index.has(sub, ses, *contrasts)]
 
     def mapped(sub: str) -> bool:
-        return all(index.has(sub, BASELINE, name) or index.has(sub, BASELINE, *raw) for name, raw in COVERS.items())
+        needed = {name: COVERS[name] for name in (*cohort.sources, TARGET)}
+        return all(
+            index.has(sub, BASELINE, name) or index.has(sub, BASELINE, *made_of) for name, made_of in needed.items()
+        )
+
+    raw = dict.fromkeys(image.removesuffix("on").removesuffix("off") for s in cohort.sources for image in COVERS[s])
 
     stages = [
         stage("in the data set", groups),
         stage("T1w at t0", having(BASELINE, "T1w")),
-        stage("MT, DWI and PET at t0, or ready maps", [sub for sub in having(BASELINE, "PET") if mapped(sub)]),
+        stage(f"{', '.join(raw)} and PET at t0, or ready maps", filter(mapped, groups)),
     ]
     given = [sub for sub in groups for ses in index.sessions(sub) for kind in READY if index.has(sub, ses, kind)]
     if given:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from myelosynth.bids.index import SessionIndex
+from myelosynth.bids.index import COVERS, TARGET, SessionIndex
 from myelosynth.bids.layout import Layout
 from myelosynth.evaluation import columns
 from myelosynth.reports.systems import System, ordered, system
@@ -27,7 +27,8 @@ TABLES = {
 
 @dataclass(frozen=True)
 class CohortInputs:
-    """A study's results, its roster, the folder of its tables, the systems to show and the one of the figures."""
+    """A study's results, its roster, the folder of its tables, the systems to show, the one of the figures, and
+    the raw data set; sources: the maps that models see, by the task."""
 
     layout: Layout
     index: SessionIndex
@@ -35,6 +36,7 @@ class CohortInputs:
     systems: tuple[str, ...]
     main: str
     raw: Path | None
+    sources: tuple[str, ...] = tuple(name for name in COVERS if name != TARGET)
 
     def table(self, name: str) -> pd.DataFrame:
         """A table of the evaluation, limited to the systems shown; without rows where it has not been made.

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from myelosynth.bids.index import BASELINE, SessionIndex
 from myelosynth.bids.layout import Layout
 from myelosynth.bids.names import entities_of, sidecar_path
+from myelosynth.bids.ready import READY
 from myelosynth.bids.sidecar import read_json
 from myelosynth.errors import InputError
 from myelosynth.images.grid import Grid
@@ -85,6 +86,8 @@ def pairs(layout: Layout, index: SessionIndex, sub: str, ses: str) -> tuple[list
             if contrast == "DWI" and record_of(straight).get("EPIDistortion", "").startswith("corrected"):
                 volume = load_volume(straight)  # what was registered, its distortion undone
                 image = (volume.data, volume.grid)
+            if image is None and (ready := ready_image(layout, sub, ses, path)):
+                image, label = ready[1], f"Ready {ready[0]} to T1w"
         elif source == f"T1w{ses}" and target == f"T1w{BASELINE}":
             fixed, image = fixed_of(layout, sub, BASELINE), preprocessed_t1w(layout, sub, ses)
             label = f"T1w of {ses} to T1w of {BASELINE}"
@@ -111,6 +114,19 @@ def moving_image(index: SessionIndex, sub: str, ses: str, contrast: str) -> tupl
     inside = [n for n in chosen if n < image.shape[3]] or [0]
     data = np.mean([np.asarray(image.dataobj[..., n], np.float32) for n in inside], axis=0)
     return data, Grid.of(image)
+
+
+def ready_image(layout: Layout, sub: str, ses: str, transform: Path) -> tuple[str, tuple[NDArray, Grid]] | None:
+    """The ready map that was registered itself, its raw image being absent: its kind, values (X, Y, Z) and grid."""
+    moved = record_of(transform).get("Moving")
+    maps = {kind: layout.work(sub, ses, f"ready/{kind}.nii.gz") for kind in READY} | (
+        {"DVR": layout.source(sub, ses, "DVR")} if ses == BASELINE else {}
+    )
+    for kind, path in maps.items():
+        if path.name == moved and path.is_file():
+            volume = load_volume(path)
+            return kind, (volume.data, volume.grid)
+    return None
 
 
 def preprocessed_t1w(layout: Layout, sub: str, ses: str) -> tuple[NDArray, Grid] | None:

@@ -133,6 +133,10 @@ def contrast_table(layout: Layout, index: SessionIndex, sub: str, ses: str) -> T
             carried = " (from the baseline)" if contrast == "lesions" and not there else ""
             record = record_of(product)
             state, why = "processed" + carried, engine_of(record)
+            if record.get("Ready"):
+                state, why = f"ready {maps[contrast]} map", "given by the data set"
+            if contrast == "lesions" and index.lesions_in_t1w(sub):
+                why += "; drawn on the T1w: no transform of the FLAIR"
             if "EPIDistortion" in record:
                 why += f"; EPI distortion: {record['EPIDistortion']}"
             if record.get("PartialVolumeCorrected") is False:
@@ -150,10 +154,18 @@ def contrast_table(layout: Layout, index: SessionIndex, sub: str, ses: str) -> T
         classes.append({"skipped": "skipped", "not processed": "warn"}.get(state, ""))
     for kind in READY:
         if kind in listed:
-            rows.append([kind, "ready", "used", "ready, given by the data set: its step was skipped"])
-            classes.append("")
+            used = kind != "reference" or _reference_given(layout, sub, ses)
+            told = "its step was skipped" if used else "the configuration has another pet.reference"
+            rows.append([kind, "ready", "used" if used else "not used", f"ready, given by the data set: {told}"])
+            classes.append("" if used else "skipped")
     heads = ("Contrast", "In the data set", "Result", "Engine, or why it was skipped")
     return Table(heads, rows, "What was processed and what was skipped", classes, text_columns=4)
+
+
+def _reference_given(layout: Layout, sub: str, ses: str) -> bool:
+    """Whether the PET's reference region of the session is a given one."""
+    record = record_of(layout.work(sub, ses, "pet_reference_mask.nii.gz"))
+    return record.get("Settings", {}).get("method") == "given"
 
 
 def _brain(layout: Layout, sub: str, ses: str) -> Picture | Gap:

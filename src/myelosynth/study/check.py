@@ -1,11 +1,12 @@
 """Faults of a raw data set stop a study before it starts; gaps are told and counted."""
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from myelosynth.bids.index import BASELINE, SessionIndex, read_table
+from myelosynth.bids.index import BASELINE, TARGET, SessionIndex, read_table
 from myelosynth.bids.layout import RawLayout
 from myelosynth.bids.names import companion_path, sidecar_path
 from myelosynth.bids.ready import READY, anchor_of, in_t1w
@@ -15,7 +16,7 @@ from myelosynth.images.volume import Volume, load_mask, load_volume, open_image
 from myelosynth.physics.frames import Frames
 from myelosynth.physics.gradients import read_gradients
 from myelosynth.study.ready import load_ready
-from myelosynth.study.roster import FOLLOW_UP
+from myelosynth.study.roster import FOLLOW_UP, Roster
 
 FOUR_DIMENSIONAL = ("DWI", "PET")
 
@@ -47,8 +48,9 @@ def check_files(index: SessionIndex, raw: RawLayout) -> None:
 
 
 def _check_lesions(path: Path, index: SessionIndex, sub: str, ses: str) -> None:
-    flair = index.path(sub, ses, "FLAIR") if index.has(sub, ses, "FLAIR") else None
-    load_mask(path, Grid.of(open_image(flair)) if flair else None, flair or "", labels=True)
+    drawn_on = "T1w" if index.lesions_in_t1w(sub) else "FLAIR"
+    image = index.path(sub, ses, drawn_on) if index.has(sub, ses, drawn_on) else None
+    load_mask(path, Grid.of(open_image(image)) if image else None, image or "", labels=True)
 
 
 def _check_gradients(path: Path, volume: Volume) -> None:
@@ -79,6 +81,8 @@ def describe_ready(index: SessionIndex) -> list[str]:
             if given:
                 told = [f"{kind} (T1w space)" if _moves(index, sub, ses, kind) else kind for kind in given]
                 lines.append(f"ready: sub-{sub} ses-{ses} {', '.join(told)}, given by the data set: steps skipped")
+        if index.lesions_in_t1w(sub):
+            lines.append(f"ready: sub-{sub} lesions were drawn on the T1w: used without a transform of the FLAIR")
     return lines
 
 
@@ -87,11 +91,13 @@ def _moves(index: SessionIndex, sub: str, ses: str, kind: str) -> bool:
     return (READY[kind].limits is not None or READY[kind].image != "T1w") and in_t1w(index.path(sub, ses, kind))
 
 
-def describe_gaps(index: SessionIndex, raw: RawLayout) -> list[str]:
+def describe_gaps(index: SessionIndex, raw: RawLayout, sources: Sequence[str]) -> list[str]:
     """One line a gap and a count at the end, in words a person reads.
 
-    A whole session that is absent is one gap. What follows from a gap is said beside it.
+    A whole session that is absent is one gap. What follows from a gap is said beside it; sources: the maps that models
+    see.
     """
+    roster = Roster(index, sources)
     lines = []
     for sub, group in index.groups.items():
         who = f"gap: sub-{sub} ({group})"
@@ -105,7 +111,7 @@ def describe_gaps(index: SessionIndex, raw: RawLayout) -> list[str]:
             if ses not in index.sessions(sub):
                 lines.append(f"{who} has no {session}: {_without_session(group, ses)}")
             else:
-                lines.append(f"{who} {session} lacks {', '.join(absent)}: {_without(absent, group, ses)}")
+                lines.append(f"{who} {session} lacks {', '.join(absent)}: {_without(absent, roster, sub, ses)}")
     lines += [
         f"gap: sub-{sub} (patient) has no baseline EDSS: left out of the regressions"
         for sub in missing_scores(index, raw)
@@ -124,19 +130,17 @@ def _without_session(group: str, ses: str) -> str:
     return "no change maps for this patient" if ses == FOLLOW_UP else "this session is skipped"
 
 
-def _without(absent: list[str], group: str, ses: str) -> str:
+def _without(absent: list[str], roster: Roster, sub: str, ses: str) -> str:
     """What is skipped where these contrasts of a session are absent."""
     if "T1w" in absent:
         baseline = "; no learning, maps or indices, and later sessions are only preprocessed, each by itself"
         return "the session is skipped" + (baseline if ses == BASELINE else "")
-    lost = set(absent)
-    needed = {"MTon", "MToff", "DWI", "PET", *(("lesions", "FLAIR") if group == "patient" else ())}
-    if ses == BASELINE and lost & needed:
+    if ses == BASELINE and sub not in roster.eligible:
         return "no learning, maps or indices; the session is only preprocessed"
     follows = []
-    if group == "patient" and ses == FOLLOW_UP:
-        if lost & {"MTon", "MToff", "DWI"}:
+    if roster.index.groups[sub] == "patient" and ses == FOLLOW_UP:
+        if not roster.predictable(sub, ses):
             follows.append(f"no predicted map of {ses} and no predicted change")
-        if "PET" in lost:
+        if not roster.has_map(sub, ses, TARGET):
             follows.append(f"no measured map of {ses} and no measured change")
     return "; ".join(follows) or "the image is skipped"

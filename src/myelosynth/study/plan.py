@@ -3,15 +3,13 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-from myelosynth.bids.index import BASELINE
+from myelosynth.bids.index import BASELINE, TARGET
 from myelosynth.errors import InputError
 from myelosynth.study.config import StudyConfig
 from myelosynth.study.roster import MADE_OF, Roster
 from myelosynth.synthesis.config import Task, load_preset, load_task
 from myelosynth.synthesis.names import LOSSES, parse_system
 from myelosynth.synthesis.split import Assignment, assign_folds
-
-TARGET = "DVR"
 
 
 def read_task(config: StudyConfig) -> Task:

@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from myelosynth.bids.fieldmaps import find_fieldmap
-from myelosynth.bids.index import BASELINE, COVERS, SessionIndex, expected, scan
+from myelosynth.bids.index import BASELINE, COVERS, TARGET, SessionIndex, expected, scan
 from myelosynth.bids.layout import RawLayout
 from myelosynth.bids.ready import in_t1w
 from myelosynth.errors import InputError
@@ -15,7 +15,7 @@ from myelosynth.phantom.roster import Cohort, roster
 from myelosynth.study.config import StudyConfig
 
 FOLLOW_UP = "t1"
-MADE_OF = COVERS
+MADE_OF = {name: images for name, images in COVERS.items() if name != TARGET}
 """Every map that a model can learn from, and the images it is made of."""
 
 
@@ -52,8 +52,8 @@ class Roster:
         return ["T1w", *dict.fromkeys(image for source in self.sources for image in MADE_OF[source])]
 
     def has_map(self, sub: str, ses: str, name: str) -> bool:
-        """Whether MTR, FA, RD or AD is ready or can be made."""
-        return self.index.has(sub, ses, name) or self.index.has(sub, ses, *MADE_OF[name])
+        """Whether MTR, FA, RD, AD or DVR is ready or can be made."""
+        return self.index.has(sub, ses, name) or self.index.has(sub, ses, *COVERS[name])
 
     def predictable(self, sub: str, ses: str) -> bool:
         """Whether a session has a T1w and every map that models see."""
@@ -75,12 +75,10 @@ class Roster:
 
     @cached_property
     def eligible(self) -> list[str]:
-        """Participants with the sources' images and PET at baseline, patients with lesions too: they are split."""
-        index = self.index
-        complete = [s for s in index.participants() if self.predictable(s, BASELINE) and index.has(s, BASELINE, "PET")]
-        return [
-            sub for sub in complete if index.groups[sub] == "control" or index.has(sub, BASELINE, "lesions", "FLAIR")
-        ]
+        """Participants with the sources' maps and a DVR at baseline, patients with lesions too: they are split."""
+        groups = self.index.groups
+        complete = [s for s in groups if self.predictable(s, BASELINE) and self.has_map(s, BASELINE, TARGET)]
+        return [sub for sub in complete if groups[sub] == "control" or self.has_lesions(sub)]
 
     @cached_property
     def synthesised(self) -> list[tuple[str, str]]:
@@ -89,8 +87,8 @@ class Roster:
 
     @cached_property
     def measured(self) -> list[tuple[str, str]]:
-        """(sub, ses) of eligible participants with a PET and a T1w."""
-        return [(s, t) for s, t in self.sessions if s in self.eligible and self.index.has(s, t, "PET")]
+        """(sub, ses) of eligible participants with a T1w, and a PET or a ready DVR."""
+        return [(s, t) for s, t in self.sessions if s in self.eligible and self.has_map(s, t, TARGET)]
 
     def patients(self, sessions: list[tuple[str, str]]) -> list[tuple[str, str]]:
         """Only the patients' sessions."""
@@ -103,12 +101,12 @@ class Roster:
 
     def registered(self, sub: str, ses: str) -> list[str]:
         """Images of the session that are brought to its T1w, by the names of the transforms; not for ready T1w maps."""
-        maps = {"MT": ("MTR",), "DWI": ("FA", "RD", "AD")}
+        maps = {"MT": ("MTR",), "DWI": ("FA", "RD", "AD"), "PET": (TARGET,)}
         moved = [name for name in ("T2w", "FLAIR") if self.index.has(sub, ses, name)]
         for image, names in maps.items():
             if any(self.has_map(sub, ses, name) and self.follows_transform(sub, ses, name) for name in names):
                 moved.append(image)
-        return [*moved, *(["PET"] if self.index.has(sub, ses, "PET") else [])]
+        return moved
 
     def fieldmaps(self, method: str) -> dict[tuple[str, str], dict[str, Path]]:
         """Files that tell the distortion of each session's DWI, by option of `epi-shift`; only where a map needs it.
@@ -139,5 +137,6 @@ class Roster:
         return ses != BASELINE and self.index.has(sub, BASELINE, "T1w")
 
     def has_lesions(self, sub: str) -> bool:
-        """Whether a baseline lesion mask can be brought to the T1w."""
-        return self.index.has(sub, BASELINE, "lesions", "FLAIR", "T1w")
+        """Whether a baseline lesion mask lies in the T1w's space, or can be brought there."""
+        there = self.index.has(sub, BASELINE, "lesions", "T1w")
+        return there and (self.index.has(sub, BASELINE, "FLAIR") or self.index.lesions_in_t1w(sub))

@@ -1,0 +1,28 @@
+"""An engine whose programs are missing is told before anything runs."""
+
+import pytest
+import yaml
+
+from myelosynth.bids.layout import Layout
+
+from .conftest import Study
+
+pytestmark = pytest.mark.workflow
+
+
+def test_a_missing_program_is_one_line_before_the_first_job(repository, tmp_path, monkeypatch):
+    """A real run, not a dry one: it ends with 1, and neither data nor results are begun."""
+    monkeypatch.delenv("FSLDIR", raising=False)
+    study = Study(tmp_path / "study", repository, tmp_path / "bet.yaml")
+    study.configfile.write_text(yaml.safe_dump({"engines": {"brain": "bet"}}))
+    before = {path.name for path in study.folder.iterdir()}
+    mask = Layout(study.folder / "results").brain_mask("001", "t0").relative_to(study.folder)
+    result = study.snakemake("--cores", "1", "--", str(mask))
+    assert result.returncode == 1
+    last = result.stdout.splitlines()[-1]
+    assert last.startswith("error: engine bet cannot run, extract-brain, FSLDIR is not set, expected the FSL folder, ")
+    assert "use the embedded engine deepbet" in last
+    assert result.stdout.count("error: ") == 1
+    assert 'File "' not in result.stdout
+    assert "rule simulate" not in result.stdout
+    assert {path.name for path in study.folder.iterdir()} - {".snakemake"} == before
