@@ -46,6 +46,7 @@ bench: install ## own engines beside their peers, as ratios in one run
 	python benchmarks/registration.py
 	python benchmarks/kinetics.py
 	python benchmarks/lesion_filling.py
+	python benchmarks/tissue.py
 
 schema: install ## export the JSON Schema of the configuration
 	myelosynth schema workflow/schemas/config.schema.json

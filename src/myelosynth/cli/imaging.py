@@ -208,7 +208,7 @@ def segment_tissue(
     if not fractions_only:
         kinds[wm_mask] = {"Label": "WM", "Type": "ROI"}
     for path, kind in kinds.items():
-        fields = {**kind, "Units": "0-1", "SpatialReference": bids_uri(image, path), **(found.record or {})}
+        fields = {**kind, "Units": "0-1", "SpatialReference": bids_uri(image, path), **found.record}
         _record("segment-tissue", chosen, call, [image, mask], {}, path, **fields)
 
 

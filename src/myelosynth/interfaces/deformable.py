@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,7 +64,7 @@ def warp_to_brain(
     return np.stack(pulled).astype(np.float32), found
 
 
-def _joined(image):  # type: ignore[no-untyped-def]
+def _joined(image: Any) -> Any:
     """An ANTsImage smoothed and sampled at 4 mm."""
     from myelosynth.interfaces.ants_bridge import load_ants
 

@@ -48,8 +48,8 @@ def segment_markov(
     chance = np.eye(3, dtype=np.float32)[np.digitize(values, thresholds)].T.copy()
     known = 0.0 if prior is None else np.log(np.stack([part[box][inside] for part in prior]))
     voxels = np.nonzero(inside)
-    field = np.zeros_like(log)
-    for iteration in range(1, _ITERATIONS + 1):
+    field, taken = np.zeros_like(log), 0
+    for _ in range(_ITERATIONS):
         flat = log - field
         count = chance.sum(1)
         mean = (chance * flat).sum(1) / count
@@ -64,6 +64,7 @@ def segment_markov(
         updated = np.exp(energy - energy.max(0))
         updated /= updated.sum(0)
         change, chance = float(np.abs(updated - chance).mean()), updated.astype(np.float32)
+        taken += 1
         if change < _SETTLED:
             break
     inner = np.zeros((3, *inside.shape), np.float32)
@@ -71,7 +72,7 @@ def segment_markov(
     fractions = np.zeros((3, *data.shape), np.float32)
     fractions[(slice(None), *box)] = inner
     largest = 100 * float(np.expm1(np.abs(field).max()))
-    return Segmentation(normalise(fractions, mask), round(largest, 2), iteration)
+    return Segmentation(normalise(fractions, mask), round(largest, 2), taken)
 
 
 def _neighbours(chance: NDArray[np.float32], inside: NDArray[np.bool_], sizes_mm: tuple[float, ...]) -> NDArray:

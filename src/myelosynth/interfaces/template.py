@@ -59,7 +59,7 @@ def tissue_template() -> TissueTemplate:
         nuclei |= (distance < 1) & (grey > least)
     # The tentorium falls off sideways and backwards; the brainstem is what lies in front near the middle.
     below = z < -4 - 0.55 * x - 0.35 * np.clip(-70 - y, 0, None)
-    cerebellum = below & (y < -32) & ((x > 16) | (y < -42)) & (brain > 0)
+    cerebellum = below & (y < -32) & ((x > 16) | (y < -42)) & (brain > 0.1)
     return TissueTemplate(grid, brain, grey, white, nuclei.astype(np.float32), cerebellum.astype(np.float32))
 
 

@@ -40,6 +40,7 @@ class TissueInterface(SimpleInterface):
     def _run_interface(self, runtime: Any) -> Any:
         volume = load_volume(Path(self.inputs.in_file))
         mask = load_mask(Path(self.inputs.mask_file), volume.grid, volume.path)
+        self._results["record"] = {}
         fractions = self.segment(volume, mask)
         names = (self.inputs.csf_file, self.inputs.gm_file, self.inputs.wm_file)
         for name, fraction in zip(names, fractions, strict=True):
