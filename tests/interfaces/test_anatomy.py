@@ -53,11 +53,13 @@ def test_tissue_agrees_with_the_truth_and_repeats(session):
 
 
 def test_segment_tissue_writes_plain_or_bids_names(session, tmp_path):
-    command("segment-tissue", session / "t1.nii.gz", "--mask", session / "brain.nii.gz", "--out-dir", tmp_path / "a")
+    plain = ["--mask", session / "brain.nii.gz", "--out-dir", tmp_path / "a", "--engine", "dipy"]
+    command("segment-tissue", session / "t1.nii.gz", *plain)
     assert {p.name for p in (tmp_path / "a").glob("*.nii.gz")} == {
         *("csf.nii.gz", "gm.nii.gz", "wm.nii.gz", "wm_mask.nii.gz")
     }
     arguments = ["--mask", session / "brain.nii.gz", "--out-dir", tmp_path / "b", "--prefix", "sub-1_space-T1w"]
+    arguments += ["--engine", "dipy"]
     command("segment-tissue", session / "t1.nii.gz", *arguments)
     labels = {f"sub-1_space-T1w_label-{label}_probseg.nii.gz" for label in ("CSF", "GM", "WM")}
     assert {p.name for p in (tmp_path / "b").glob("*.nii.gz")} == labels | {"sub-1_space-T1w_label-WM_mask.nii.gz"}
@@ -68,6 +70,7 @@ def test_segment_tissue_writes_plain_or_bids_names(session, tmp_path):
 def test_fractions_only_leave_a_ready_mask_alone(session, tmp_path):
     (tmp_path / "wm_mask.nii.gz").write_text("ready")
     arguments = ["--mask", session / "brain.nii.gz", "--out-dir", tmp_path, "--fractions-only"]
+    arguments += ["--engine", "dipy"]
     command("segment-tissue", session / "t1.nii.gz", *arguments)
     assert {p.name for p in tmp_path.glob("*.nii.gz")} == {"csf.nii.gz", "gm.nii.gz", "wm.nii.gz", "wm_mask.nii.gz"}
     assert (tmp_path / "wm_mask.nii.gz").read_text() == "ready"

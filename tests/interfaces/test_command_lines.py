@@ -92,7 +92,7 @@ def test_n4_has_mask_and_spline_distance_and_corrects_outside_the_mask_too(sessi
     command("n4", lab / "in.nii.gz", lab / "n4.nii.gz", "--mask", session / "brain.nii.gz", "--engine", "ants")
     assert told(lab / "n4.json") == [
         "N4BiasFieldCorrection --bspline-fitting [ 200 ] -d 3 --input-image image.nii.gz --mask-image mask.nii.gz "
-        "--convergence [ 50x50x50x50, 1e-07 ] --output [ corrected.nii.gz, bias.nii.gz ] --shrink-factor 3"
+        "--convergence [ 50x50, 1e-07 ] --output [ corrected.nii.gz, bias.nii.gz ] --shrink-factor 3"
     ]
     ratio = load_volume(lab / "n4.nii.gz").data / t1.data
     np.testing.assert_allclose(ratio, ratio.mean(), rtol=1e-4)

@@ -191,7 +191,10 @@ def segment_tissue(
     ] = False,
     engine: EngineName = None,
 ) -> None:
-    """Fractions of CSF, grey and white matter, and a white matter mask. Engines: dipy (default), fast, freesurfer."""
+    """Fractions of CSF, grey and white matter, and a white matter mask.
+
+    Engines: myelosynth (default), dipy, fast, freesurfer.
+    """
     from myelosynth.bids.sidecar import bids_uri
     from myelosynth.interfaces.engines import find_engine
 
@@ -206,12 +209,12 @@ def segment_tissue(
     # A name without folder stays in the private folder of the run, which goes.
     outputs["wm_mask_file"] = wm_mask.name if fractions_only else str(wm_mask)
     inputs = {"in_file": _text(image), "mask_file": _text(given(mask)), "fs_subject": subject}
-    _, call = _run(chosen.interface(**inputs, **outputs))
+    found, call = _run(chosen.interface(**inputs, **outputs))
     kinds = {csf: {"Label": "CSF"}, gm: {"Label": "GM"}, wm: {"Label": "WM"}}
     if not fractions_only:
         kinds[wm_mask] = {"Label": "WM", "Type": "ROI"}
     for path, kind in kinds.items():
-        fields = {**kind, "Units": "0-1", "SpatialReference": bids_uri(image, path)}
+        fields = {**kind, "Units": "0-1", "SpatialReference": bids_uri(image, path), **found.record}
         _record("segment-tissue", chosen, call, [image, mask], {}, path, **fields)
 
 

@@ -149,6 +149,7 @@ ENGINES: Mapping[str, tuple[Engine, ...]] = {
     ),
     "fill-lesions": (Engine("myelosynth", "lesions:FillLesions", "myelosynth"),),
     "segment-tissue": (
+        Engine("myelosynth", "tissue:RegionalMarkov", "myelosynth"),
         Engine("dipy", "tissue:DipyHmrf", "dipy"),
         Engine("fast", "tissue:FslFast", "fsl", ("fast",)),
         Engine("freesurfer", "freesurfer:FreeSurferTissue", "freesurfer", ("recon-all", "mri_binarize"), "makes"),

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from nipype.interfaces.base import BaseInterfaceInputSpec, Directory, File, SimpleInterface, TraitedSpec
+from nipype.interfaces.base import BaseInterfaceInputSpec, Directory, File, SimpleInterface, TraitedSpec, traits
 from numpy.typing import NDArray
 
 from myelosynth.errors import InputError
@@ -14,6 +14,7 @@ from myelosynth.interfaces.base import run_program
 _SEED = 20
 _SMOOTHNESS = 0.1
 _ITERATIONS = 20
+_LEAST_PRIOR = 0.02
 _SETTLED = 1e-4  # share of voxels that still change label
 
 
@@ -29,6 +30,7 @@ class TissueInputSpec(BaseInterfaceInputSpec):
 
 class TissueOutputSpec(TraitedSpec):
     wm_mask_file = File(desc="white matter mask, uint8")
+    record = traits.Dict(desc="what the engine found, for the sidecar")
 
 
 class TissueInterface(SimpleInterface):
@@ -38,6 +40,7 @@ class TissueInterface(SimpleInterface):
     def _run_interface(self, runtime: Any) -> Any:
         volume = load_volume(Path(self.inputs.in_file))
         mask = load_mask(Path(self.inputs.mask_file), volume.grid, volume.path)
+        self._results["record"] = {}
         fractions = self.segment(volume, mask)
         names = (self.inputs.csf_file, self.inputs.gm_file, self.inputs.wm_file)
         for name, fraction in zip(names, fractions, strict=True):
@@ -58,6 +61,31 @@ class DipyHmrf(TissueInterface):
         return segment_hmrf(volume.data, mask, volume.path)
 
 
+class RegionalMarkov(TissueInterface):
+    """Markov field with a bias field; the warped template speaks in deep grey nuclei and cerebellum only."""
+
+    def segment(self, volume: Volume, mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+        from myelosynth.interfaces.deformable import warp_to_brain
+        from myelosynth.interfaces.markov import segment_markov
+        from myelosynth.interfaces.template import tissue_template
+
+        inside = volume.data[mask]
+        otsu_thresholds(inside[inside > 0], volume.path)
+        brain = np.where(mask, np.clip(volume.data, 0, np.percentile(inside, 99.9)), 0).astype(np.float32)
+        known = tissue_template()
+        maps = (known.grey, known.white, known.nuclei, known.cerebellum)
+        warped, correlation = warp_to_brain(maps, known.brain, known.grid, brain, volume.grid, volume.path)
+        prior = regional_prior(*warped)
+        found = segment_markov(volume.data, mask, volume.grid.voxel_sizes, prior, volume.path)
+        self._results["record"] = {
+            "TemplateCorrelation": round(correlation, 3),
+            "LargestResidualBiasPercent": found.field,
+            "Iterations": found.iterations,
+            "PriorRegions": ["deep grey nuclei", "cerebellum"],
+        }
+        return found.fractions
+
+
 class FslFast(TissueInterface):
     """FSL FAST, 3 classes, through Nipype."""
 
@@ -70,6 +98,22 @@ class FslFast(TissueInterface):
         run_program(program)
         found = np.stack([load_volume(Path(f"fast_pve_{n}.nii.gz")).data for n in range(3)])
         return normalise(found, mask)
+
+
+def regional_prior(
+    grey: NDArray[np.float32], white: NDArray[np.float32], nuclei: NDArray[np.float32], cerebellum: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Prior of CSF, GM, WM (3, X, Y, Z) of warped template maps (X, Y, Z): equal outside nuclei and cerebellum.
+
+    The cerebellum takes the template's fractions. Nuclei are grey: the template's own fractions there come from the
+    intensity that misleads (0.5 in the thalamus). Every class keeps some chance, so that the image can object.
+    """
+    template = np.stack([np.clip(1 - grey - white, 0, 1), grey, white])
+    nucleus = np.array([0.05, 0.90, 0.05], np.float32)[:, None, None, None]
+    deep, below = np.clip(nuclei, 0, 1), np.clip(cerebellum, 0, 1) * (1 - np.clip(nuclei, 0, 1))
+    mixed = deep * nucleus + below * template + (1 - deep - below) / 3
+    mixed = np.maximum(mixed, _LEAST_PRIOR)
+    return np.asarray(mixed / mixed.sum(0), np.float32)
 
 
 def normalise(fractions: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -93,7 +137,7 @@ def segment_hmrf(data: NDArray[np.float32], mask: NDArray[np.bool_], where: obje
     brain = np.argwhere(mask)
     box = tuple(slice(max(0, low - 1), high + 2) for low, high in zip(brain.min(0), brain.max(0), strict=True))
     inside = mask[box] & (data[box] > 0)
-    thresholds, top = _otsu(data[box][inside], where)
+    thresholds, top = otsu_thresholds(data[box][inside], where)
     noise = 1e-3 + 1e-4 * np.random.default_rng(np.random.SeedSequence(_SEED)).standard_normal(inside.shape)
     image = np.where(inside, np.clip(data[box] / top, 2e-3, 1), noise)
     labels = np.where(inside, 1 + np.digitize(image, thresholds / top), 0).astype(np.int16)
@@ -112,7 +156,7 @@ def segment_hmrf(data: NDArray[np.float32], mask: NDArray[np.bool_], where: obje
     return normalise(fractions, mask)
 
 
-def _otsu(values: NDArray[np.float32], where: object) -> tuple[NDArray[np.float64], float]:
+def otsu_thresholds(values: NDArray[np.float32], where: object) -> tuple[NDArray[np.float64], float]:
     """Thresholds CSF | grey | white of intensities (N,), and their 99.9th percentile.
 
     Otsu's threshold sets CSF apart, then Otsu's threshold of the rest parts grey from white; one search for both may

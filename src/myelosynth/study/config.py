@@ -47,7 +47,7 @@ class Engines(Strict):
     brain: Literal["deepbet", "hdbet", "robex", "bet", "synthstrip"]
     registration: Literal["antspyx", "flirt"]
     bbr: Literal["myelosynth", "flirt", "bbregister"]
-    tissue: Literal["dipy", "fast", "freesurfer"]
+    tissue: Literal["myelosynth", "dipy", "fast", "freesurfer"]
 
     @model_validator(mode="after")
     def _bbregister_has_a_subject(self) -> "Engines":
