@@ -86,7 +86,8 @@ def test_fill_lesions(run, brain):
 
 def test_tissue(run, brain):
     def compute(folder, one):
-        command("segment-tissue", folder / "t1.nii.gz", "--mask", folder / "mask.nii.gz", "--out-dir", folder / "out")
+        images = (folder / "t1.nii.gz", "--mask", folder / "mask.nii.gz")
+        command("segment-tissue", *images, "--out-dir", folder / "out", "--engine", "dipy")
         return [one.load(folder / "out" / f"{name}.nii.gz") for name in ("csf", "gm", "wm", "wm_mask")]
 
     first, other = run(compute)

@@ -121,6 +121,11 @@ def test_command_finds_moved_deep_grey_and_records_it(stretched, tmp_path):
     ours, hmrf = (load_mask(tmp_path / engine / "wm_mask.nii.gz") for engine in ("myelosynth", "dipy"))
     assert ours[nuclei].mean() < 0.5 * hmrf[nuclei].mean()
     assert dice(ours & ~nuclei, hmrf & ~nuclei) > 0.85
+    cerebrum = ~ndimage.binary_dilation(nuclei, iterations=3)
+    cerebrum[:, :, : cerebrum.shape[2] // 2] = False  # above the cerebellum: the image alone
+    t1, mask = load_volume(folder / "t1.nii.gz"), load_mask(folder / "mask.nii.gz")
+    alone = segment_markov(t1.data, mask, t1.grid.voxel_sizes).fractions[2] > 0.5
+    np.testing.assert_array_equal(ours[cerebrum], alone[cerebrum])
     assert "TemplateCorrelation" not in json.loads((tmp_path / "dipy" / "wm_mask.json").read_text())
 
 
