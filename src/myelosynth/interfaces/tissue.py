@@ -64,8 +64,8 @@ class DipyHmrf(TissueInterface):
 class RegionalMarkov(TissueInterface):
     """Markov field with a bias field; the warped template speaks in deep grey nuclei and cerebellum only.
 
-    Two fits: with the template's prior, and by the image alone. The first is kept in the two regions. Elsewhere it would
-    move the border too: nuclei that are grey by prior raise the mean of grey matter, and cost the cerebrum white matter.
+    Two fits: with the template's prior, which is kept in the two regions, and by the image alone, kept elsewhere: there
+    the prior would move the border too, as nuclei that are grey by prior raise the mean of grey matter.
     """
 
     def segment(self, volume: Volume, mask: NDArray[np.bool_]) -> NDArray[np.float32]:
