@@ -59,7 +59,7 @@ def test_the_gradient_is_the_slope_of_the_cost(session, boundary, truth, dof):
 
 
 def test_the_cost_is_the_papers_by_hand():
-    # one voxel line: inside 100, outside 80: Q = 200 * -20 / 180 = -22.2 %, T1w sign: 1 + tanh(.5 * -22.2) = 2.2e-10
+    # one pair of probes: inside 100, outside 80: Q = 200 * -20 / 180 = -22.2 %, with the sign of a T1w
     image = np.zeros((8, 4, 4), np.float32)
     image[:4], image[4:] = 100, 80
     line = Boundary(np.array([[2.0, 2, 2]]), np.array([[6.0, 2, 2]]))

@@ -11,7 +11,7 @@ from myelosynth.errors import InputError
 from myelosynth.images.grid import Grid
 from myelosynth.images.volume import load_mask, save_volume
 from myelosynth.interfaces.base import run
-from myelosynth.interfaces.brain import mask_quality, upright
+from myelosynth.interfaces.brain import cubes, mask_quality
 from myelosynth.interfaces.engines import ENGINES, find_engine
 from myelosynth.interfaces.template import mni_template
 
@@ -88,7 +88,7 @@ def test_a_real_head(engine, realdata, tmp_path):
 
 def test_upright_keeps_the_field_of_view(orientation):
     twin = Grid.of(turned(nib.Nifti1Image(np.zeros((10, 12, 7), np.uint8), np.diag([0.7, 0.9, 3.1, 1])), orientation))
-    fine = upright(twin, 1.0)
+    fine = cubes(twin, 1.0)
     assert fine.voxel_sizes == pytest.approx((1, 1, 1))
     assert nib.aff2axcodes(fine.affine) == ("R", "A", "S")
     assert fine.shape == (7, 11, 22)

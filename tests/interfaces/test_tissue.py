@@ -2,6 +2,7 @@
 
 import json
 
+import nibabel as nib
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -10,6 +11,7 @@ from typer.testing import CliRunner
 from myelosynth.cli.app import app
 from myelosynth.cli.commands import imaging  # noqa: F401
 from myelosynth.errors import InputError
+from myelosynth.images.grid import Grid
 from myelosynth.images.volume import load_mask, load_volume, save_volume
 from myelosynth.interfaces.deformable import warp_to_brain
 from myelosynth.interfaces.markov import segment_markov
@@ -109,16 +111,25 @@ def stretched(tmp_path_factory):
     return folder, moved[1] > 0.5
 
 
-def test_command_finds_moved_deep_grey_and_records_it(stretched, tmp_path):
+def segment(folder, out, *options):
+    arguments = (folder / "t1.nii.gz", "--mask", folder / "mask.nii.gz", "--out-dir", out, *options)
+    CliRunner().invoke(app, ["segment-tissue", *map(str, arguments)], catch_exceptions=False)
+    return out
+
+
+@pytest.fixture(scope="module")
+def segmented(stretched, tmp_path_factory):
+    """Output folder of the default engine on the stretched brain."""
+    return segment(stretched[0], tmp_path_factory.mktemp("segmented") / "out")
+
+
+def test_command_finds_moved_deep_grey_and_records_it(stretched, segmented, tmp_path):
     folder, nuclei = stretched
-    for engine in ("myelosynth", "dipy"):
-        arguments = (folder / "t1.nii.gz", "--mask", folder / "mask.nii.gz", "--out-dir", tmp_path / engine)
-        call = ["segment-tissue", *map(str, arguments), "--engine", engine]
-        assert CliRunner().invoke(app, call, catch_exceptions=False).exit_code == 0
-    record = json.loads((tmp_path / "myelosynth" / "wm_mask.json").read_text())
+    outputs = (segmented, segment(folder, tmp_path, "--engine", "dipy"))
+    record = json.loads((segmented / "wm_mask.json").read_text())
     assert record["TemplateCorrelation"] > 0.97
     assert record["Iterations"] > 1
-    ours, hmrf = (load_mask(tmp_path / engine / "wm_mask.nii.gz") for engine in ("myelosynth", "dipy"))
+    ours, hmrf = (load_mask(out / "wm_mask.nii.gz") for out in outputs)
     assert ours[nuclei].mean() < 0.5 * hmrf[nuclei].mean()
     assert dice(ours & ~nuclei, hmrf & ~nuclei) > 0.85
     cerebrum = ~ndimage.binary_dilation(nuclei, iterations=3)
@@ -126,7 +137,26 @@ def test_command_finds_moved_deep_grey_and_records_it(stretched, tmp_path):
     t1, mask = load_volume(folder / "t1.nii.gz"), load_mask(folder / "mask.nii.gz")
     alone = segment_markov(t1.data, mask, t1.grid.voxel_sizes).fractions[2] > 0.5
     np.testing.assert_array_equal(ours[cerebrum], alone[cerebrum])
-    assert "TemplateCorrelation" not in json.loads((tmp_path / "dipy" / "wm_mask.json").read_text())
+    assert "TemplateCorrelation" not in json.loads((tmp_path / "wm_mask.json").read_text())
+
+
+def test_one_answer_however_the_voxels_are_stored(stretched, segmented, tmp_path):
+    t1, mask = load_volume(stretched[0] / "t1.nii.gz"), load_mask(stretched[0] / "mask.nii.gz")
+    here, there = nib.io_orientation(t1.grid.affine), nib.orientations.axcodes2ornt("PSL")
+    turn, back = (nib.orientations.ornt_transform(*pair) for pair in ((here, there), (there, here)))
+    grid = Grid.of(nib.Nifti1Image(t1.data, t1.grid.affine).as_reoriented(turn))
+    save_volume(tmp_path / "t1.nii.gz", nib.orientations.apply_orientation(t1.data, turn), grid)
+    save_volume(tmp_path / "mask.nii.gz", nib.orientations.apply_orientation(mask, turn), grid, np.uint8)
+    turned = load_volume(segment(tmp_path, tmp_path / "out") / "wm.nii.gz").data
+    stored = load_volume(segmented / "wm.nii.gz").data
+    np.testing.assert_array_equal(nib.orientations.apply_orientation(turned, back), stored)
+
+
+@pytest.mark.parametrize("levels", [2, 3])
+def test_an_image_without_three_tissues_is_refused(levels):
+    data = (1 + np.random.default_rng(0).integers(0, levels, (20, 20, 20))).astype(np.float32)
+    with pytest.raises(InputError, match=r"no three tissues in this image, t1\.nii, CSF, GM and WM end with"):
+        segment_markov(data, np.ones(data.shape, bool), SIZES, where="t1.nii")
 
 
 def test_a_brain_the_template_does_not_fit_is_refused(tmp_path, monkeypatch):

@@ -12,13 +12,14 @@ if TYPE_CHECKING:
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda; auto takes CUDA where there is one")]
 
 
-def torch_device(name: str, threads: int) -> "torch.device":
-    """The torch device of an option, with the CPU threads set. Raises InputError for CUDA that is not there."""
+def torch_device(name: str, threads: int | None = None) -> "torch.device":
+    """The torch device of an option; CPU threads are set where given. Raises InputError for CUDA that is not there."""
     import torch
 
     if name not in ("auto", "cpu", "cuda"):
         raise InputError("unknown device", "--device", f"got {name!r}", "choose auto, cpu or cuda")
-    torch.set_num_threads(threads)
+    if threads is not None:
+        torch.set_num_threads(threads)
     available = torch.cuda.is_available()
     if name == "cuda" and not available:
         raise InputError("no CUDA device", "--device", "got cuda, torch finds none", "use --device cpu or auto")

@@ -241,7 +241,7 @@ def _own_options(chosen: Any, slope: float | None, device: str | None) -> dict[s
     if not chosen.embedded and (slope is not None or device is not None):
         values = "--slope or --device given, expected neither"
         raise InputError(f"engine {chosen.name} has no such option", "register-bbr", values, "leave them out")
-    return {"slope": slope, "device": torch_device(device, 1).type if device else None}
+    return {"slope": slope, "device": torch_device(device).type if device else None}
 
 
 def _dof(dof: int) -> int:

@@ -41,25 +41,24 @@ class BoundaryCost:
         parameters: (6,) or (12,), see `displacement`. The cost is 1 where no point lies in the image.
         """
         point = torch.from_numpy(np.asarray(parameters, float)).to(self.device).requires_grad_()
-        contrast = self._contrast(point)
-        if not len(contrast):
+        contrast, seen = self._contrast(point)
+        if not seen.any():
             return 1.0, np.zeros(len(parameters))
-        cost = (1 + torch.tanh(-self.sign * self.slope * contrast)).mean()
+        cost = (seen * (1 + torch.tanh(-self.sign * self.slope * contrast))).sum() / seen.sum()
         (gradient,) = torch.autograd.grad(cost, point)
         return float(cost.detach()), gradient.cpu().numpy()
 
     def contrast(self) -> NDArray[np.float64]:
         """Percent contrast Q (N,) across the boundary at the start, of the points in the image."""
         with torch.no_grad():
-            return np.asarray(self._contrast(torch.zeros(6, dtype=torch.float64, device=self.device)).cpu().numpy())
+            contrast, seen = self._contrast(torch.zeros(6, dtype=torch.float64, device=self.device))
+            return np.asarray(contrast[seen].cpu().numpy())
 
-    def _contrast(self, parameters: Tensor) -> Tensor:
-        """Q = 200 (out - in) / (out + in) of the points whose two probes lie in the image."""
+    def _contrast(self, parameters: Tensor) -> tuple[Tensor, Tensor]:
+        """Q = 200 (out - in) / (out + in) of the points (N,), and which have both probes in the image."""
         move = _matrix(parameters, self._centre)
         (inner, inner_seen), (outer, outer_seen) = (self._sample(points, move) for points in self._points)
-        seen = inner_seen & outer_seen
-        inner, outer = inner[seen], outer[seen]
-        return 200 * (outer - inner) / torch.clamp(inner + outer, min=self._least)
+        return 200 * (outer - inner) / torch.clamp(inner + outer, min=self._least), inner_seen & outer_seen
 
     def _sample(self, points: Tensor, move: Tensor) -> tuple[Tensor, Tensor]:
         """Trilinear values (N,) of the moving image at fixed points (N, 3) moved by D, and which lie in the image."""

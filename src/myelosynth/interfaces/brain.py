@@ -54,7 +54,7 @@ class Deepbet(BrainInterface):
         from scipy import ndimage
 
         use_our_threads()
-        fine, same_place = upright(volume.grid, 1.0), LinearTransform.identity()
+        fine, same_place = cubes(volume.grid, 1.0), LinearTransform.identity()
         head = resample(volume.data, volume.grid, fine, same_place).astype(np.float32)
         try:
             probability = BrainExtraction(no_gpu=True).run_model(head)
@@ -70,11 +70,11 @@ class Deepbet(BrainInterface):
         return largest
 
 
-def upright(grid: Grid, size: float) -> Grid:
+def cubes(grid: Grid, size: float) -> Grid:
     """Cubes of `size` mm over the same field of view, along the axes of `grid` that lie nearest to RAS.
 
     >>> tilted = Grid((4, 5, 6), np.array([[0, -1, 0, 2.0], [1, 0, 0, 0], [0, 0, 2, 0], [0, 0, 0, 1]]))
-    >>> upright(tilted, 1).shape
+    >>> cubes(tilted, 1).shape
     (5, 4, 12)
     """
     import nibabel as nib

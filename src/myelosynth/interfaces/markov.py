@@ -5,7 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from myelosynth.errors import InputError
 from myelosynth.interfaces.tissue import normalise, otsu_thresholds
+from myelosynth.physics.partial_volume import FWHM_PER_SIGMA
 
 _COUPLING = 0.3
 _FIELD_FWHM_MM = 20.0
@@ -37,7 +39,8 @@ def segment_markov(
     image alone decides. Log intensities; GM and WM share one variance, which is noise: the wider spread of GM is
     partial volume, and would push their border into white matter. Mean-field updates, neighbours along thick slices
     count less (by the inverse of their distance). Between neighbours of two classes the fraction is linear in the
-    intensity, on the side of a half that the class has. Raises InputError when the mask holds too little signal.
+    intensity, on the side of a half that the class has. Raises InputError when the mask holds too little signal or
+    a class dies out.
     """
     brain = np.argwhere(mask)
     box = tuple(slice(low, high + 1) for low, high in zip(brain.min(0), brain.max(0), strict=True))
@@ -52,9 +55,10 @@ def segment_markov(
     for _ in range(_ITERATIONS):
         flat = log - field
         count = chance.sum(1)
-        mean = (chance * flat).sum(1) / count
-        variance = (chance * (flat - mean[:, None]) ** 2).sum(1) / count
-        variance[1:] = (count[1:] * variance[1:]).sum() / count[1:].sum()
+        mean = (chance * flat).sum(1) / np.maximum(count, 1)
+        variance = (chance * (flat - mean[:, None]) ** 2).sum(1) / np.maximum(count, 1)
+        variance[1:] = (count[1:] * variance[1:]).sum() / max(1, count[1:].sum())
+        _require_classes(count, mean, variance, where)
         residual = (chance[1:] * (log - mean[1:, None])).sum(0)
         field = _smooth(residual, chance[1:].sum(0), voxels, inside.shape, sizes_mm)
         field -= field.mean()
@@ -73,6 +77,14 @@ def segment_markov(
     fractions[(slice(None), *box)] = inner
     largest = 100 * float(np.expm1(np.abs(field).max()))
     return Segmentation(normalise(fractions, mask), round(largest, 2), taken)
+
+
+def _require_classes(count: NDArray, mean: NDArray, variance: NDArray, where: object) -> None:
+    """Raise InputError unless every class holds voxels that differ, CSF darkest and WM brightest."""
+    if not (count.min() >= 1 and variance.min() > 0 and (np.diff(mean) > 0).all()):
+        counts = ", ".join(f"{n:.0f}" for n in count)
+        values = f"CSF, GM and WM end with {counts} voxels, expected three classes of ascending intensity"
+        raise InputError("no three tissues in this image", where, values, "check that it is a T1w, and its brain mask")
 
 
 def _neighbours(chance: NDArray[np.float32], inside: NDArray[np.bool_], sizes_mm: tuple[float, ...]) -> NDArray:
@@ -97,7 +109,7 @@ def _smooth(
     joined = [max(1, round(_FIELD_LATTICE_MM / size)) for size in sizes_mm]
     lattice = tuple(-(-n // k) for n, k in zip(shape, joined, strict=True))
     cell = np.ravel_multi_index(tuple(i // k for i, k in zip(voxels, joined, strict=True)), lattice)
-    sigma = [_FIELD_FWHM_MM / 2.355 / (size * k) for size, k in zip(sizes_mm, joined, strict=True)]
+    sigma = [_FIELD_FWHM_MM / FWHM_PER_SIGMA / (size * k) for size, k in zip(sizes_mm, joined, strict=True)]
     cells = int(np.prod(lattice))
     total, weights = (
         ndimage.gaussian_filter(np.bincount(cell, part, cells).reshape(lattice), sigma, mode="constant")

@@ -1,5 +1,6 @@
 """Tissue segmentation: fractions of CSF, grey and white matter."""
 
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from nipype.interfaces.base import BaseInterfaceInputSpec, Directory, File, Simp
 from numpy.typing import NDArray
 
 from myelosynth.errors import InputError
+from myelosynth.images.upright import Upright
 from myelosynth.images.volume import Volume, load_mask, load_volume, save_volume
 from myelosynth.interfaces.base import run_program
 
@@ -42,6 +44,9 @@ class TissueInterface(SimpleInterface):
         mask = load_mask(Path(self.inputs.mask_file), volume.grid, volume.path)
         self._results["record"] = {}
         fractions = self.segment(volume, mask)
+        if not (fractions[2] > 0.5).any():
+            values, cure = "0 voxels are mostly white matter", "check that it is a T1w, and its brain mask"
+            raise InputError("no white matter found", volume.path, values, cure)
         names = (self.inputs.csf_file, self.inputs.gm_file, self.inputs.wm_file)
         for name, fraction in zip(names, fractions, strict=True):
             save_volume(Path(name), fraction, volume.grid)
@@ -73,22 +78,25 @@ class RegionalMarkov(TissueInterface):
         from myelosynth.interfaces.markov import segment_markov
         from myelosynth.interfaces.template import tissue_template
 
-        inside = volume.data[mask]
+        upright = Upright(volume.grid)  # lattices start at the same corner however the image is stored
+        data, mask, grid = upright.turn(volume.data), upright.turn(mask), upright.grid
+        inside = data[mask]
         otsu_thresholds(inside[inside > 0], volume.path)
-        brain = np.where(mask, np.clip(volume.data, 0, np.percentile(inside, 99.9)), 0).astype(np.float32)
+        brain = np.where(mask, np.clip(data, 0, np.percentile(inside, 99.9)), 0).astype(np.float32)
         known = tissue_template()
         maps = (known.grey, known.white, known.nuclei, known.cerebellum)
-        warped, correlation = warp_to_brain(maps, known.brain, known.grid, brain, volume.grid, volume.path)
-        sizes = volume.grid.voxel_sizes
-        alone = segment_markov(volume.data, mask, sizes, None, volume.path)
-        told = segment_markov(volume.data, mask, sizes, regional_prior(*warped), volume.path)
+        warped, correlation = warp_to_brain(maps, known.brain, known.grid, brain, grid, volume.path)
+        alone = segment_markov(data, mask, grid.voxel_sizes, None, volume.path)
+        told = segment_markov(data, mask, grid.voxel_sizes, regional_prior(*warped), volume.path)
         self._results["record"] = {
             "TemplateCorrelation": round(correlation, 3),
             "LargestResidualBiasPercent": alone.field,
             "Iterations": alone.iterations,
             "PriorRegions": ["deep grey nuclei", "cerebellum"],
+            "TemplateBy": {name: version(name) for name in ("nilearn", "antspyx")},
         }
-        return np.where(warped[2] + warped[3] > 0.5, told.fractions, alone.fractions)
+        found = np.where(warped[2] + warped[3] > 0.5, told.fractions, alone.fractions)
+        return np.stack([upright.back(part) for part in found])
 
 
 class FslFast(TissueInterface):
