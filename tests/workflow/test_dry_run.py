@@ -5,6 +5,8 @@ import shutil
 import subprocess
 from importlib.util import find_spec
 
+import nibabel as nib
+import numpy as np
 import pytest
 import yaml
 
@@ -147,6 +149,22 @@ def test_a_fault_of_the_data_set_is_one_line(scanned):
     result = scanned.snakemake("-n", "--", "preprocessing")
     assert result.returncode != 0
     assert result.stdout.splitlines()[-1].startswith("error: participant without a group, data/mine/participants.tsv")
+    assert 'File "' not in result.stdout
+
+
+def test_lesions_on_no_known_grid_are_told_in_one_line(scanned):
+    """A mask that names no space: whether the FLAIR's transform is for it, its header must say."""
+    root = scanned.folder / "data" / "mine"
+    raw = RawLayout(root, root / "derivatives" / "lesions")
+    named = raw.lesion_mask("A", "t0")
+    mask = named.with_name(named.name.replace("_space-FLAIR", ""))
+    named.unlink()
+    for path, size in ((raw.anat("A", "t0", "T1w"), 4), (raw.anat("A", "t0", "FLAIR"), 5), (mask, 6)):
+        nib.save(nib.Nifti1Image(np.ones((size,) * 3, np.uint8), np.eye(4)), path)
+    result = scanned.snakemake("-n", "--", "preprocessing")
+    assert result.returncode != 0
+    last = result.stdout.splitlines()[-1]
+    assert last.startswith("error: lesion mask on no known grid, data/mine/derivatives/lesions/sub-A/")
     assert 'File "' not in result.stdout
 
 

@@ -22,6 +22,12 @@ try:
     FIELDMAPS = roster.fieldmaps(study.diffusion.distortion)
     if study.pet.reference == "given":
         roster.require_references()
+    # Whose lesions were drawn on the T1w: a mask on no known grid is told here, not by an input function.
+    DRAWN_ON_T1W = {
+        sub: roster.index.lesions_in_t1w(sub) for sub in roster.index.participants()
+    }
+    # The split that the rule `split` writes, known beforehand; an obstacle where there can be none.
+    planned = plan_split(study, roster)
 except InputError as fault:
     # One line, as every command tells a fault; an exception would bring its stack along.
     raise SystemExit(f"error: {fault}") from None
@@ -38,8 +44,6 @@ CEILINGS = ["retest", "noise-free", "oracle"] if phantom else []
 NULLS = ["null-scan"] if phantom else []
 SYSTEMS = study.learning.systems
 FOLDS = range(1, study.folds.number + 1)
-# The split that the rule `split` writes, known beforehand; an obstacle where there can be none.
-planned = plan_split(study, roster)
 # The transform and the native file behind each map.
 NATIVE = {
     "MTR": ("MT", "mtr"),

@@ -132,7 +132,7 @@ def csf_share_options(w, input, output):
 
 def lesion_steps(w, flair):
     """Baseline lesions -> T1w of this session; `flair`, the FLAIR's transform at baseline, unless drawn on the T1w."""
-    first = [] if roster.index.lesions_in_t1w(w.sub) else [flair]
+    first = [] if DRAWN_ON_T1W[w.sub] else [flair]
     if w.ses == BASELINE:
         return first
     return [*first, f"inverse:{layout.transform(w.sub, w.ses, f'T1w{w.ses}', 'T1wt0')}"]
@@ -174,7 +174,7 @@ def grid_steps(w):
 
 def lesion_to_grid_steps(w):
     """Transforms from the lesion mask's own grid to the analysis grid."""
-    own = [] if roster.index.lesions_in_t1w(w.sub) else [final_flair(w)]
+    own = [] if DRAWN_ON_T1W[w.sub] else [final_flair(w)]
     return [*own, layout.transform(w.sub, BASELINE, "T1w", "dvrt0")]
 
 
