@@ -12,6 +12,7 @@ include: "workflow/rules/common.smk"
 
 
 validate(config, "workflow/schemas/config.schema.json")
+require_environments()
 
 
 include: "workflow/rules/inputs.smk"
