@@ -128,7 +128,8 @@ def contrast_table(layout: Layout, index: SessionIndex, sub: str, ses: str) -> T
     for contrast in CONTRASTS:
         product = products[contrast]
         there = contrast in listed and listed[contrast].status == "present"
-        given = [name for name, images in COVERS.items() if contrast in images and name in listed]
+        covering = [name for name, images in COVERS.items() if contrast in images]
+        given = [name for name in covering if name in listed]
         if product.is_file():
             carried = " (from the baseline)" if contrast == "lesions" and not there else ""
             record = record_of(product)
@@ -143,8 +144,9 @@ def contrast_table(layout: Layout, index: SessionIndex, sub: str, ses: str) -> T
                 why += f"; partial volume: {partial_volume_of(record)}"
         elif contrast in maps and not there and layout.source(sub, ses, maps[contrast]).is_file():
             state, why = f"ready {maps[contrast]} map", engine_of(record_of(layout.source(sub, ses, maps[contrast])))
-        elif given and not there:
-            state, why = "not needed", f"{', '.join(given)} ready, given by the data set"
+        elif given and (not there or given == covering):
+            state = f"ready {', '.join(given)} used" if there else "not needed"
+            why = f"{', '.join(given)} ready, given by the data set"
         elif there:
             state, why = "not processed", "the image is in the data set, its result is not in the results folder"
         else:
