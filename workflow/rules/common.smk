@@ -113,7 +113,9 @@ def require_environments():
         if by_conda() and engine.extra:
             values = f"the optional extra {engine.extra} is in no environment of envs/"
             cure = f"run without conda, or use the embedded engine {ENGINES[command][0].name}"
-            fault = InputError(f"engine {engine.name} cannot run", command, values, cure)
+            fault = InputError(
+                f"engine {engine.name} cannot run", command, values, cure
+            )
             raise SystemExit(f"error: {fault}")
 
 
