@@ -16,7 +16,7 @@ def companion(contrast, extension):
 def moving_image(w):
     """The raw image, or one made of it; where there is only a ready map, that map."""
     if not has_raw(w):
-        return native_map(w.sub, w.ses, registered_map(w))
+        return layout.work(w.sub, w.ses, f"ready/{registered_map(w)}.nii.gz")
     contrast = MOVING[w.image]
     if contrast in ("b0", "petref"):
         return layout.work(w.sub, w.ses, f"{contrast}.nii.gz")

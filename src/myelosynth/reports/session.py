@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from myelosynth.bids.index import BASELINE, CONTRASTS, COVERS, SessionIndex
+from myelosynth.bids.index import BASELINE, CONTRASTS, COVERS, TARGET, SessionIndex
 from myelosynth.bids.layout import Layout
 from myelosynth.bids.ready import READY
 from myelosynth.images.grid import Grid
@@ -158,6 +158,7 @@ def contrast_table(layout: Layout, index: SessionIndex, sub: str, ses: str) -> T
         if kind in listed:
             used = kind != "reference" or _reference_given(layout, sub, ses)
             told = "its step was skipped" if used else "the configuration has another pet.reference"
+            told += "; partial volume: unknown" if kind == TARGET else ""
             rows.append([kind, "ready", "used" if used else "not used", f"ready, given by the data set: {told}"])
             classes.append("" if used else "skipped")
     heads = ("Contrast", "In the data set", "Result", "Engine, or why it was skipped")
