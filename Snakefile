@@ -17,6 +17,7 @@ require_environments()
 
 include: "workflow/rules/inputs.smk"
 include: "workflow/rules/ready_inputs.smk"
+include: "workflow/rules/learning_inputs.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/anatomy.smk"
 include: "workflow/rules/ready.smk"

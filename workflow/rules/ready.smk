@@ -95,7 +95,7 @@ rule ready_dvr:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=2000,
         runtime=5,
     shell:
         "(myelosynth transform {input.brain} {input.whole} {output.brain} --transform {input.transform} --labels"
