@@ -12,10 +12,12 @@ include: "workflow/rules/common.smk"
 
 
 validate(config, "workflow/schemas/config.schema.json")
+require_environments()
 
 
 include: "workflow/rules/inputs.smk"
 include: "workflow/rules/ready_inputs.smk"
+include: "workflow/rules/learning_inputs.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/anatomy.smk"
 include: "workflow/rules/ready.smk"

@@ -187,6 +187,15 @@ def test_ready_maps_and_masks_kept_though_implausible_are_told(build_study, tmp_
     rows = {row[0]: row for row in table.rows}
     assert rows["DWI"][2:] == ["not needed", "FA, RD, AD ready, given by the data set"]
     assert rows["FA"][3] == "ready, given by the data set: its step was skipped"
+    dvr = [*kept, IndexRow("sub-001", "ses-t0", "patient", "DVR", "dvr.nii.gz", "present")]
+    table = contrast_table(study.layout, SessionIndex(study.raw, tuple(dvr)), "001", "t0")
+    assert table.rows[-1][3] == "ready, given by the data set: its step was skipped; partial volume: unknown"
+    beside = [*kept, IndexRow("sub-001", "ses-t0", "patient", "DWI", "dwi.nii.gz", "present")]
+    partly = [row for row in beside if row.contrast != "RD"]  # a tensor to fit still, and no result of it
+    for listed, told, colour in ((beside, "ready FA, RD, AD used", ""), (partly, "not processed", "warn")):
+        table = contrast_table(study.layout, SessionIndex(study.raw, tuple(listed)), "001", "t0")
+        (place,) = [n for n, row in enumerate(table.rows) if row[0] == "DWI"]
+        assert (*table.rows[place][1:3], table.class_of(place)) == ("present", told, colour)
     kept.append(IndexRow("sub-001", "ses-t0", "patient", "reference", "reference.nii.gz", "present"))
     mask = study.layout.work("001", "t0", "pet_reference_mask.nii.gz")
     for method, used in (("clustering", "not used"), ("given", "used")):

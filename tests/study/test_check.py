@@ -182,5 +182,11 @@ def test_ready_maps_are_listed_and_their_faults_found(raw):
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     assert "ready: sub-A ses-t0 brain, FA (T1w space), given by the data set: steps skipped" in result.output
+    region = given / "anat" / "sub-A_ses-t0_space-T1w_label-reference_mask.nii.gz"
+    save(region, np.ones(SHAPE))
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert "ready: sub-A ses-t0 brain, FA (T1w space), given by the data set: steps skipped" in result.output
+    assert "ready: sub-A ses-t0 reference (T1w space): used with pet.reference: given" in result.output
     save(fa, np.full(SHAPE, 1.5))
     assert "FA from 1.5 to 1.5, expected 0 to 1" in str(CliRunner().invoke(app, arguments).exception)

@@ -131,3 +131,32 @@ def test_a_few_noise_voxels_beyond_the_limits_are_clipped(tmp_path, t1w):
     assert result.exception is None
     found = np.asarray(nib.load(out).dataobj)
     assert (found[0, 0, 0], found[5, 5, 5]) == (1, 0)
+
+
+@pytest.mark.parametrize("told", [None, False, True])
+def test_a_ready_dvr_ends_at_the_brain_where_a_mask_is_given(tmp_path, t1w, told):
+    """Its sidecar says so; without a mask it says what the data set's sidecar does."""
+    path, out = save(tmp_path / "sub-A_desc-dvr_pet.nii.gz", np.full((6, 6, 6), 1.2)), tmp_path / "out.nii.gz"
+    if told is not None:
+        (tmp_path / "sub-A_desc-dvr_pet.json").write_text(json.dumps({"SkullStripped": told}))
+    brain = np.zeros((6, 6, 6))
+    brain[1:4] = 1
+    mask = save(tmp_path / "mask.nii.gz", brain)
+    arguments = ["use-ready", "DVR", str(path), str(out), "--t1w", str(t1w)]
+    assert CliRunner().invoke(app, arguments).exception is None
+    assert (nib.load(out).get_fdata() > 1).all()
+    assert json.loads((tmp_path / "out.json").read_text())["SkullStripped"] is bool(told)
+    assert CliRunner().invoke(app, [*arguments, "--mask", str(mask)]).exception is None
+    np.testing.assert_array_equal(nib.load(out).get_fdata() > 1, brain > 0)
+    record = json.loads((tmp_path / "out.json").read_text())
+    assert (record["SkullStripped"], record["Sources"][1]) == (True, "mask.nii.gz")
+    save(mask, np.ones((5, 6, 6)))
+    with pytest.raises(InputError, match="grids differ"):
+        raise CliRunner().invoke(app, [*arguments, "--mask", str(mask)]).exception
+
+
+def test_a_ready_mask_is_filed_whole(tmp_path, t1w):
+    path = save(tmp_path / "sub-A_label-WM_mask.nii.gz", np.ones(SHAPE))
+    arguments = ["use-ready", "WM", path, tmp_path / "out.nii.gz", "--t1w", t1w, "--mask", path]
+    told = str(CliRunner().invoke(app, list(map(str, arguments))).exception)
+    assert told.startswith("masks are filed whole, --mask, ")

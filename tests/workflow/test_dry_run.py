@@ -5,6 +5,8 @@ import shutil
 import subprocess
 from importlib.util import find_spec
 
+import nibabel as nib
+import numpy as np
 import pytest
 import yaml
 
@@ -150,6 +152,22 @@ def test_a_fault_of_the_data_set_is_one_line(scanned):
     assert 'File "' not in result.stdout
 
 
+def test_lesions_on_no_known_grid_are_told_in_one_line(scanned):
+    """A mask that names no space: whether the FLAIR's transform is for it, its header must say."""
+    root = scanned.folder / "data" / "mine"
+    raw = RawLayout(root, root / "derivatives" / "lesions")
+    named = raw.lesion_mask("A", "t0")
+    mask = named.with_name(named.name.replace("_space-FLAIR", ""))
+    named.unlink()
+    for path, size in ((raw.anat("A", "t0", "T1w"), 4), (raw.anat("A", "t0", "FLAIR"), 5), (mask, 6)):
+        nib.save(nib.Nifti1Image(np.ones((size,) * 3, np.uint8), np.eye(4)), path)
+    result = scanned.snakemake("-n", "--", "preprocessing")
+    assert result.returncode != 0
+    last = result.stdout.splitlines()[-1]
+    assert last.startswith("error: lesion mask on no known grid, data/mine/derivatives/lesions/sub-A/")
+    assert 'File "' not in result.stdout
+
+
 def test_a_curve_without_controls_is_told_before_anything_runs(clone, tmp_path):
     overlay = tmp_path / "study.yaml"
     overlay.write_text("simulate:\n  controls: 0\n")
@@ -230,9 +248,10 @@ def test_a_ready_dvr_and_lesions_drawn_on_the_t1w_need_no_transform_of_their_own
         assert not any(f"myelosynth {step} " in line and "sub-A" in line for line in commands), step
     assert "ses-t0_from-PET_to-T1w" not in text, "a DVR in T1w space needs no registration"
     assert "from-FLAIR" not in text, "lesions drawn on the T1w do not follow the FLAIR"
-    (filed,) = [line for line in commands if "myelosynth use-ready DVR " in line and "ses-t0" in line]
-    assert str(grid.source("A", "t0", "DVR").relative_to(scanned.folder)) in filed
-    (moved,) = [line for line in commands if "myelosynth transform " in line and "ready/DVR" in line]
+    filed = str(grid.source("A", "t0", "DVR").relative_to(scanned.folder))
+    (masked,) = [line for line in commands if f"desc-dvr_pet.nii.gz {filed} --t1w " in line]
+    assert "--mask results/work/sub-A/ses-t0/dvr_brain.nii.gz" in masked, "a made DVR ends at the brain too"
+    (moved,) = [line for line in commands if "myelosynth transform " in line and "ses-t1/ready/DVR" in line]
     assert f" {grid.source('A', 't1', 'DVR').relative_to(scanned.folder)} " in moved
     assert moved.count("--transform ") == 2
     assert "ses-t1_from-PET_to-T1w" in moved, "a DVR of its own space is registered itself"
@@ -258,3 +277,20 @@ def test_ready_maps_of_their_own_space_are_registered_themselves_without_their_r
     (boundary,) = [line for line in lines if "from-DWI_to-T1w" in line]
     assert "myelosynth register-bbr " in boundary
     assert "--contrast t1" in boundary, "white matter is bright in FA"
+
+
+def test_a_baseline_dvr_of_its_own_space_is_registered_whole_and_filed_inside_the_brain(scanned):
+    """Its transform needs no analysis grid, which is the DVR itself."""
+    root = scanned.folder / "data" / "mine"
+    write(root / "derivatives/ready/sub-A/ses-t0/pet/sub-A_ses-t0_desc-dvr_pet.nii.gz")
+    for path in (root / "sub-A/ses-t0/pet").iterdir():
+        path.unlink()
+    record = yaml.safe_load(scanned.configfile.read_text())
+    record["dataset"]["ready"] = "data/mine/derivatives/ready"
+    scanned.configfile.write_text(yaml.safe_dump(record))
+    result = scanned.snakemake("-n", "--", "preprocessing")
+    assert result.returncode == 0, result.stdout[-3000:]
+    lines = [line for line in result.stdout.splitlines() if "ses-t0/ready/DVR.nii.gz" in line and "myelosynth " in line]
+    assert any("myelosynth register" in line and "from-PET_to-T1w" in line for line in lines)
+    (brain,) = [line for line in lines if "ses-t0/dvr_brain.nii.gz" in line and "myelosynth transform " in line]
+    assert "from-T1w_to-dvrt0" in brain

@@ -26,3 +26,17 @@ def test_a_missing_program_is_one_line_before_the_first_job(repository, tmp_path
     assert 'File "' not in result.stdout
     assert "rule simulate" not in result.stdout
     assert {path.name for path in study.folder.iterdir()} - {".snakemake"} == before
+
+
+@pytest.mark.parametrize("engine", ["hdbet", "robex"])
+def test_an_optional_extra_is_in_no_conda_environment(repository, tmp_path, engine):
+    """Told in a dry run too: installing the package where Snakemake runs would not help the jobs."""
+    study = Study(tmp_path / "study", repository, tmp_path / "extra.yaml")
+    study.configfile.write_text(yaml.safe_dump({"engines": {"brain": engine}}))
+    result = study.snakemake("-n", "--quiet", "all", "--use-conda")
+    assert result.returncode == 1
+    told = (
+        f"error: engine {engine} cannot run, extract-brain, the optional extra {engine} is in no environment of envs/"
+    )
+    assert result.stdout.splitlines()[-1].startswith(told)
+    assert 'File "' not in result.stdout

@@ -22,6 +22,12 @@ try:
     FIELDMAPS = roster.fieldmaps(study.diffusion.distortion)
     if study.pet.reference == "given":
         roster.require_references()
+    # Whose lesions were drawn on the T1w: a mask on no known grid is told here, not by an input function.
+    DRAWN_ON_T1W = {
+        sub: roster.index.lesions_in_t1w(sub) for sub in roster.index.participants()
+    }
+    # The split that the rule `split` writes, known beforehand; an obstacle where there can be none.
+    planned = plan_split(study, roster)
 except InputError as fault:
     # One line, as every command tells a fault; an exception would bring its stack along.
     raise SystemExit(f"error: {fault}") from None
@@ -38,8 +44,6 @@ CEILINGS = ["retest", "noise-free", "oracle"] if phantom else []
 NULLS = ["null-scan"] if phantom else []
 SYSTEMS = study.learning.systems
 FOLDS = range(1, study.folds.number + 1)
-# The split that the rule `split` writes, known beforehand; an obstacle where there can be none.
-planned = plan_split(study, roster)
 # The transform and the native file behind each map.
 NATIVE = {
     "MTR": ("MT", "mtr"),
@@ -85,18 +89,39 @@ def benchmark_of(step, pattern="sub-{sub}_ses-{ses}"):
     return layout.root / "benchmarks" / step / f"{pattern}.tsv"
 
 
+def engine_of(command):
+    """The engine of a command, as the configuration names it; whether it can run is not asked."""
+    return next(e for e in ENGINES[command] if e.name == CHOSEN[command])
+
+
 def environment_of(command):
     """The conda environment with the programs of a command's engine; FreeSurfer itself comes from a module."""
-    suite = next(e.suite for e in ENGINES[command] if e.name == CHOSEN[command])
+    suite = engine_of(command).suite
     return "../../envs/fsl.yaml" if suite == "fsl" else "../../envs/imaging.yaml"
+
+
+def by_conda():
+    """Whether the jobs run in the environments of `envs/`."""
+    methods = workflow.deployment_settings.deployment_method
+    return "conda" in {str(method) for method in methods}
+
+
+def require_environments():
+    """Stop where jobs run in conda environments and an engine is in none of them, whatever machine they run on."""
+    for command in CHOSEN:
+        engine = engine_of(command)
+        if by_conda() and engine.extra:
+            values = f"the optional extra {engine.extra} is in no environment of envs/"
+            cure = f"run without conda, or use the embedded engine {ENGINES[command][0].name}"
+            fault = InputError(
+                f"engine {engine.name} cannot run", command, values, cure
+            )
+            raise SystemExit(f"error: {fault}")
 
 
 def require_engines():
     """Stop before the first job where an engine cannot run; with conda or on a cluster each job finds out by itself."""
-    by_conda = "conda" in {
-        str(m) for m in workflow.deployment_settings.deployment_method
-    }
-    if by_conda or not workflow.local_exec:
+    if by_conda() or not workflow.local_exec:
         return
     try:
         for command, engine in CHOSEN.items():

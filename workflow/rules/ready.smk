@@ -52,7 +52,7 @@ rule ready_wm:
 
 
 rule ready_map:
-    """A ready MTR, FA, RD, AD or follow-up DVR on its own grid, in the place of the step that makes it."""
+    """A ready MTR, FA, RD, AD or DVR on its own grid, in the place of the step that makes it."""
     input:
         image=lambda w: roster.index.path(w.sub, w.ses, w.contrast),
         t1w=layout.anat("{sub}", "{ses}", "T1w"),
@@ -75,12 +75,16 @@ rule ready_map:
 
 
 rule ready_dvr:
-    """A ready baseline DVR: filed as it is, its lattice is the analysis grid of the participant."""
+    """A ready baseline DVR inside the brain, as a made one is; its lattice is the analysis grid of the participant."""
     input:
         image=lambda w: roster.index.path(w.sub, BASELINE, TARGET),
+        whole=layout.work("{sub}", BASELINE, f"ready/{TARGET}.nii.gz"),
         t1w=layout.anat("{sub}", BASELINE, "T1w"),
+        brain=layout.brain_mask("{sub}", BASELINE),
+        transform=layout.transform("{sub}", BASELINE, "T1w", "dvrt0"),
     output:
-        layout.source("{sub}", BASELINE, TARGET),
+        dvr=layout.source("{sub}", BASELINE, TARGET),
+        brain=layout.work("{sub}", BASELINE, "dvr_brain.nii.gz"),
     log:
         log_of("ready_dvr", "sub-{sub}"),
     benchmark:
@@ -91,7 +95,9 @@ rule ready_dvr:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=2000,
         runtime=5,
     shell:
-        "myelosynth use-ready DVR {input.image} {output} --t1w {input.t1w} > {log} 2>&1"
+        "(myelosynth transform {input.brain} {input.whole} {output.brain} --transform {input.transform} --labels"
+        " && myelosynth use-ready DVR {input.image} {output.dvr} --t1w {input.t1w} --mask {output.brain})"
+        " > {log} 2>&1"

@@ -51,6 +51,7 @@ def use_ready(
     pet: Annotated[
         Path | None, typer.Option(help="PET of the session; a reference of its space lies on its grid")
     ] = None,
+    mask: Annotated[Path | None, typer.Option(help="brain on the grid of IN; the map is 0 outside it")] = None,
     out_brain: Annotated[Path | None, typer.Option(help="the T1w inside the mask; kind brain only")] = None,
     accept_failed: Annotated[
         bool, typer.Option("--accept-failed", help="keep a brain mask of implausible volume, symmetry, holes or edge")
@@ -61,14 +62,14 @@ def use_ready(
 
     from myelosynth import __version__
     from myelosynth.bids.ready import READY, anchor_of, in_t1w
-    from myelosynth.bids.sidecar import Provenance, bids_uri
+    from myelosynth.bids.sidecar import Provenance, bids_uri, skull_stripped
     from myelosynth.errors import InputError
-    from myelosynth.images.volume import load_volume, save_volume
+    from myelosynth.images.volume import load_mask, load_volume, save_volume
     from myelosynth.interfaces.brain import mask_quality, require_plausible
     from myelosynth.study.ready import load_ready
 
-    out = output(out, [image, t1w, pet])
-    brain = output(out_brain, [image, t1w, pet]) if out_brain else None
+    out = output(out, [image, t1w, pet, mask])
+    brain = output(out_brain, [image, t1w, pet, mask]) if out_brain else None
     distinct(out, brain)
     if kind not in READY or (brain and kind != "brain"):
         values = f"{kind}{' with --out-brain' if brain else ''}, expected {', '.join(READY)} (--out-brain: brain only)"
@@ -77,8 +78,12 @@ def use_ready(
     if anchor is None:
         values = f"{image.name} without space-T1w lies on the PET's grid, no PET given"
         raise InputError("PET needed", "--pet", values, "give it")
-    data, grid = load_ready(kind, image, anchor)
     is_mask = READY[kind].limits is None
+    if mask and is_mask:
+        raise InputError("masks are filed whole", "--mask", f"{mask} given for {kind}", "leave it out")
+    data, grid = load_ready(kind, image, anchor)
+    if mask:
+        data[~load_mask(mask, grid, image)] = 0
     fields: dict[str, object] = {"Ready": True}
     if kind == "brain":
         quality = mask_quality(data, grid)
@@ -89,14 +94,16 @@ def use_ready(
         fields |= {"Type": "ROI", "Label": kind}
     else:
         fields |= {"Units": READY[kind].unit, "Space": "T1w" if in_t1w(image) else "its own"}
+        fields["SkullStripped"] = mask is not None or skull_stripped(image)
         fields |= {"SpatialReference": bids_uri(out, out)} if kind == "DVR" else {}
     save_volume(out, data, grid, np.uint8 if is_mask else np.float32)
-    record = Provenance(f"ready {kind}, given by the data set", "given by the data set", "n/a", [image], {}, fields)
+    sources = [image, mask] if mask else [image]
+    record = Provenance(f"ready {kind}, given by the data set", "given by the data set", "n/a", sources, {}, fields)
     record.write(out)
     if brain:
         save_volume(brain, load_volume(t1w).data * data, grid)
-        sources = {"Ready": True, "SkullStripped": True}
-        Provenance("brain of a ready mask", "myelosynth", __version__, [t1w, image], {}, sources).write(brain)
+        fields = {"Ready": True, "SkullStripped": True}
+        Provenance("brain of a ready mask", "myelosynth", __version__, [t1w, image], {}, fields).write(brain)
 
 
 @app.command("describe")

@@ -119,10 +119,8 @@ def moving_image(index: SessionIndex, sub: str, ses: str, contrast: str) -> tupl
 def ready_image(layout: Layout, sub: str, ses: str, transform: Path) -> tuple[str, tuple[NDArray, Grid]] | None:
     """The ready map that was registered itself, its raw image being absent: its kind, values (X, Y, Z) and grid."""
     moved = record_of(transform).get("Moving")
-    maps = {kind: layout.work(sub, ses, f"ready/{kind}.nii.gz") for kind in READY} | (
-        {"DVR": layout.source(sub, ses, "DVR")} if ses == BASELINE else {}
-    )
-    for kind, path in maps.items():
+    for kind in READY:
+        path = layout.work(sub, ses, f"ready/{kind}.nii.gz")
         if path.name == moved and path.is_file():
             volume = load_volume(path)
             return kind, (volume.data, volume.grid)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from myelosynth.bids.index import BASELINE, CONTRASTS, COVERS, SessionIndex
+from myelosynth.bids.index import BASELINE, CONTRASTS, COVERS, TARGET, SessionIndex
 from myelosynth.bids.layout import Layout
 from myelosynth.bids.ready import READY
 from myelosynth.images.grid import Grid
@@ -128,7 +128,8 @@ def contrast_table(layout: Layout, index: SessionIndex, sub: str, ses: str) -> T
     for contrast in CONTRASTS:
         product = products[contrast]
         there = contrast in listed and listed[contrast].status == "present"
-        given = [name for name, images in COVERS.items() if contrast in images and name in listed]
+        covering = [name for name, images in COVERS.items() if contrast in images]
+        given = [name for name in covering if name in listed]
         if product.is_file():
             carried = " (from the baseline)" if contrast == "lesions" and not there else ""
             record = record_of(product)
@@ -143,8 +144,9 @@ def contrast_table(layout: Layout, index: SessionIndex, sub: str, ses: str) -> T
                 why += f"; partial volume: {partial_volume_of(record)}"
         elif contrast in maps and not there and layout.source(sub, ses, maps[contrast]).is_file():
             state, why = f"ready {maps[contrast]} map", engine_of(record_of(layout.source(sub, ses, maps[contrast])))
-        elif given and not there:
-            state, why = "not needed", f"{', '.join(given)} ready, given by the data set"
+        elif given and (not there or given == covering):
+            state = f"ready {', '.join(given)} used" if there else "not needed"
+            why = f"{', '.join(given)} ready, given by the data set"
         elif there:
             state, why = "not processed", "the image is in the data set, its result is not in the results folder"
         else:
@@ -156,6 +158,7 @@ def contrast_table(layout: Layout, index: SessionIndex, sub: str, ses: str) -> T
         if kind in listed:
             used = kind != "reference" or _reference_given(layout, sub, ses)
             told = "its step was skipped" if used else "the configuration has another pet.reference"
+            told += "; partial volume: unknown" if kind == TARGET else ""
             rows.append([kind, "ready", "used" if used else "not used", f"ready, given by the data set: {told}"])
             classes.append("" if used else "skipped")
     heads = ("Contrast", "In the data set", "Result", "Engine, or why it was skipped")

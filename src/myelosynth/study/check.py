@@ -19,6 +19,7 @@ from myelosynth.study.ready import load_ready
 from myelosynth.study.roster import FOLLOW_UP, Roster
 
 FOUR_DIMENSIONAL = ("DWI", "PET")
+REGION = "reference"
 
 
 def check_files(index: SessionIndex, raw: RawLayout) -> None:
@@ -78,9 +79,14 @@ def describe_ready(index: SessionIndex) -> list[str]:
     for sub in index.groups:
         for ses in index.sessions(sub):
             given = [kind for kind in READY if index.has(sub, ses, kind)]
-            if given:
-                told = [f"{kind} (T1w space)" if _moves(index, sub, ses, kind) else kind for kind in given]
+            told = [
+                f"{kind} (T1w space)" if _moves(index, sub, ses, kind) else kind for kind in given if kind != REGION
+            ]
+            if told:
                 lines.append(f"ready: sub-{sub} ses-{ses} {', '.join(told)}, given by the data set: steps skipped")
+            if REGION in given:
+                space = " (T1w space)" if _moves(index, sub, ses, REGION) else ""
+                lines.append(f"ready: sub-{sub} ses-{ses} {REGION}{space}: used with pet.reference: given")
         if index.lesions_in_t1w(sub):
             lines.append(f"ready: sub-{sub} lesions were drawn on the T1w: used without a transform of the FLAIR")
     return lines

@@ -1,0 +1,109 @@
+"""Input functions and small choices of the rules from learning to evaluation, by stage."""
+
+# -- learning.smk ------------------------------------------------------------------------------------------------------
+
+
+def learned_inputs(sub, ses):
+    """Files of one session that training may read."""
+    files = [layout.source(sub, ses, contrast) for contrast in [*SOURCES, "DVR"]]
+    files += [
+        layout.brain_mask(sub, BASELINE, space="dvrt0"),
+        layout.transform(sub, BASELINE, "PET", "MNI152"),
+    ]
+    if roster.index.groups[sub] == "patient":
+        files += [
+            layout.label_mask(sub, BASELINE, label, space="dvrt0")
+            for label in ("L", "NAWM")
+        ]
+    return files
+
+
+def training_inputs(w):
+    """Everything that training may read; too few complete participants is an error only here."""
+    if planned.obstacle:
+        raise WorkflowError(planned.obstacle)
+    return [path for sub in roster.eligible for path in learned_inputs(sub, BASELINE)]
+
+
+def sketcher_checkpoint(w):
+    """The checkpoint that a Refiner builds on, of the same fold; nothing for other systems."""
+    sketcher = parse_system(w.system).sketcher
+    return [layout.checkpoint(sketcher, w.fold)] if sketcher else []
+
+
+def fold_of(sub):
+    """The fold that tests a participant."""
+    if planned.obstacle:
+        raise WorkflowError(planned.obstacle)
+    return planned.fold_of[sub]
+
+
+# -- myelin.smk --------------------------------------------------------------------------------------------------------
+
+
+def controls_of_fold(w):
+    """Controls of the fold that are not its test subjects."""
+    if planned.obstacle:
+        raise WorkflowError(planned.obstacle)
+    return planned.controls(int(w.fold))
+
+
+def system_of(w):
+    """The system of a rule; rules without the wildcard map the measured PET."""
+    return getattr(w, "system", "true")
+
+
+def baseline_system(w):
+    """The system of the baseline map: a null starts from the measured one."""
+    return "true" if system_of(w) in NULLS else system_of(w)
+
+
+def dvr_of(system, sub, ses):
+    if system == "true":
+        return layout.source(sub, ses, "DVR")
+    return layout.prediction(system, sub, ses)
+
+
+def dvr_image(w):
+    return dvr_of(system_of(w), w.sub, w.ses)
+
+
+def change_images(w):
+    """The DVR behind both maps of a change."""
+    return [
+        dvr_of(baseline_system(w), w.sub, BASELINE),
+        dvr_of(system_of(w), w.sub, FOLLOW_UP),
+    ]
+
+
+def maps_of(system):
+    """Everything that the maps of one system consist of."""
+    sessions = roster.patients(
+        roster.measured if system in ("true", *CEILINGS) else roster.synthesised
+    )
+    masks = [layout.demyelinated(system, sub, ses) for sub, ses in sessions]
+    return masks + [
+        layout.indices(system, sub, FOLLOW_UP) for sub in roster.followed(sessions)
+    ]
+
+
+# -- evaluation.smk ----------------------------------------------------------------------------------------------------
+
+
+def clinical_scores():
+    """The table of scores, where the data set has or will have one."""
+    table = raw.root / "phenotype" / "edss.tsv"
+    return [table] if phantom or table.is_file() else []
+
+
+def predicted_images():
+    learned = [
+        layout.prediction(system, sub, ses)
+        for system in SYSTEMS
+        for sub, ses in roster.synthesised
+    ]
+    return learned + [
+        layout.prediction(system, sub, ses)
+        for system in CEILINGS
+        for sub, ses in roster.measured
+    ]
