@@ -19,7 +19,16 @@ from myelosynth.images.transform import LinearTransform
 from myelosynth.images.volume import Volume, load_mask, load_volume, open_image, save_volume
 from myelosynth.interfaces.linear import require_contrast
 from myelosynth.physics.blips import shift_of_pair, shift_to_t1w
-from myelosynth.physics.distortion import AXES, PhaseEncoding, continued, field_of_phases, unwarp
+from myelosynth.physics.distortion import (
+    AXES,
+    HERTZ,
+    PhaseEncoding,
+    continued,
+    echo_times,
+    field_of_phases,
+    in_radians,
+    unwarp,
+)
 from myelosynth.physics.gradients import B0_THRESHOLD, read_bvals
 
 DISTORTION, UNCORRECTED = "EPIDistortion", "uncorrected"
@@ -30,7 +39,6 @@ METHODS = {
     "t1w": "corrected without a field map, b0 to T1w: large shifts only",
 }
 NEEDS = {"fieldmap": ("fieldmap",), "reverse": ("reverse",), "t1w": ("t1w", "t1w_mask", "transform")}
-HERTZ = {"Hz": 1.0, "rad/s": 1 / (2 * np.pi), "T": 42.577e6}
 COVERED, FEWEST = 0.5, 1000
 Estimate = tuple[NDArray[np.float32], dict[str, Any], tuple[str, str]]
 """Shift (X, Y, Z) in voxels, settings for the sidecar, engine and version."""
@@ -170,10 +178,11 @@ def phase_encoding(path: Path, timed: bool = True) -> PhaseEncoding:
 def field_on(b0: Volume, fieldmap: Path, magnitude: Path | None) -> tuple[NDArray[np.float32], str]:
     """The field (X, Y, Z) in Hz on the grid of b0, placed by the headers, and the kind of field map.
 
-    Raises InputError for unknown units, a phase difference without magnitude or echo times, a magnitude of another
-    grid, and a field map that covers less than half of the head.
+    Raises InputError for unknown units or phases, a phase difference without magnitude or echo times, a magnitude of
+    another grid, and a field map that covers less than half of the head.
     """
     measured, record = load_volume(fieldmap), read_json(sidecar_path(fieldmap))
+    times = echo_times(record, fieldmap, magnitude)
     require_contrast(measured)
     weight = measured.data != 0
     if magnitude:
@@ -182,19 +191,11 @@ def field_on(b0: Volume, fieldmap: Path, magnitude: Path | None) -> tuple[NDArra
         strength = load_volume(magnitude)
         measured.grid.require(strength.grid, magnitude, fieldmap)
         weight = ndimage.binary_fill_holes(strength.data > 0.5 * threshold_otsu(strength.data))
-    if "EchoTime1" in record or "EchoTime2" in record:
-        times = (record.get("EchoTime1"), record.get("EchoTime2"))
-        if not all(isinstance(t, int | float) for t in times) or not 0 < times[1] - times[0] < 0.1:  # type: ignore[operator]
-            values = f"EchoTime1 {times[0]}, EchoTime2 {times[1]}, expected s, the second later"
-            raise InputError("echo times unusable", fieldmap, values, "correct its sidecar")
-        if magnitude is None:
-            raise InputError("phase difference without magnitude", fieldmap, "--magnitude not given", "give it")
-        field, kind = field_of_phases(measured.data, weight, times), "phase difference of two echoes, unwrapped"  # type: ignore[arg-type]
-    elif record.get("Units") in HERTZ:
-        field, kind = measured.data * HERTZ[record["Units"]], f"in {record['Units']}"
+    if times:
+        radians = in_radians(measured.data, record.get("Units"), fieldmap)
+        field, kind = field_of_phases(radians, weight, times), "phase difference of two echoes, unwrapped"
     else:
-        values = f"Units {record.get('Units')!r}, expected {', '.join(HERTZ)}, or EchoTime1 and EchoTime2"
-        raise InputError("field map of unknown units", fieldmap, values, "complete its sidecar")
+        field, kind = measured.data * HERTZ[record["Units"]], f"in {record['Units']}"
     head = b0.data > 0.1 * np.percentile(b0.data, 99)
     within = resample(weight.astype(np.float32), measured.grid, b0.grid, LinearTransform.identity()) > 0.5
     covered = float(within[head].mean())
