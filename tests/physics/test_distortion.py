@@ -87,14 +87,14 @@ STORED = {
 }
 
 
-def head_field(largest):
+def head_field(largest, lowest):
     """A field (X, Y, Z) in Hz, and the head."""
-    return largest * blob(SHAPE, (10, 12, 9), 5.0) - 40, blob(SHAPE, (10, 12, 9), 4.0) > 0.2
+    return largest * blob(SHAPE, (10, 12, 9), 5.0) + lowest, blob(SHAPE, (10, 12, 9), 4.0) > 0.2
 
 
 @pytest.mark.parametrize("scale", STORED)
 def test_wrapped_phases_become_hertz(scale):
-    field, inside = head_field(300)
+    field, inside = head_field(300, -40)
     wrapped = np.angle(np.exp(2j * np.pi * field * 0.00246))
     wrapped[~inside] = np.random.default_rng(0).uniform(-np.pi, np.pi, int((~inside).sum()))
     wrapped[0, 0, :2] = -np.pi, np.pi
@@ -107,9 +107,9 @@ def test_wrapped_phases_become_hertz(scale):
 @pytest.mark.parametrize("scale", STORED)
 def test_a_phase_that_is_masked_to_the_head_keeps_its_scale(scale):
     """Less than a turn is seen: stretched to one, its field would be too large, and shifted."""
-    field, inside = head_field(220)
+    field, inside = head_field(330, -150)
     phase = np.where(inside, STORED[scale](2 * np.pi * field * 0.00246), 0)
-    assert np.ptp(2 * np.pi * field[inside] * 0.00246) < 0.5 * 2 * np.pi
+    assert np.ptp(2 * np.pi * field[inside] * 0.00246) < 0.6 * 2 * np.pi
     found = field_of_phases(in_radians(phase, None, ""), inside, (0.00492, 0.00738))
     np.testing.assert_allclose(found[inside], field[inside], atol=0.2)
 
@@ -121,7 +121,14 @@ def test_radians_by_the_sidecar_may_be_unwrapped_already():
 
 @pytest.mark.parametrize(
     ("low", "high", "unit"),
-    [(0, 1000, None), (-3142, 3142, None), (-180, 180, "deg"), (0, 4095, "rad"), (0, 65535, "arbitrary")],
+    [
+        (0, 1000, None),
+        (0, 2047, None),
+        (-3142, 3142, None),
+        (-180, 180, "deg"),
+        (0, 4095, "rad"),
+        (0, 65535, "arbitrary"),
+    ],
 )
 def test_phases_of_unknown_scale_are_refused(low, high, unit):
     said = (

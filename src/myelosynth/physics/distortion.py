@@ -29,8 +29,8 @@ RADIAN_TURNS, SAID_TURNS = 1.03, 8
 """Whole range of phases that are radians by themselves, and of those whose sidecar says so (unwrapped already)."""
 UNSIGNED, SIGNED = 2048, 4096
 """Half a turn as scanners store it: 0 to 4095, where 2048 is phase 0, or -4096 to 4096."""
-SIGNED_REACHED = 0.8
-"""Share of -4096 to 4096 that must be seen: other scanners store thousandths of a radian, -3142 to 3142."""
+REACHED = 0.8
+"""Share of such a range that must be reached: other scanners store thousandths of a radian, -3142 to 3142."""
 
 
 @dataclass(frozen=True)
@@ -123,9 +123,9 @@ def in_radians(phase: NDArray, unit: str | None, where: Path | str) -> NDArray[n
     turns = (high - low) / (2 * np.pi)
     if turns <= (SAID_TURNS if unit == "rad" else RADIAN_TURNS):
         radians = phase.astype(float)
-    elif unit != "rad" and low >= 0 and UNSIGNED < high <= 2 * UNSIGNED:
+    elif unit != "rad" and low >= 0 and 2 * UNSIGNED * REACHED < high <= 2 * UNSIGNED:
         radians = (phase.astype(float) - UNSIGNED) * (np.pi / UNSIGNED)
-    elif unit != "rad" and low < 0 and SIGNED_REACHED * SIGNED < max(-low, high) <= SIGNED:
+    elif unit != "rad" and low < 0 and REACHED * SIGNED < max(-low, high) <= SIGNED:
         radians = phase.astype(float) * (np.pi / SIGNED)
     else:
         values = f"phase range {low:g} to {high:g}, Units {unit!r}, expected radians, 0 to 4095, or -4096 to 4096"
