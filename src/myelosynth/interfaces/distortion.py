@@ -17,8 +17,8 @@ from myelosynth.images.grid import Grid
 from myelosynth.images.resample import resample
 from myelosynth.images.transform import LinearTransform
 from myelosynth.images.volume import Volume, load_mask, load_volume, open_image, save_volume
+from myelosynth.interfaces.base import use_our_threads
 from myelosynth.interfaces.linear import require_contrast
-from myelosynth.physics.blips import shift_of_pair, shift_to_t1w
 from myelosynth.physics.distortion import (
     AXES,
     HERTZ,
@@ -97,7 +97,7 @@ class EpiShift(SimpleInterface):
         if missing:
             option = "--" + missing[0].replace("_", "-")
             raise InputError(f"method {method} needs more", source, f"{option} not given", f"give {option}")
-        b0, sources = mean_b0(source, Path(self.inputs.bvals)), [source, Path(self.inputs.bvals)]
+        b0, sources = mean_b0(source, Path(self.inputs.bvals)), [*told(source), Path(self.inputs.bvals)]
         encoding = phase_encoding(source, timed=method != "t1w")
         estimate = {"fieldmap": self._fieldmap, "reverse": self._reverse, "t1w": self._t1w}[method]
         voxels, settings, engine = estimate(b0, encoding, sources)
@@ -108,6 +108,7 @@ class EpiShift(SimpleInterface):
             "Units": "mm",
             "PhaseAxis": AXES[encoding.axis],
             "PhaseEncodingDirection": encoding.direction,
+            **({"TotalReadoutTime": encoding.readout_s} if encoding.readout_s else {}),
             DISTORTION: METHODS[method],
             "MeanShiftMm": round(float(within.mean()), 3),
             "MaximumShiftMm": round(float(within.max()), 3),
@@ -121,23 +122,28 @@ class EpiShift(SimpleInterface):
 
     def _fieldmap(self, b0: Volume, encoding: PhaseEncoding, sources: list[Path]) -> Estimate:
         magnitude = Path(self.inputs.magnitude) if isdefined(self.inputs.magnitude) else None
-        sources += [Path(self.inputs.fieldmap), *([magnitude] if magnitude else [])]
+        sources += [*told(Path(self.inputs.fieldmap)), *([magnitude] if magnitude else [])]
         field, kind = field_on(b0, Path(self.inputs.fieldmap), magnitude)
         return encoding.shift(field), {"fieldmap": kind}, ("myelosynth", __version__)
 
     def _reverse(self, b0: Volume, encoding: PhaseEncoding, sources: list[Path]) -> Estimate:
+        from myelosynth.physics.blips import shift_of_pair
+
         path = Path(self.inputs.reverse)
-        sources.append(path)
-        other, opposite = mean_volume(path), phase_encoding(path)
+        other, opposite, bvals = mean_volume(path), phase_encoding(path), series_bvals(path)
+        sources += [*told(path), *([bvals] if bvals else [])]
         if (opposite.axis, opposite.sign) != (encoding.axis, -encoding.sign):
             values = f"{opposite.direction}, the series {encoding.direction}; expected the opposite direction"
             raise InputError("phase encodings are not opposite", path, values, "give the b0 of the other direction")
         b0.grid.require(other.grid, path, b0.path)
         require_contrast(other)
+        use_our_threads()
         found = shift_of_pair(b0.data, other.data, (encoding, opposite), b0.grid)
         return found.shift, {"difference_left": round(found.difference_left, 4)}, ("myelosynth", __version__)
 
     def _t1w(self, b0: Volume, encoding: PhaseEncoding, sources: list[Path]) -> Estimate:
+        from myelosynth.physics.blips import shift_to_t1w
+
         paths = [Path(getattr(self.inputs, name)) for name in NEEDS["t1w"]]
         sources += paths
         t1w = load_volume(paths[0])
@@ -147,6 +153,7 @@ class EpiShift(SimpleInterface):
         if inside.sum() < FEWEST:
             values = f"{int(inside.sum())} voxels of the brain mask fall into the series, needed {FEWEST}"
             raise InputError("moving and fixed do not overlap", paths[2], values, "check the transform")
+        use_our_threads()
         found = shift_to_t1w(b0.data, resample(t1w.data, t1w.grid, b0.grid, back), inside, encoding.axis, b0.grid)
         return found.shift, {"difference_left": round(found.difference_left, 4)}, ("myelosynth", __version__)
 
@@ -160,13 +167,28 @@ def mean_b0(path: Path, bvals: Path) -> Volume:
 
 def mean_volume(path: Path) -> Volume:
     """A b0 image, or the mean of several; of a series with b-values the unweighted ones."""
-    if len([n for n in open_image(path).shape if n > 1]) < 4:
+    if not is_series(path):
         return load_volume(path)
-    bvals = companion_path(path, ".bval")
-    if bvals.is_file():
+    if bvals := series_bvals(path):
         return mean_b0(path, bvals)
     series = load_volume(path, 4)
     return Volume(series.data.mean(-1), series.grid, path)
+
+
+def is_series(path: Path) -> bool:
+    """Whether an image has several volumes."""
+    return len([n for n in open_image(path).shape if n > 1]) >= 4
+
+
+def series_bvals(path: Path) -> Path | None:
+    """The b-values that lie beside a series of several volumes."""
+    bvals = companion_path(path, ".bval")
+    return bvals if is_series(path) and bvals.is_file() else None
+
+
+def told(path: Path) -> list[Path]:
+    """An image and the sidecar that tells how it was measured: both are sources."""
+    return [path, sidecar_path(path)]
 
 
 def phase_encoding(path: Path, timed: bool = True) -> PhaseEncoding:

@@ -98,13 +98,13 @@ def echo_times(record: Mapping[str, Any], where: Path, magnitude: Path | None) -
     """
     if record.get("Units") in HERTZ:
         return None
-    times = record.get("EchoTime1"), record.get("EchoTime2")
-    if times == (None, None):
+    first, second = record.get("EchoTime1"), record.get("EchoTime2")
+    if first is None and second is None:
         values = f"Units {record.get('Units')!r}, expected {', '.join(HERTZ)}, or EchoTime1 and EchoTime2"
         raise InputError("field map of unknown units", where, values, "complete its sidecar")
-    first, second = times
-    numbers = isinstance(first, int | float) and isinstance(second, int | float)
-    if not numbers or not 0 < second - first < LONGEST_ECHOES_S:
+    if not (
+        isinstance(first, int | float) and isinstance(second, int | float) and 0 < second - first < LONGEST_ECHOES_S
+    ):
         values = f"EchoTime1 {first}, EchoTime2 {second}, expected s, the second later"
         raise InputError("echo times unusable", where, values, "correct its sidecar")
     if magnitude is None:
