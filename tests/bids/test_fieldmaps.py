@@ -67,6 +67,22 @@ def test_of_several_the_one_that_is_meant_for_the_series(session, told):
     assert find(session, "fieldmap") == {"fieldmap": meant}
 
 
+@pytest.mark.parametrize(
+    "told", [{"IntendedFor": "ses-t0/func/x_bold.nii.gz"}, {"B0FieldIdentifier": "other"}, {"IntendedFor": ["a", "b"]}]
+)
+def test_a_lone_file_for_other_series_is_not_taken(session, told):
+    lone = session / "fmap" / "sub-A_ses-t0_fieldmap.nii.gz"
+    write(lone, Units="Hz", **told)
+    with pytest.raises(InputError, match=r"1 files .*, 0 of them for sub-A_ses-t0_dwi.nii.gz, expected 1"):
+        find(session, "fieldmap")
+    write(lone, Units="Hz", IntendedFor=[])
+    assert find(session, "fieldmap") == {"fieldmap": lone}
+    epi = {"PhaseEncodingDirection": "j", **told}
+    write(session / "fmap" / "sub-A_ses-t0_dir-PA_epi.nii.gz", **epi)
+    with pytest.raises(InputError, match=r"1 files .*, 0 of them"):
+        find(session, "reverse")
+
+
 def test_no_field_map_is_one_clear_line(session):
     with pytest.raises(InputError, match=r"no field map, .*fmap, 0 files") as fault:
         find(session, "fieldmap")

@@ -185,6 +185,15 @@ def test_a_phase_difference_serves_as_field_map(scan):
     assert "unwrapped" in record["Settings"]["fieldmap"]
 
 
+def test_units_in_hertz_make_a_field_map_whatever_else_its_sidecar_says(scan):
+    """Scanners that compute the field leave the echo times that it came from."""
+    before, _ = scan.find("fieldmap")
+    sidecar(scan, "fieldmap.json", EchoTime1=0.004, EchoTime2=0.014)
+    after, record = scan.find("fieldmap")
+    np.testing.assert_array_equal(after, before)
+    assert record["Settings"]["fieldmap"] == "in Hz"
+
+
 def sidecar(scan, name, **fields):
     path = scan.folder / name
     record = {**json.loads(path.read_text()), **fields}
@@ -204,7 +213,7 @@ FAULTS = {
     "direction": ("fieldmap", lambda s: sidecar(s, "dwi.json", PhaseEncodingDirection=None), "phase encoding unknown"),
     "readout": ("reverse", lambda s: sidecar(s, "dwi.json", TotalReadoutTime=None), "readout time unknown"),
     "units": ("fieldmap", lambda s: sidecar(s, "fieldmap.json", Units="ppm"), "Units 'ppm', expected Hz, rad/s, T"),
-    "echoes": ("fieldmap", lambda s: sidecar(s, "fieldmap.json", EchoTime1=0.01), "EchoTime2 None"),
+    "echoes": ("fieldmap", lambda s: sidecar(s, "fieldmap.json", Units=None, EchoTime1=0.01), "EchoTime2 None"),
     "place": ("fieldmap", far, "field map covers too little, .*0% of the head"),
     "same": ("reverse", lambda s: sidecar(s, "reverse.json", PhaseEncodingDirection="j"), "j, the series j; expected"),
     "across": ("reverse", lambda s: sidecar(s, "reverse.json", PhaseEncodingDirection="i-"), "i-, the series j"),

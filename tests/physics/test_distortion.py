@@ -6,7 +6,7 @@ import pytest
 from myelosynth.errors import InputError
 from myelosynth.images.grid import Grid
 from myelosynth.physics.blips import shift_of_pair
-from myelosynth.physics.distortion import PhaseEncoding, continued, field_of_phases, unwarp
+from myelosynth.physics.distortion import PhaseEncoding, continued, field_of_phases, in_radians, unwarp
 
 SHAPE = (20, 24, 18)
 GRID = Grid(SHAPE, np.diag([3.0, 3.0, 3.0, 1.0]))
@@ -79,18 +79,64 @@ def test_a_readout_time_is_only_asked_where_it_counts():
     assert PhaseEncoding.from_sidecar(record | {"TotalReadoutTime": 0.03}, "").direction == "k-"
 
 
-@pytest.mark.parametrize("scale", ["radians", "scanner"])
+STORED = {
+    "-pi to pi": lambda radians: radians,
+    "0 to 2 pi": lambda radians: radians % (2 * np.pi),
+    "0 to 4095": lambda radians: np.round(radians * 2048 / np.pi + 2048).clip(0, 4095),
+    "-4096 to 4094": lambda radians: (2 * np.round(radians * 2048 / np.pi)).clip(-4096, 4094),
+}
+
+
+def head_field(largest, lowest):
+    """A field (X, Y, Z) in Hz, and the head."""
+    return largest * blob(SHAPE, (10, 12, 9), 5.0) + lowest, blob(SHAPE, (10, 12, 9), 4.0) > 0.2
+
+
+@pytest.mark.parametrize("scale", STORED)
 def test_wrapped_phases_become_hertz(scale):
-    inside = blob(SHAPE, (10, 12, 9), 4.0) > 0.2
-    field = 300 * blob(SHAPE, (10, 12, 9), 5.0) - 40
+    field, inside = head_field(300, -40)
     wrapped = np.angle(np.exp(2j * np.pi * field * 0.00246))
     wrapped[~inside] = np.random.default_rng(0).uniform(-np.pi, np.pi, int((~inside).sum()))
     wrapped[0, 0, :2] = -np.pi, np.pi
-    phase = wrapped if scale == "radians" else np.round((wrapped + np.pi) * 4095 / (2 * np.pi))
     assert np.abs(np.diff(wrapped, axis=1))[inside[:, 1:] & inside[:, :-1]].max() > 4
-    found = field_of_phases(phase, inside, (0.00492, 0.00738))
+    found = field_of_phases(in_radians(STORED[scale](wrapped), None, ""), inside, (0.00492, 0.00738))
     np.testing.assert_allclose(found[inside], field[inside], atol=0.2)
     assert not found[~inside].any()
+
+
+@pytest.mark.parametrize("scale", STORED)
+def test_a_phase_that_is_masked_to_the_head_keeps_its_scale(scale):
+    """Less than a turn is seen: stretched to one, its field would be too large, and shifted."""
+    field, inside = head_field(330, -150)
+    phase = np.where(inside, STORED[scale](2 * np.pi * field * 0.00246), 0)
+    assert np.ptp(2 * np.pi * field[inside] * 0.00246) < 0.6 * 2 * np.pi
+    found = field_of_phases(in_radians(phase, None, ""), inside, (0.00492, 0.00738))
+    np.testing.assert_allclose(found[inside], field[inside], atol=0.2)
+
+
+def test_radians_by_the_sidecar_may_be_unwrapped_already():
+    phase = np.linspace(-9.0, 9.0, 60).reshape(3, 4, 5)
+    np.testing.assert_allclose(np.exp(1j * in_radians(phase, "rad", "")), np.exp(1j * phase), atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "unit"),
+    [
+        (0, 1000, None),
+        (0, 2047, None),
+        (-3142, 3142, None),
+        (-180, 180, "deg"),
+        (0, 4095, "rad"),
+        (0, 65535, "arbitrary"),
+    ],
+)
+def test_phases_of_unknown_scale_are_refused(low, high, unit):
+    said = (
+        rf"phase of unknown scale, phasediff\.nii, phase range {low} to {high}, .*expected radians, 0 to 4095, or -4096"
+    )
+    with pytest.raises(InputError, match=said) as fault:
+        in_radians(np.linspace(low, high, 60).reshape(3, 4, 5), unit, "phasediff.nii")
+    assert "\n" not in str(fault.value)
 
 
 def test_a_field_goes_on_beyond_the_head():

@@ -1,5 +1,6 @@
 """Who can take which part of the line."""
 
+import json
 import re
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 import yaml
 
 from myelosynth.bids.index import complete
+from myelosynth.errors import InputError
 from myelosynth.study.config import StudyConfig, json_schema
 from myelosynth.study.roster import Roster, session_index
 
@@ -75,8 +77,6 @@ def test_change_needs_both_time_points(roster):
 
 
 def test_the_schema_in_the_workflow_is_that_of_the_model(repository):
-    import json
-
     stored = json.loads((repository / "workflow/schemas/config.schema.json").read_text())
     assert stored == json_schema(), "run `make schema`"
 
@@ -117,3 +117,75 @@ def test_maps_in_t1w_space_are_not_registered():
     assert Roster(complete(Path("raw"), rows), ["FA"]).registered("A", "t0") == []
     rows.append(("A", "t0", "control", "DWI", "a_dwi.nii.gz"))
     assert Roster(complete(Path("raw"), rows), ["FA"]).registered("A", "t0") == ["DWI"], "RD and AD are still made"
+
+
+TOLD = {
+    "dwi": ("dwi/A_dwi", {"PhaseEncodingDirection": "j-", "TotalReadoutTime": 0.05}),
+    "reverse": ("fmap/A_epi", {"PhaseEncodingDirection": "j", "TotalReadoutTime": 0.05}),
+    "fieldmap": ("fmap/A_phasediff", {"EchoTime1": 0.004, "EchoTime2": 0.006}),
+    "magnitude": ("fmap/A_magnitude1", {}),
+}
+
+
+@pytest.fixture
+def measured(tmp_path):
+    """A roster of one DWI, and its files with sidecars as TOLD."""
+    for name in TOLD:
+        tell(tmp_path, name)
+    rows = [("A", "t0", "control", "T1w", "A_T1w.nii.gz"), ("A", "t0", "control", "DWI", "dwi/A_dwi.nii.gz")]
+    return Roster(complete(tmp_path, rows), ["FA"])
+
+
+def tell(folder, name, **changes):
+    """Write an image and its sidecar; a change to None leaves the field out."""
+    path, record = TOLD[name]
+    image = folder / f"{path}.nii.gz"
+    image.parent.mkdir(exist_ok=True)
+    image.touch()
+    fields = {key: value for key, value in (record | changes).items() if value is not None}
+    (folder / f"{path}.json").write_text(json.dumps(fields))
+
+
+def test_the_files_that_tell_the_distortion(measured):
+    root = measured.index.root
+    phase = {"fieldmap": root / "fmap/A_phasediff.nii.gz", "magnitude": root / "fmap/A_magnitude1.nii.gz"}
+    assert measured.fieldmaps("fieldmap") == {("A", "t0"): phase}
+    assert measured.fieldmaps("reverse") == {("A", "t0"): {"reverse": root / "fmap/A_epi.nii.gz"}}
+    tell(root, "dwi", TotalReadoutTime=None)
+    assert measured.fieldmaps("t1w") == {("A", "t0"): {}}, "the direction alone is needed"
+    (root / "dwi/A_dwi.json").unlink()
+    assert measured.fieldmaps("none") == {}
+
+
+@pytest.mark.parametrize(
+    ("method", "name", "changes", "said"),
+    [
+        ("fieldmap", "dwi", {"TotalReadoutTime": None}, r"readout time unknown, .*A_dwi\.json, absent"),
+        ("fieldmap", "dwi", {"PhaseEncodingDirection": None}, r"phase encoding unknown, .*A_dwi\.json, absent"),
+        ("t1w", "dwi", {"PhaseEncodingDirection": "AP"}, "phase encoding unknown, .*'AP'"),
+        ("reverse", "dwi", {"TotalReadoutTime": None}, r"readout time unknown, .*A_dwi\.json"),
+        ("reverse", "reverse", {"TotalReadoutTime": 50}, r"readout time unknown, .*A_epi\.json"),
+        ("fieldmap", "fieldmap", {"EchoTime2": None}, r"echo times unusable, .*A_phasediff\.nii\.gz"),
+        ("fieldmap", "fieldmap", {"EchoTime1": None, "EchoTime2": None}, "field map of unknown units, .*A_phasediff"),
+    ],
+)
+def test_what_a_distortion_needs_is_asked_before_anything_runs(measured, method, name, changes, said):
+    tell(measured.index.root, name, **changes)
+    with pytest.raises(InputError, match=said) as fault:
+        measured.fieldmaps(method)
+    assert "\n" not in str(fault.value)
+
+
+@pytest.mark.parametrize(
+    ("method", "absent", "said"),
+    [
+        ("t1w", "dwi/A_dwi.json", r"sidecar missing, .*A_dwi\.json, .*inherited ones are not read"),
+        ("fieldmap", "dwi/A_dwi.json", r"sidecar missing, .*A_dwi\.json"),
+        ("fieldmap", "fmap/A_phasediff.json", r"sidecar missing, .*A_phasediff\.json"),
+        ("fieldmap", "fmap/A_magnitude1.nii.gz", "phase difference without magnitude, .*A_phasediff"),
+    ],
+)
+def test_what_a_distortion_needs_must_be_there(measured, method, absent, said):
+    (measured.index.root / absent).unlink()
+    with pytest.raises(InputError, match=said):
+        measured.fieldmaps(method)

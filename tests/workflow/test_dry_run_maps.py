@@ -5,6 +5,7 @@ import json
 import pytest
 import yaml
 
+from .conftest import Study
 from .test_dry_run import scanned, write  # noqa: F401  (a fixture)
 
 pytestmark = pytest.mark.workflow
@@ -36,13 +37,24 @@ def session(study):
     return study.folder / "data" / "mine" / "sub-A" / "ses-t0"
 
 
+def tell(image, **record):
+    """Write the sidecar of an image in a session, the image too where it is not there."""
+    image.parent.mkdir(parents=True, exist_ok=True)
+    image.touch()
+    write(image.with_name(image.name.replace(".nii.gz", ".json")), json.dumps(record))
+
+
 def test_a_field_map_straightens_b0_and_tensor(scanned):  # noqa: F811
     configure(scanned, diffusion={"distortion": "fieldmap"})
     assert refused(scanned).startswith("error: no field map, data/mine/sub-A/ses-t0/fmap, 0 files")
-    write(session(scanned) / "dwi" / "sub-A_ses-t0_dir-AP_dwi.json", json.dumps({"PhaseEncodingDirection": "j-"}))
-    for name in ("phasediff.nii.gz", "magnitude1.nii.gz", "magnitude2.nii.gz"):
+    for name in ("magnitude1.nii.gz", "magnitude2.nii.gz"):
         write(session(scanned) / "fmap" / f"sub-A_ses-t0_{name}")
-    write(session(scanned) / "fmap" / "sub-A_ses-t0_phasediff.json", "{}")
+    tell(session(scanned) / "fmap" / "sub-A_ses-t0_phasediff.nii.gz", EchoTime1=0.00492, EchoTime2=0.00738)
+    dwi = session(scanned) / "dwi" / "sub-A_ses-t0_dir-AP_dwi.nii.gz"
+    assert refused(scanned).startswith(
+        "error: sidecar missing, data/mine/sub-A/ses-t0/dwi/sub-A_ses-t0_dir-AP_dwi.json"
+    )
+    tell(dwi, PhaseEncodingDirection="j-", TotalReadoutTime=0.05)
     commands = planned(scanned)
     (made,) = [line for line in commands if "myelosynth epi-shift " in line]
     assert "--method fieldmap --fieldmap data/mine/sub-A/ses-t0/fmap/sub-A_ses-t0_phasediff.nii.gz" in made
@@ -54,19 +66,32 @@ def test_a_field_map_straightens_b0_and_tensor(scanned):  # noqa: F811
 
 def test_opposite_blips_are_found_by_direction(scanned):  # noqa: F811
     configure(scanned, diffusion={"distortion": "reverse"})
-    write(session(scanned) / "dwi" / "sub-A_ses-t0_dir-AP_dwi.json", json.dumps({"PhaseEncodingDirection": "j-"}))
+    tell(
+        session(scanned) / "dwi" / "sub-A_ses-t0_dir-AP_dwi.nii.gz", PhaseEncodingDirection="j-", TotalReadoutTime=0.05
+    )
     for name, direction in (("AP", "j-"), ("PA", "j")):
-        write(session(scanned) / "fmap" / f"sub-A_ses-t0_dir-{name}_epi.nii.gz")
-        told = json.dumps({"PhaseEncodingDirection": direction})
-        write(session(scanned) / "fmap" / f"sub-A_ses-t0_dir-{name}_epi.json", told)
+        epi = session(scanned) / "fmap" / f"sub-A_ses-t0_dir-{name}_epi.nii.gz"
+        tell(epi, PhaseEncodingDirection=direction, TotalReadoutTime=0.05)
     (made,) = [line for line in planned(scanned) if "myelosynth epi-shift " in line]
     assert "--reverse data/mine/sub-A/ses-t0/fmap/sub-A_ses-t0_dir-PA_epi.nii.gz" in made
 
 
+def test_a_simulated_cohort_is_planned_before_its_sidecars_exist(repository, tmp_path):
+    study = Study(tmp_path / "study", repository, repository / "tests/workflow/tiny.yaml")
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text("diffusion:\n  distortion: t1w\n")
+    result = study.snakemake("-n", "--", "preprocessing", overlays=(overlay,))
+    assert result.returncode == 0, result.stdout[-3000:]
+    assert "--method t1w" in result.stdout
+    assert not (study.folder / "data").exists()
+
+
 def test_without_a_field_map_the_distorted_b0_is_registered_first(scanned):  # noqa: F811
-    write(session(scanned) / "dwi" / "sub-A_ses-t0_dir-AP_dwi.json", "{}")
     assert not any("epi-shift" in line or "--shift" in line for line in planned(scanned))
     configure(scanned, diffusion={"distortion": "t1w"})
+    tell(session(scanned) / "dwi" / "sub-A_ses-t0_dir-AP_dwi.nii.gz")
+    assert refused(scanned).startswith("error: phase encoding unknown, data/mine/sub-A/ses-t0/dwi/sub-A_ses-t0_dir-AP")
+    tell(session(scanned) / "dwi" / "sub-A_ses-t0_dir-AP_dwi.nii.gz", PhaseEncodingDirection="j-")
     commands = planned(scanned)
     (made,) = [line for line in commands if "myelosynth epi-shift " in line]
     assert "--transform results/work/sub-A/ses-t0/b0_distorted_rigid.txt" in made

@@ -18,8 +18,8 @@ try:
     SOURCES = read_task(study).sources
     phantom = simulated_cohort(study)
     roster = Roster(session_index(study), SOURCES)
-    # Field maps of every DWI that needs one, known before the first job.
-    FIELDMAPS = roster.fieldmaps(study.diffusion.distortion)
+    # Field maps of every DWI that needs one, known and read before the first job; a simulated cohort has none.
+    FIELDMAPS = {} if phantom else roster.fieldmaps(study.diffusion.distortion)
     if study.pet.reference == "given":
         roster.require_references()
     # Whose lesions were drawn on the T1w: a mask on no known grid is told here, not by an input function.

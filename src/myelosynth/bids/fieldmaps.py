@@ -18,15 +18,17 @@ def find_fieldmap(dwi: Path, method: str) -> dict[str, Path]:
     """Files that tell the distortion of a raw diffusion series, by the option of `epi-shift` that takes them.
 
     method `fieldmap`: a field map, or a phase difference of two echoes, with its magnitude; method `reverse`: the b0 of
-    opposite phase encoding. Of several those named by IntendedFor or B0FieldIdentifier are taken. Raises InputError for
-    none, or more than one.
+    opposite phase encoding. It must name the series by IntendedFor or B0FieldIdentifier; one that names nothing at all
+    is taken if it is alone. Raises InputError for none, or more than one.
     """
     folder = dwi.parent.parent / "fmap"
     found = sorted(path for pattern in _PATTERNS[method] for path in folder.glob(pattern))
     if method == "reverse":
         direction = _direction(dwi)
         found = [path for path in found if direction and _direction(path) == _opposite(direction)]
-    usable = found if len(found) == 1 else [path for path in found if _meant_for(path, dwi)]
+    usable = [path for path in found if _meant_for(path, dwi)]
+    if len(found) == 1 and _names_nothing(found[0]):
+        usable = found
     if len(usable) != 1:
         wanted = " or ".join(_PATTERNS[method])
         if method == "reverse":
@@ -49,6 +51,11 @@ def _meant_for(path: Path, dwi: Path) -> bool:
     if any(Path(str(entry)).name == dwi.name for entry in _list(record.get("IntendedFor"))):
         return True
     return bool(set(_list(record.get("B0FieldIdentifier"))) & set(_list(series.get("B0FieldSource"))))
+
+
+def _names_nothing(path: Path) -> bool:
+    """Whether a file of fmap/ does not say what it is for."""
+    return not any(_list(_record(path).get(key)) for key in ("IntendedFor", "B0FieldIdentifier"))
 
 
 def _direction(path: Path) -> str:

@@ -103,3 +103,10 @@ def run_program(program: CommandLine) -> Any:
     said = str(getattr(result.runtime, "stderr", "") or traceback or "").strip().splitlines()
     values = f"exit code {code}: {' '.join(line.strip() for line in said[-3:])}"
     raise InputError("engine failed", str(program.cmd), values, "run the program by hand on this input")
+
+
+def use_our_threads() -> None:
+    """Tell PyTorch the number of threads that this job was given."""
+    import torch
+
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS") or 1))

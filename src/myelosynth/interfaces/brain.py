@@ -12,7 +12,7 @@ from myelosynth.images.grid import Grid
 from myelosynth.images.resample import resample
 from myelosynth.images.transform import LinearTransform
 from myelosynth.images.volume import Volume, load_mask, load_volume, save_volume
-from myelosynth.interfaces.base import run_program
+from myelosynth.interfaces.base import run_program, use_our_threads
 
 
 class BrainInputSpec(BaseInterfaceInputSpec):
@@ -163,12 +163,3 @@ def require_plausible(quality: dict[str, Any], image: Path) -> None:
         cure = "look at the T1w, choose another engine, give a ready mask, or keep this one with --accept-failed"
         cure += " (brain.accept_failed in the configuration)"
         raise InputError("brain mask implausible", image, "; ".join(quality["Faults"]), cure)
-
-
-def use_our_threads() -> None:
-    """Tell PyTorch the number of threads that this job was given."""
-    import os
-
-    import torch
-
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS") or 1))

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from myelosynth.errors import InputError
 from myelosynth.images.upright import Upright
 from myelosynth.images.volume import Volume
-from myelosynth.interfaces.brain import BrainInterface, use_our_threads
+from myelosynth.interfaces.base import use_our_threads
+from myelosynth.interfaces.brain import BrainInterface
 
 
 class HdBet(BrainInterface):

@@ -17,9 +17,18 @@ from myelosynth.images.grid import Grid
 from myelosynth.images.resample import resample
 from myelosynth.images.transform import LinearTransform
 from myelosynth.images.volume import Volume, load_mask, load_volume, open_image, save_volume
+from myelosynth.interfaces.base import use_our_threads
 from myelosynth.interfaces.linear import require_contrast
-from myelosynth.physics.blips import shift_of_pair, shift_to_t1w
-from myelosynth.physics.distortion import AXES, PhaseEncoding, continued, field_of_phases, unwarp
+from myelosynth.physics.distortion import (
+    AXES,
+    HERTZ,
+    PhaseEncoding,
+    continued,
+    echo_times,
+    field_of_phases,
+    in_radians,
+    unwarp,
+)
 from myelosynth.physics.gradients import B0_THRESHOLD, read_bvals
 
 DISTORTION, UNCORRECTED = "EPIDistortion", "uncorrected"
@@ -30,7 +39,6 @@ METHODS = {
     "t1w": "corrected without a field map, b0 to T1w: large shifts only",
 }
 NEEDS = {"fieldmap": ("fieldmap",), "reverse": ("reverse",), "t1w": ("t1w", "t1w_mask", "transform")}
-HERTZ = {"Hz": 1.0, "rad/s": 1 / (2 * np.pi), "T": 42.577e6}
 COVERED, FEWEST = 0.5, 1000
 Estimate = tuple[NDArray[np.float32], dict[str, Any], tuple[str, str]]
 """Shift (X, Y, Z) in voxels, settings for the sidecar, engine and version."""
@@ -89,7 +97,7 @@ class EpiShift(SimpleInterface):
         if missing:
             option = "--" + missing[0].replace("_", "-")
             raise InputError(f"method {method} needs more", source, f"{option} not given", f"give {option}")
-        b0, sources = mean_b0(source, Path(self.inputs.bvals)), [source, Path(self.inputs.bvals)]
+        b0, sources = mean_b0(source, Path(self.inputs.bvals)), [*told(source), Path(self.inputs.bvals)]
         encoding = phase_encoding(source, timed=method != "t1w")
         estimate = {"fieldmap": self._fieldmap, "reverse": self._reverse, "t1w": self._t1w}[method]
         voxels, settings, engine = estimate(b0, encoding, sources)
@@ -100,6 +108,7 @@ class EpiShift(SimpleInterface):
             "Units": "mm",
             "PhaseAxis": AXES[encoding.axis],
             "PhaseEncodingDirection": encoding.direction,
+            **({"TotalReadoutTime": encoding.readout_s} if encoding.readout_s else {}),
             DISTORTION: METHODS[method],
             "MeanShiftMm": round(float(within.mean()), 3),
             "MaximumShiftMm": round(float(within.max()), 3),
@@ -113,23 +122,28 @@ class EpiShift(SimpleInterface):
 
     def _fieldmap(self, b0: Volume, encoding: PhaseEncoding, sources: list[Path]) -> Estimate:
         magnitude = Path(self.inputs.magnitude) if isdefined(self.inputs.magnitude) else None
-        sources += [Path(self.inputs.fieldmap), *([magnitude] if magnitude else [])]
+        sources += [*told(Path(self.inputs.fieldmap)), *([magnitude] if magnitude else [])]
         field, kind = field_on(b0, Path(self.inputs.fieldmap), magnitude)
         return encoding.shift(field), {"fieldmap": kind}, ("myelosynth", __version__)
 
     def _reverse(self, b0: Volume, encoding: PhaseEncoding, sources: list[Path]) -> Estimate:
+        from myelosynth.physics.blips import shift_of_pair
+
         path = Path(self.inputs.reverse)
-        sources.append(path)
-        other, opposite = mean_volume(path), phase_encoding(path)
+        other, opposite, bvals = mean_volume(path), phase_encoding(path), series_bvals(path)
+        sources += [*told(path), *([bvals] if bvals else [])]
         if (opposite.axis, opposite.sign) != (encoding.axis, -encoding.sign):
             values = f"{opposite.direction}, the series {encoding.direction}; expected the opposite direction"
             raise InputError("phase encodings are not opposite", path, values, "give the b0 of the other direction")
         b0.grid.require(other.grid, path, b0.path)
         require_contrast(other)
+        use_our_threads()
         found = shift_of_pair(b0.data, other.data, (encoding, opposite), b0.grid)
         return found.shift, {"difference_left": round(found.difference_left, 4)}, ("myelosynth", __version__)
 
     def _t1w(self, b0: Volume, encoding: PhaseEncoding, sources: list[Path]) -> Estimate:
+        from myelosynth.physics.blips import shift_to_t1w
+
         paths = [Path(getattr(self.inputs, name)) for name in NEEDS["t1w"]]
         sources += paths
         t1w = load_volume(paths[0])
@@ -139,6 +153,7 @@ class EpiShift(SimpleInterface):
         if inside.sum() < FEWEST:
             values = f"{int(inside.sum())} voxels of the brain mask fall into the series, needed {FEWEST}"
             raise InputError("moving and fixed do not overlap", paths[2], values, "check the transform")
+        use_our_threads()
         found = shift_to_t1w(b0.data, resample(t1w.data, t1w.grid, b0.grid, back), inside, encoding.axis, b0.grid)
         return found.shift, {"difference_left": round(found.difference_left, 4)}, ("myelosynth", __version__)
 
@@ -152,13 +167,28 @@ def mean_b0(path: Path, bvals: Path) -> Volume:
 
 def mean_volume(path: Path) -> Volume:
     """A b0 image, or the mean of several; of a series with b-values the unweighted ones."""
-    if len([n for n in open_image(path).shape if n > 1]) < 4:
+    if not is_series(path):
         return load_volume(path)
-    bvals = companion_path(path, ".bval")
-    if bvals.is_file():
+    if bvals := series_bvals(path):
         return mean_b0(path, bvals)
     series = load_volume(path, 4)
     return Volume(series.data.mean(-1), series.grid, path)
+
+
+def is_series(path: Path) -> bool:
+    """Whether an image has several volumes."""
+    return len([n for n in open_image(path).shape if n > 1]) >= 4
+
+
+def series_bvals(path: Path) -> Path | None:
+    """The b-values that lie beside a series of several volumes."""
+    bvals = companion_path(path, ".bval")
+    return bvals if is_series(path) and bvals.is_file() else None
+
+
+def told(path: Path) -> list[Path]:
+    """An image and the sidecar that tells how it was measured: both are sources."""
+    return [path, sidecar_path(path)]
 
 
 def phase_encoding(path: Path, timed: bool = True) -> PhaseEncoding:
@@ -170,10 +200,11 @@ def phase_encoding(path: Path, timed: bool = True) -> PhaseEncoding:
 def field_on(b0: Volume, fieldmap: Path, magnitude: Path | None) -> tuple[NDArray[np.float32], str]:
     """The field (X, Y, Z) in Hz on the grid of b0, placed by the headers, and the kind of field map.
 
-    Raises InputError for unknown units, a phase difference without magnitude or echo times, a magnitude of another
-    grid, and a field map that covers less than half of the head.
+    Raises InputError for unknown units or phases, a phase difference without magnitude or echo times, a magnitude of
+    another grid, and a field map that covers less than half of the head.
     """
     measured, record = load_volume(fieldmap), read_json(sidecar_path(fieldmap))
+    times = echo_times(record, fieldmap, magnitude)
     require_contrast(measured)
     weight = measured.data != 0
     if magnitude:
@@ -182,19 +213,11 @@ def field_on(b0: Volume, fieldmap: Path, magnitude: Path | None) -> tuple[NDArra
         strength = load_volume(magnitude)
         measured.grid.require(strength.grid, magnitude, fieldmap)
         weight = ndimage.binary_fill_holes(strength.data > 0.5 * threshold_otsu(strength.data))
-    if "EchoTime1" in record or "EchoTime2" in record:
-        times = (record.get("EchoTime1"), record.get("EchoTime2"))
-        if not all(isinstance(t, int | float) for t in times) or not 0 < times[1] - times[0] < 0.1:  # type: ignore[operator]
-            values = f"EchoTime1 {times[0]}, EchoTime2 {times[1]}, expected s, the second later"
-            raise InputError("echo times unusable", fieldmap, values, "correct its sidecar")
-        if magnitude is None:
-            raise InputError("phase difference without magnitude", fieldmap, "--magnitude not given", "give it")
-        field, kind = field_of_phases(measured.data, weight, times), "phase difference of two echoes, unwrapped"  # type: ignore[arg-type]
-    elif record.get("Units") in HERTZ:
-        field, kind = measured.data * HERTZ[record["Units"]], f"in {record['Units']}"
+    if times:
+        radians = in_radians(measured.data, record.get("Units"), fieldmap)
+        field, kind = field_of_phases(radians, weight, times), "phase difference of two echoes, unwrapped"
     else:
-        values = f"Units {record.get('Units')!r}, expected {', '.join(HERTZ)}, or EchoTime1 and EchoTime2"
-        raise InputError("field map of unknown units", fieldmap, values, "complete its sidecar")
+        field, kind = measured.data * HERTZ[record["Units"]], f"in {record['Units']}"
     head = b0.data > 0.1 * np.percentile(b0.data, 99)
     within = resample(weight.astype(np.float32), measured.grid, b0.grid, LinearTransform.identity()) > 0.5
     covered = float(within[head].mean())

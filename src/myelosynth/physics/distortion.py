@@ -22,6 +22,15 @@ AXES = ("i", "j", "k")
 LONGEST_READOUT_S = 1.0
 NEAR_MM, FAR_MM = 2.0, (6.0, 20.0, 60.0)
 """Gaussian sigmas: a field map is smoothed by the first, and continued where it says nothing by the others."""
+HERTZ = {"Hz": 1.0, "rad/s": 1 / (2 * np.pi), "T": 42.577e6}
+"""Hz in one unit of a field map (T: protons)."""
+LONGEST_ECHOES_S = 0.1
+RADIAN_TURNS, SAID_TURNS = 1.03, 8
+"""Whole range of phases that are radians by themselves, and of those whose sidecar says so (unwrapped already)."""
+UNSIGNED, SIGNED = 2048, 4096
+"""Half a turn as scanners store it: 0 to 4095, where 2048 is phase 0, or -4096 to 4096."""
+REACHED = 0.8
+"""Share of such a range that must be reached: other scanners store thousandths of a radian, -3142 to 3142."""
 
 
 @dataclass(frozen=True)
@@ -82,19 +91,57 @@ def unwarp(data: NDArray, shift: NDArray, axis: int) -> Array:
     return result[..., 0] if data.ndim == 3 else result
 
 
-def field_of_phases(phase: NDArray, inside: NDArray[np.bool_], echo_times_s: tuple[float, float]) -> Array:
+def echo_times(record: Mapping[str, Any], where: Path, magnitude: Path | None) -> tuple[float, float] | None:
+    """Echo times in s of a phase difference by its sidecar; None for a field map, which `Units` in HERTZ tells.
+
+    Raises InputError for neither of the two, and for a phase difference without magnitude or usable echo times.
+    """
+    if record.get("Units") in HERTZ:
+        return None
+    first, second = record.get("EchoTime1"), record.get("EchoTime2")
+    if first is None and second is None:
+        values = f"Units {record.get('Units')!r}, expected {', '.join(HERTZ)}, or EchoTime1 and EchoTime2"
+        raise InputError("field map of unknown units", where, values, "complete its sidecar")
+    if not (
+        isinstance(first, int | float) and isinstance(second, int | float) and 0 < second - first < LONGEST_ECHOES_S
+    ):
+        values = f"EchoTime1 {first}, EchoTime2 {second}, expected s, the second later"
+        raise InputError("echo times unusable", where, values, "correct its sidecar")
+    if magnitude is None:
+        cure = "give it (fmap/*_magnitude1 beside the phase difference)"
+        raise InputError("phase difference without magnitude", where, "--magnitude not given", cure)
+    return float(first), float(second)
+
+
+def in_radians(phase: NDArray, unit: str | None, where: Path | str) -> NDArray[np.float64]:
+    """Phases (X, Y, Z) in radians, -pi to pi, whole turns taken away.
+
+    unit: `Units` of the sidecar; `rad` is taken at its word. Otherwise a range of at most one turn is radians, and
+    what scanners store is known by its range; a phase that is masked need not fill it. Raises InputError for others.
+    """
+    low, high = float(phase.min()), float(phase.max())
+    turns = (high - low) / (2 * np.pi)
+    if turns <= (SAID_TURNS if unit == "rad" else RADIAN_TURNS):
+        radians = phase.astype(float)
+    elif unit != "rad" and low >= 0 and 2 * UNSIGNED * REACHED < high <= 2 * UNSIGNED:
+        radians = (phase.astype(float) - UNSIGNED) * (np.pi / UNSIGNED)
+    elif unit != "rad" and low < 0 and REACHED * SIGNED < max(-low, high) <= SIGNED:
+        radians = phase.astype(float) * (np.pi / SIGNED)
+    else:
+        values = f"phase range {low:g} to {high:g}, Units {unit!r}, expected radians, 0 to 4095, or -4096 to 4096"
+        raise InputError("phase of unknown scale", where, values, 'convert it to radians, with Units "rad"')
+    return np.angle(np.exp(1j * radians))
+
+
+def field_of_phases(radians: NDArray, inside: NDArray[np.bool_], echo_times_s: tuple[float, float]) -> Array:
     """Field (X, Y, Z) in Hz from the phase difference of two echoes: unwrapped, divided by 2 pi and the time between.
 
-    phase: any linear scale of which the whole range is one turn (-pi to pi, 0 to 4095); inside: the head, (X, Y, Z), 0
-    outside it. The median of the head is taken to lie within half a turn.
+    radians: -pi to pi; inside: the head, (X, Y, Z), 0 outside it. Unwrapping leaves whole turns open: the median of the
+    head is taken to lie within half a turn.
     """
     from skimage.restoration import unwrap_phase
 
-    low, high = float(phase.min()), float(phase.max())
-    turns = np.pi * (2 * (phase.astype(float) - low) / (high - low) - 1)
-    if low > -3.5 and high < 3.5:  # radians already
-        turns = phase.astype(float)
-    within = np.ma.MaskedArray(turns, mask=~inside)  # type: ignore[no-untyped-call]
+    within = np.ma.MaskedArray(radians, mask=~inside)  # type: ignore[no-untyped-call]
     unwrapped = np.ma.filled(unwrap_phase(within, rng=0), 0.0)
     unwrapped -= 2 * np.pi * np.round(np.median(unwrapped[inside]) / (2 * np.pi))
     return np.where(inside, unwrapped / (2 * np.pi * (echo_times_s[1] - echo_times_s[0])), 0).astype(np.float32)

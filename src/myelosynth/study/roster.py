@@ -4,11 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from myelosynth.bids.fieldmaps import find_fieldmap
 from myelosynth.bids.index import BASELINE, COVERS, TARGET, SessionIndex, expected, scan
 from myelosynth.bids.layout import RawLayout
+from myelosynth.bids.names import sidecar_path
 from myelosynth.bids.ready import in_t1w
+from myelosynth.bids.sidecar import read_json
 from myelosynth.errors import InputError
 from myelosynth.phantom.ownership import require_simulated
 from myelosynth.phantom.roster import Cohort, roster
@@ -111,12 +114,25 @@ class Roster:
     def fieldmaps(self, method: str) -> dict[tuple[str, str], dict[str, Path]]:
         """Files that tell the distortion of each session's DWI, by option of `epi-shift`; only where a map needs it.
 
-        Raises InputError for the first DWI without them: one study does not mix corrected and uncorrected maps.
+        Raises InputError for the first DWI without them, or whose sidecars do not say what the method needs: one study
+        does not mix corrected and uncorrected maps.
         """
-        if method not in ("fieldmap", "reverse"):
+        if method == "none":
             return {}
-        needed = [s for s in self.sessions if self.index.has(*s, "DWI") and self.fits_tensor(*s)]
-        return {(sub, ses): find_fieldmap(self.index.path(sub, ses, "DWI"), method) for sub, ses in needed}
+        from myelosynth.physics.distortion import PhaseEncoding, echo_times
+
+        found = {}
+        for sub, ses in self.sessions:
+            if not self.index.has(sub, ses, "DWI") or not self.fits_tensor(sub, ses):
+                continue
+            dwi = self.index.path(sub, ses, "DWI")
+            files = {} if method == "t1w" else find_fieldmap(dwi, method)
+            for path in [dwi, *([files["reverse"]] if "reverse" in files else [])]:
+                PhaseEncoding.from_sidecar(_own_sidecar(path), sidecar_path(path), timed=method != "t1w")
+            if "fieldmap" in files:
+                echo_times(_own_sidecar(files["fieldmap"]), files["fieldmap"], files.get("magnitude"))
+            found[sub, ses] = files
+        return found
 
     def fits_tensor(self, sub: str, ses: str) -> bool:
         """Whether FA, RD or AD is not ready."""
@@ -140,3 +156,11 @@ class Roster:
         """Whether a baseline lesion mask lies in the T1w's space, or can be brought there."""
         there = self.index.has(sub, BASELINE, "lesions", "T1w")
         return there and (self.index.has(sub, BASELINE, "FLAIR") or self.index.lesions_in_t1w(sub))
+
+
+def _own_sidecar(image: Path) -> dict[str, Any]:
+    """The sidecar of the image's own name; inherited ones are not read. Raises InputError where it is missing."""
+    sidecar = sidecar_path(image)
+    if not sidecar.is_file():
+        raise InputError("sidecar missing", sidecar, f"{image.name} has none", "write it (inherited ones are not read)")
+    return read_json(sidecar)
