@@ -100,14 +100,16 @@ def distortion_options(w):
 
 
 def distortion_sidecars(w):
-    """Sidecars with phase encoding, units and echo times."""
+    """Sidecars with phase encoding, units and echo times; b-values of a reverse series."""
     told = [roster.index.path(w.sub, w.ses, "DWI")]
     told += [
         path
         for name, path in distortion_files(w).items()
         if name in ("fieldmap", "reverse")
     ]
-    return [companion_path(path, ".json") for path in told]
+    weights = [companion_path(path, ".bval") for path in told[1:]]
+    sidecars = [companion_path(path, ".json") for path in told]
+    return sidecars + [path for path in weights if path.is_file()]
 
 
 def shift_map(w):
