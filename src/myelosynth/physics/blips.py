@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from myelosynth.images.grid import Grid
 from myelosynth.physics.distortion import Array, PhaseEncoding, unwarp
+from myelosynth.physics.partial_volume import FWHM_PER_SIGMA
 
 PAIR_MM = ((12.0, 6.0), (8.0, 4.0), (5.0, 2.0), (4.0, 0.0))
 T1W_MM = ((16.0, 8.0), (10.0, 5.0), (6.0, 3.0))
@@ -27,7 +28,6 @@ STEEPEST, BARRIER = 0.9, 10.0
 """Gradient, voxels per voxel, beyond which lines would fold, and what each step beyond costs."""
 ITERATIONS, TOLERANCE = 40, 1e-8
 GREYS = 40
-FWHM_PER_SIGMA = 2.355
 
 
 @dataclass(frozen=True, eq=False)
