@@ -43,8 +43,8 @@ class Cohort:
 
 def write_cohort(folder: Path) -> None:
     """Images, masks, transforms, participants.tsv, split.tsv and manifest.tsv."""
-    from myelosynth.synthesis.folds import split_table
-    from myelosynth.synthesis.split import assign_folds
+    from myelosynth.synthesis.data.folds import split_table
+    from myelosynth.synthesis.data.split import assign_folds
 
     groups = {f"sub-{n:03d}": "patient" if n <= 4 else "control" for n in range(1, 8)}
     grid = Grid((SIDE,) * 3, np.array([[-5.0, 0, 0, 90], [0, 5, 0, -110], [0, 0, 5, -75], [0, 0, 0, 1]]))

@@ -13,9 +13,9 @@ import torch
 from myelosynth.errors import InputError
 from myelosynth.images.grid import Grid
 from myelosynth.images.volume import load_mask, load_volume, open_image, save_volume
-from myelosynth.synthesis import networks
 from myelosynth.synthesis.checkpoints import load_checkpoint
-from myelosynth.synthesis.folds import read_fold
+from myelosynth.synthesis.data.folds import read_fold
+from myelosynth.synthesis.systems import networks
 
 MODELS = ["mean-atlas", "ridge", "unet", "cf-sagan", "refiner-cf-sagan"]
 SOURCES = ["MTR", "FA", "RD", "AD"]

@@ -5,7 +5,7 @@ import yaml
 
 from myelosynth.errors import InputError
 from myelosynth.synthesis.config import load_preset, load_task
-from myelosynth.synthesis.systems import SYSTEMS
+from myelosynth.synthesis.systems.registry import SYSTEMS
 
 
 @pytest.mark.parametrize("name", ["demo", "paper", "tiny"])

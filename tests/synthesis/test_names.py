@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from myelosynth.synthesis.names import LOSSES, parse_system
-from myelosynth.synthesis.systems import SYSTEMS
+from myelosynth.synthesis.systems.registry import SYSTEMS
 
 
 def test_names_and_registry_agree():

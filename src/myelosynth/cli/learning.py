@@ -11,7 +11,7 @@ from myelosynth.cli.paths import distinct, folder, output
 
 if TYPE_CHECKING:
     from myelosynth.synthesis.checkpoints import Checkpoint
-    from myelosynth.synthesis.system import PredictionInputs, TrainingJob
+    from myelosynth.synthesis.systems.base import PredictionInputs, TrainingJob
 
 Threads = Annotated[int, typer.Option(min=1, help="CPU threads; the result may depend on their number in the last bit")]
 
@@ -28,8 +28,8 @@ def split(
     from myelosynth.bids.names import sidecar_path
     from myelosynth.bids.sidecar import write_json
     from myelosynth.images.atomic import write_text
-    from myelosynth.synthesis.folds import read_groups, split_table
-    from myelosynth.synthesis.split import assign_folds
+    from myelosynth.synthesis.data.folds import read_groups, split_table
+    from myelosynth.synthesis.data.split import assign_folds
 
     out = output(out, [participants], ".tsv")
     table = split_table(assign_folds(read_groups(participants), folds, validation, seed))
@@ -69,10 +69,10 @@ def train(
 ) -> None:
     """Train one system on one fold; validation participants choose the weights, test participants are never read."""
     from myelosynth.synthesis.config import load_preset, load_task
-    from myelosynth.synthesis.folds import read_fold
-    from myelosynth.synthesis.manifest import read_manifest, select
-    from myelosynth.synthesis.system import TrainingJob
-    from myelosynth.synthesis.systems import check_choice
+    from myelosynth.synthesis.data.folds import read_fold
+    from myelosynth.synthesis.data.manifest import read_manifest, select
+    from myelosynth.synthesis.systems.base import TrainingJob
+    from myelosynth.synthesis.systems.registry import check_choice
 
     out = folder(out)
     system, loss = check_choice(model, loss, sketches)
@@ -102,7 +102,7 @@ def predict(
     from myelosynth.errors import InputError
     from myelosynth.images.volume import save_volume
     from myelosynth.synthesis.checkpoints import load_checkpoint
-    from myelosynth.synthesis.systems import find_system
+    from myelosynth.synthesis.systems.registry import find_system
 
     trained = load_checkpoint(checkpoint)
     system = find_system(trained.model)
@@ -171,7 +171,7 @@ def _load_inputs(paths: dict[str, Path], mask: Path) -> "PredictionInputs":
     from myelosynth.images.transform import LinearTransform
     from myelosynth.images.volume import load_mask, load_volume, open_image
     from myelosynth.synthesis.config import TEMPLATE
-    from myelosynth.synthesis.system import PredictionInputs
+    from myelosynth.synthesis.systems.base import PredictionInputs
 
     brain, grid = load_mask(mask), Grid.of(open_image(mask))
     images, transforms = {}, {}

@@ -8,8 +8,8 @@ from myelosynth.errors import InputError
 from myelosynth.study.config import StudyConfig
 from myelosynth.study.roster import MADE_OF, Roster
 from myelosynth.synthesis.config import Task, load_preset, load_task
+from myelosynth.synthesis.data.split import Assignment, assign_folds
 from myelosynth.synthesis.names import LOSSES, parse_system
-from myelosynth.synthesis.split import Assignment, assign_folds
 
 
 def read_task(config: StudyConfig) -> Task:

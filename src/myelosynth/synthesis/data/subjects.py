@@ -11,7 +11,7 @@ from myelosynth.images.grid import Grid
 from myelosynth.images.volume import load_mask, load_volume
 from myelosynth.models.regions import LESION, NAWM, OTHER
 from myelosynth.synthesis.config import Task
-from myelosynth.synthesis.manifest import Scan
+from myelosynth.synthesis.data.manifest import Scan
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from myelosynth.errors import InputError
-from myelosynth.synthesis.folds import read_fold, read_groups
+from myelosynth.synthesis.data.folds import read_fold, read_groups
 
 
 @pytest.fixture

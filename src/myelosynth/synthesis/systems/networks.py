@@ -13,12 +13,19 @@ from myelosynth.models.discriminator import Discriminator
 from myelosynth.models.generator import Cascade, Generator
 from myelosynth.models.losses import LOSSES
 from myelosynth.synthesis.checkpoints import Checkpoint
-from myelosynth.synthesis.inference import sliding_window
-from myelosynth.synthesis.sampling import PatchSource, Sampler, largest_crop, patch_source
-from myelosynth.synthesis.sketches import Sketches, find_sketches, load_sketch
-from myelosynth.synthesis.subjects import Statistics, Subject, load_subject
-from myelosynth.synthesis.system import Prediction, PredictionInputs, System, Trained, TrainingJob
-from myelosynth.synthesis.training import Networks, Schedule, Trainer, derived_seed, fingerprint_of, make_deterministic
+from myelosynth.synthesis.data.sampling import PatchSource, Sampler, largest_crop, patch_source
+from myelosynth.synthesis.data.subjects import Statistics, Subject, load_subject
+from myelosynth.synthesis.engine.inference import sliding_window
+from myelosynth.synthesis.engine.training import (
+    Networks,
+    Schedule,
+    Trainer,
+    derived_seed,
+    fingerprint_of,
+    make_deterministic,
+)
+from myelosynth.synthesis.systems.base import Prediction, PredictionInputs, System, Trained, TrainingJob
+from myelosynth.synthesis.systems.sketches import Sketches, find_sketches, load_sketch
 
 # Validation only ranks weights: windows side by side cost an eighth of the half-overlapping ones of a prediction.
 VALIDATION_OVERLAP = 0.0

@@ -4,8 +4,8 @@ import numpy as np
 import torch
 
 from myelosynth.synthesis.checkpoints import Checkpoint
-from myelosynth.synthesis.subjects import Statistics, load_subject
-from myelosynth.synthesis.system import Prediction, PredictionInputs, System, Trained, TrainingJob
+from myelosynth.synthesis.data.subjects import Statistics, load_subject
+from myelosynth.synthesis.systems.base import Prediction, PredictionInputs, System, Trained, TrainingJob
 
 
 class RidgeRegression(System):

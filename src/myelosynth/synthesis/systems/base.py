@@ -13,8 +13,8 @@ from myelosynth.images.grid import Grid
 from myelosynth.images.transform import LinearTransform
 from myelosynth.synthesis.checkpoints import Checkpoint
 from myelosynth.synthesis.config import Task, TrainingPreset
-from myelosynth.synthesis.folds import Fold
-from myelosynth.synthesis.manifest import Selection
+from myelosynth.synthesis.data.folds import Fold
+from myelosynth.synthesis.data.manifest import Selection
 
 
 @dataclass(frozen=True)

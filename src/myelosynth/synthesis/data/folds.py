@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from myelosynth.errors import InputError
-from myelosynth.synthesis.split import Assignment
-from myelosynth.synthesis.tables import read_table
+from myelosynth.synthesis.data.split import Assignment
+from myelosynth.synthesis.data.tables import read_table
 
 COLUMNS = ("participant_id", "group", "fold", "role")
 ROLES = ("train", "validation", "test")

@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from myelosynth.errors import InputError
-from myelosynth.synthesis.folds import read_fold
-from myelosynth.synthesis.manifest import read_manifest, select
+from myelosynth.synthesis.data.folds import read_fold
+from myelosynth.synthesis.data.manifest import read_manifest, select
 
 
 @pytest.fixture

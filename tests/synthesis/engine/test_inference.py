@@ -6,7 +6,7 @@ import torch
 from monai.inferers.utils import sliding_window_inference
 
 from myelosynth.models.generator import Generator
-from myelosynth.synthesis.inference import sliding_window, window_starts
+from myelosynth.synthesis.engine.inference import sliding_window, window_starts
 
 CPU = torch.device("cpu")
 

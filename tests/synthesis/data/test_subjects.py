@@ -8,8 +8,8 @@ from myelosynth.images.grid import Grid
 from myelosynth.images.volume import save_volume
 from myelosynth.models.regions import LESION, NAWM, OTHER
 from myelosynth.synthesis.config import load_task
-from myelosynth.synthesis.manifest import Scan
-from myelosynth.synthesis.subjects import load_subject
+from myelosynth.synthesis.data.manifest import Scan
+from myelosynth.synthesis.data.subjects import load_subject
 
 
 def test_numbered_lesions_are_lesions_but_numbered_white_matter_is_refused(tmp_path, repository):

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from myelosynth.errors import InputError
-from myelosynth.synthesis.split import assign_folds
+from myelosynth.synthesis.data.split import assign_folds
 
 
 def cohort(patients: int, controls: int) -> dict[str, str]:

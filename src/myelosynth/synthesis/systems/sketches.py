@@ -11,8 +11,8 @@ from myelosynth.bids.sidecar import read_json
 from myelosynth.errors import InputError
 from myelosynth.images.volume import load_volume
 from myelosynth.synthesis.checkpoints import Checkpoint, file_sha256, load_checkpoint
-from myelosynth.synthesis.subjects import Statistics, Subject
-from myelosynth.synthesis.system import TrainingJob
+from myelosynth.synthesis.data.subjects import Statistics, Subject
+from myelosynth.synthesis.systems.base import TrainingJob
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from myelosynth.models.regions import LESION, OTHER
 from myelosynth.synthesis.config import TrainingPreset
-from myelosynth.synthesis.inference import window_starts
+from myelosynth.synthesis.engine.inference import window_starts
 
 _PLANES = ((2, 3), (1, 3), (1, 2))
 

@@ -11,7 +11,7 @@ from myelosynth.images.transform import LinearTransform
 from myelosynth.images.volume import load_mask, load_volume
 from myelosynth.synthesis.checkpoints import Checkpoint
 from myelosynth.synthesis.config import TEMPLATE, Task
-from myelosynth.synthesis.system import Prediction, PredictionInputs, System, Trained, TrainingJob
+from myelosynth.synthesis.systems.base import Prediction, PredictionInputs, System, Trained, TrainingJob
 
 RESOLUTION_MM = 2
 

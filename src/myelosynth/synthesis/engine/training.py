@@ -28,7 +28,7 @@ from myelosynth.models.discriminator import Discriminator
 from myelosynth.models.losses import ImageLoss, adversarial_loss, discriminator_loss
 from myelosynth.synthesis.checkpoints import load_state, save_state
 from myelosynth.synthesis.config import TrainingPreset
-from myelosynth.synthesis.sampling import Sampler
+from myelosynth.synthesis.data.sampling import Sampler
 
 LOG_COLUMNS = {
     "step": {"Description": "optimisation steps of the generator so far"},
@@ -221,7 +221,7 @@ def fingerprint_of(settings: dict[str, Any], arrays: list[np.ndarray]) -> str:
     record = {**settings, "torch": torch.__version__, "threads": torch.get_num_threads()}
     digest = hashlib.blake2b(json.dumps(record, sort_keys=True, default=str).encode())
     for room in ("models", "synthesis"):
-        for module in sorted(Path(myelosynth.__file__).parent.joinpath(room).glob("*.py")):
+        for module in sorted(Path(myelosynth.__file__).parent.joinpath(room).rglob("*.py")):
             digest.update(module.read_bytes())
     for array in arrays:
         digest.update(np.ascontiguousarray(array).data)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from myelosynth.models.regions import LESION, NAWM
 from myelosynth.synthesis.config import load_preset
-from myelosynth.synthesis.sampling import PatchPlan, Sampler, cut, largest_crop, patch_source
+from myelosynth.synthesis.data.sampling import PatchPlan, Sampler, cut, largest_crop, patch_source
 
 CPU = torch.device("cpu")
 

@@ -11,10 +11,10 @@ from myelosynth.errors import InputError
 from myelosynth.images.grid import Grid
 from myelosynth.images.transform import LinearTransform
 from myelosynth.images.volume import load_mask, load_volume, save_volume
-from myelosynth.synthesis.atlas import MeanAtlas, template_grid
 from myelosynth.synthesis.checkpoints import load_checkpoint
-from myelosynth.synthesis.folds import read_fold
-from myelosynth.synthesis.system import PredictionInputs
+from myelosynth.synthesis.data.folds import read_fold
+from myelosynth.synthesis.systems.atlas import MeanAtlas, template_grid
+from myelosynth.synthesis.systems.base import PredictionInputs
 
 SOURCES = ("MTR", "FA", "RD", "AD")
 

@@ -17,10 +17,10 @@ from myelosynth.bids.names import sidecar_path
 from myelosynth.errors import InputError
 from myelosynth.images.grid import Grid
 from myelosynth.images.volume import load_volume, open_image, save_volume
-from myelosynth.synthesis import networks
 from myelosynth.synthesis.checkpoints import load_checkpoint, load_state
-from myelosynth.synthesis.folds import read_fold
-from myelosynth.synthesis.training import Schedule
+from myelosynth.synthesis.data.folds import read_fold
+from myelosynth.synthesis.engine.training import Schedule
+from myelosynth.synthesis.systems import networks
 
 COMMAND = [sys.executable, "-c", "from myelosynth.cli.app import main; main()"]
 

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from myelosynth.errors import InputError
-from myelosynth.synthesis.atlas import MeanAtlas
-from myelosynth.synthesis.networks import NetworkSystem
-from myelosynth.synthesis.ridge import RidgeRegression
-from myelosynth.synthesis.system import System
+from myelosynth.synthesis.systems.atlas import MeanAtlas
+from myelosynth.synthesis.systems.base import System
+from myelosynth.synthesis.systems.networks import NetworkSystem
+from myelosynth.synthesis.systems.ridge import RidgeRegression
 
 SYSTEMS: dict[str, System] = {
     "mean-atlas": MeanAtlas(),

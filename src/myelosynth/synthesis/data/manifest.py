@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from myelosynth.errors import InputError
-from myelosynth.synthesis.folds import Fold
-from myelosynth.synthesis.tables import read_table
+from myelosynth.synthesis.data.folds import Fold
+from myelosynth.synthesis.data.tables import read_table
 
 COLUMNS = ("participant_id", "session_id", "contrast", "path", "mask", "lesions", "nawm")
 

@@ -1,0 +1,1 @@
+"""Who may be learned from, and what a network sees: split, manifest, subjects, patches."""

@@ -1,0 +1,1 @@
+"""Every system that predicts the target, and the registry that names them."""
