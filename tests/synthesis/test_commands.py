@@ -116,6 +116,7 @@ def test_predict_faults(trained, subject, run, tmp_path, change, words):
         ("ridge", ["--loss", "l1"], "unknown loss"),
         ("refiner-cf-sagan", ["--loss", "nwl1"], "sketches missing"),
         ("unet", ["--loss", "l1", "--sketches", "somewhere"], "sketches not used"),
+        ("unet", ["--loss", "l1", "--out-of-fold"], "no Sketcher"),
         ("refiner-cf-sagan", ["--loss", "nwl1", "--sketches", "nowhere"], "file missing"),
         ("unet", ["--loss", "l1", "--fold", "9"], "no such fold"),
     ],
@@ -153,8 +154,10 @@ def test_incomplete_out_of_fold_sketches(cohort, trained, run, tmp_path):
     checkpoint.save(tmp_path / "sketcher" / "checkpoint.pt")
     first = checkpoint.participants["train"][0]
     target = load_volume(cohort.folder / first / "DVR.nii.gz")
+    more = ["--loss", "nwl1", "--sketches", str(tmp_path / "sketcher"), "--out-of-fold"]
+    with pytest.raises(InputError, match="out-of-fold sketches incomplete"):
+        run(cohort.options("refiner-cf-sagan", tmp_path / "out", *more))
     save_volume(tmp_path / "sketcher" / "sketches" / f"{first}_ses-t0.nii.gz", target.data, target.grid)
-    more = ["--loss", "nwl1", "--sketches", str(tmp_path / "sketcher")]
     with pytest.raises(InputError, match="out-of-fold sketches incomplete"):
         run(cohort.options("refiner-cf-sagan", tmp_path / "out", *more))
 

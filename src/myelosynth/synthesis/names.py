@@ -1,4 +1,4 @@
-"""Systems as a study writes them, NAME or NAME-LOSS; the Snakefile asks, so imports stay light."""
+"""Systems as a study writes them, NAME or NAME-LOSS, @2 and on for replicates; imports stay light for the Snakefile."""
 
 from dataclasses import dataclass
 
@@ -15,18 +15,22 @@ LOSSES = {
 
 @dataclass(frozen=True)
 class SystemName:
-    """One system of a study; a model with a single loss goes by its own name."""
+    """One system of a study; a model with a single loss goes by its own name, replicates from the second on by number."""
 
     model: str
     loss: str | None
+    replicate: int = 1
 
     def __str__(self) -> str:
-        return self.model if self.loss is None else f"{self.model}-{self.loss}"
+        name = self.model if self.loss is None else f"{self.model}-{self.loss}"
+        return name if self.replicate == 1 else f"{name}@{self.replicate}"
 
     @property
     def sketcher(self) -> str | None:
-        """The Sketcher that a Refiner builds on: the same network with L1."""
-        return f"{self.model.removeprefix('refiner-')}-l1" if self.model.startswith("refiner-") else None
+        """The Sketcher that a Refiner builds on: the same network with L1, of the same replicate."""
+        if not self.model.startswith("refiner-"):
+            return None
+        return str(SystemName(self.model.removeprefix("refiner-"), "l1", self.replicate))
 
     @property
     def options(self) -> str:
@@ -35,16 +39,17 @@ class SystemName:
 
 
 def parse_system(name: str) -> SystemName:
-    """The model and loss that a name means. Raises ValueError for an unknown one.
+    """The model, loss and replicate that a name means. Raises ValueError for an unknown one.
 
-    >>> parse_system("refiner-cf-sagan-nwl1").sketcher
-    'cf-sagan-l1'
+    >>> parse_system("refiner-cf-sagan-nwl1@2").sketcher
+    'cf-sagan-l1@2'
     """
+    bare, _, number = name.partition("@")
+    replicate = int(number) if number.isdecimal() else 1
     for model, losses in LOSSES.items():
-        if name == model and len(losses) == 1:
-            return SystemName(model, None)
-        for loss in losses if len(losses) > 1 else ():
-            if name == f"{model}-{loss}":
-                return SystemName(model, loss)
+        for loss in losses if len(losses) > 1 else (None,):
+            system = SystemName(model, loss, replicate)
+            if name == str(system):
+                return system
     known = ", ".join(model if len(losses) == 1 else f"{model}-{'|'.join(losses)}" for model, losses in LOSSES.items())
     raise ValueError(f"unknown system {name!r}, expected one of {known}")

@@ -30,7 +30,7 @@ class Sketches:
 
 
 def find_sketches(job: TrainingJob, statistics: Statistics) -> Sketches:
-    """The Sketcher in the job's `sketches` folder, and the images in its `sketches/` if there are any.
+    """The Sketcher in the job's `sketches` folder, and for an out-of-fold job the images in its `sketches/`.
 
     Raises InputError for a Sketcher of another split, fold or task, one that saw a test participant or other training
     images, or out-of-fold sketches that do not cover every training scan or whose Sketcher saw who is sketched or held
@@ -59,7 +59,8 @@ def find_sketches(job: TrainingJob, statistics: Statistics) -> Sketches:
         raise InputError("Sketcher saw other images", path, values, "train the Sketcher again")
     names = [scan.name for scan in job.scans.training]
     images = {name: file for name in names if (file := folder / "sketches" / f"{name}.nii.gz").is_file()}
-    if images and len(images) < len(names):
+    images = images if job.out_of_fold else {}
+    if job.out_of_fold and len(images) < len(names):
         missing = next(name for name in names if name not in images)
         values = f"{len(images)} of {len(names)} training scans, {missing} is missing"
         raise InputError("out-of-fold sketches incomplete", folder / "sketches", values, "predict the others too")
