@@ -40,7 +40,10 @@ rule all:
     default_target: True
     input:
         layout.page("cohort"),
-        [layout.page(f"sub-{sub}") for sub, _ in roster.patients(roster.synthesised)],
+        [
+            layout.page(f"sub-{sub}")
+            for sub, _ in roster.patients(tested(roster.synthesised))
+        ],
         [layout.page(f"qc/sub-{sub}_ses-{ses}") for sub, ses in roster.sessions],
 
 

@@ -43,7 +43,12 @@ layout = Layout(Path(study.output))
 CEILINGS = ["retest", "noise-free", "oracle"] if phantom else []
 NULLS = ["null-scan"] if phantom else []
 SYSTEMS = study.learning.systems
-FOLDS = range(1, study.folds.number + 1)
+# The same and their further replicates, SYSTEM@2 and so on: trained, predicted and scored.
+TRAINED = study.learning.trained
+FOLDS = study.folds.tested
+OUT_OF_FOLD = study.learning.sketches == "out-of-fold"
+# `--resources gpu=N` keeps a machine with N of them from starting more trainings at once.
+GPUS = int(study.learning.device == "cuda")
 # The transform and the native file behind each map.
 NATIVE = {
     "MTR": ("MT", "mtr"),
@@ -76,9 +81,10 @@ wildcard_constraints:
     sub="[0-9A-Za-z]+",
     ses="[0-9A-Za-z]+",
     fold="[0-9]+",
+    inner="[0-9]+",
     image="|".join(MOVING),
     contrast="|".join(SOURCES),
-    system="|".join([*SYSTEMS, *CEILINGS, *NULLS]),
+    system="|".join([*TRAINED, *CEILINGS, *NULLS]),
 
 
 def log_of(step, pattern="sub-{sub}_ses-{ses}"):

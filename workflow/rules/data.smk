@@ -145,7 +145,7 @@ rule describe:
         lesions=raw.lesions,
         ready=READY_OPTION,
         root=layout.root,
-        systems=" ".join(f"--system {name}" for name in [*SYSTEMS, *CEILINGS, *NULLS]),
+        systems=" ".join(f"--system {name}" for name in [*TRAINED, *CEILINGS, *NULLS]),
     shell:
         "myelosynth describe {params.root} --raw {params.raw} --lesions {params.lesions} {params.ready} {params.systems}"
         " > {log} 2>&1"

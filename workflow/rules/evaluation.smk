@@ -16,12 +16,12 @@ rule evaluate:
         index=layout.table("index"),
         split=layout.table("split"),
         predictions=predicted_images(),
-        targets=[layout.source(sub, ses, "DVR") for sub, ses in roster.measured],
+        targets=[layout.source(sub, ses, "DVR") for sub, ses in tested(roster.measured)],
         maps=[maps_of(system) for system in MAPPED],
         nulls=[
             layout.indices(system, sub, FOLLOW_UP)
             for system in NULLS
-            for sub in roster.followed(roster.measured)
+            for sub in roster.followed(tested(roster.measured))
         ],
     output:
         [layout.table(name) for name in EVALUATED],
