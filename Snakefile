@@ -47,6 +47,13 @@ rule all:
         [layout.page(f"qc/sub-{sub}_ses-{ses}") for sub, ses in roster.sessions],
 
 
+rule myelin_comparison:
+    """Every system over folds and replicates, scored and drawn: the experiment of a preset, without the patients' pages."""
+    input:
+        layout.page("comparison"),
+        layout.page("cohort"),
+
+
 rule preprocessing:
     """Only the imaging half, for what each session has: a data set without PET, MT or DWI is welcome."""
     input:
