@@ -140,6 +140,7 @@ use rule train as train_inner with:
 rule predict:
     """Predicted DVR of a test subject by the model of its fold, at t0 and t1."""
     input:
+        description=ancient(layout.system("{system}") / "dataset_description.json"),
         checkpoint=lambda w: layout.checkpoint(w.system, fold_of(w.sub)),
         sources=lambda w: [
             layout.source(w.sub, w.ses, contrast) for contrast in SOURCES
