@@ -23,6 +23,8 @@ def test_names_and_registry_agree():
         ("ridge", "--model ridge", None),
         ("unet-wl1", "--model unet --loss wl1", None),
         ("refiner-cf-sagan-nwl1", "--model refiner-cf-sagan --loss nwl1", "cf-sagan-l1"),
+        ("refiner-cf-sagan-nwl1@2", "--model refiner-cf-sagan --loss nwl1", "cf-sagan-l1@2"),
+        ("ridge@12", "--model ridge", None),
     ],
 )
 def test_a_name_is_model_and_loss(name, options, sketcher):
@@ -30,7 +32,9 @@ def test_a_name_is_model_and_loss(name, options, sketcher):
     assert (str(system), system.options, system.sketcher) == (name, options, sketcher)
 
 
-@pytest.mark.parametrize("name", ["resnet-l1", "unet", "unet-l3", "ridge-l2", "refiner-unet-l1", ""])
+@pytest.mark.parametrize(
+    "name", ["resnet-l1", "unet", "unet-l3", "ridge-l2", "refiner-unet-l1", "", "ridge@1", "ridge@02", "ridge@", "@2"]
+)
 def test_another_name_is_an_error(name):
     with pytest.raises(ValueError, match="unknown system"):
         parse_system(name)

@@ -36,7 +36,7 @@ def split(
 
 @app.command("inner-split")
 def inner_split(
-    split_file: Annotated[Path, typer.Argument(metavar="SPLIT", help="TSV of `myelosynth split`")],
+    split: Annotated[Path, typer.Argument(help="TSV of `myelosynth split`")],
     out: Annotated[Path, typer.Argument(help="TSV: participant_id, group, fold, role")],
     fold: Annotated[int, typer.Option(help="fold of SPLIT whose training participants are dealt")],
     folds: Annotated[int, typer.Option(help="number of inner folds")] = 3,
@@ -47,7 +47,7 @@ def inner_split(
     from myelosynth.synthesis.data.folds import read_fold
     from myelosynth.synthesis.data.split import Assignment, assign_within
 
-    out, outer = output(out, [split_file], ".tsv"), read_fold(split_file, fold)
+    out, outer = output(out, [split], ".tsv"), read_fold(split, fold)
     people = [Assignment(name, outer.groups[name], fold, role) for name, role in outer.roles.items()]
     settings = {"folds": folds, "validation": validation, "seed": seed, "outer_fold": fold}
     _write_split(out, assign_within(people, fold, folds, validation, seed), settings | {"outer_split": outer.sha256})

@@ -15,7 +15,7 @@ LOSSES = {
 
 @dataclass(frozen=True)
 class SystemName:
-    """One system of a study; a model with a single loss goes by its own name, replicates from the second on by number."""
+    """One system of a study; a model with a single loss goes by its own name, replicates from the second on by @R."""
 
     model: str
     loss: str | None
@@ -44,7 +44,7 @@ def parse_system(name: str) -> SystemName:
     >>> parse_system("refiner-cf-sagan-nwl1@2").sketcher
     'cf-sagan-l1@2'
     """
-    bare, _, number = name.partition("@")
+    number = name.partition("@")[2]
     replicate = int(number) if number.isdecimal() else 1
     for model, losses in LOSSES.items():
         for loss in losses if len(losses) > 1 else (None,):

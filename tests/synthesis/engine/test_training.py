@@ -160,6 +160,33 @@ def test_refiner_uses_out_of_fold_sketches_only_when_told(cohort, trained, run, 
     assert all(torch.equal(third[k], v) for k, v in second.content["weights"].items())
 
 
+def test_sketches_of_an_inner_split_reach_the_refiner(cohort, trained, run, tmp_path):
+    """What the workflow does for one fold; the same sketches by the fold's own Sketcher are a leak."""
+    sketcher = tmp_path / "sketcher"
+    sketcher.mkdir()
+    (sketcher / "checkpoint.pt").write_bytes((trained["cf-sagan"] / "checkpoint.pt").read_bytes())
+    inner = tmp_path / "inner.tsv"
+    run(["inner-split", str(cohort.split), str(inner), "--fold", "1", "--folds", "2", "--validation", "0"])
+    more = ["--loss", "nwl1", "--sketches", str(sketcher), "--out-of-fold"]
+    for leaky in (True, False):
+        for number in ("1", "2"):
+            folder = sketcher / f"inner-{number}"
+            if not leaky:
+                inside = ["--loss", "l1", "--split", str(inner), "--fold", number]
+                run(cohort.options("cf-sagan", folder, *inside))
+            for participant in read_fold(inner, int(number)).participants("test"):
+                scan = cohort.folder / participant
+                sources = [w for n in ("MTR", "FA", "RD", "AD") for w in ("--source", f"{n}={scan / n}.nii.gz")]
+                out = ["--mask", str(scan / "mask.nii.gz"), "--device", "cpu"]
+                out += ["--out", str(sketcher / "sketches" / f"{participant}_ses-t0.nii.gz")]
+                run(["predict", "--checkpoint", str((sketcher if leaky else folder) / "checkpoint.pt"), *sources, *out])
+        if leaky:
+            with pytest.raises(InputError, match="leak: sketch made with held-out"):
+                run(cohort.options("refiner-cf-sagan", tmp_path / "out", *more))
+    run(cohort.options("refiner-cf-sagan", tmp_path / "out", *more))
+    assert json.loads((tmp_path / "out" / "checkpoint.json").read_text())["Sketches"] == "out-of-fold images"
+
+
 def test_refiner_carries_its_sketcher(trained):
     sketcher = load_checkpoint(trained["cf-sagan"] / "checkpoint.pt").content["weights"]
     refiner = load_checkpoint(trained["refiner-cf-sagan"] / "checkpoint.pt").content["weights"]

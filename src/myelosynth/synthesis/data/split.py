@@ -50,9 +50,7 @@ def assign_folds(groups: Mapping[str, str], folds: int, validation: int, seed: i
     return rows
 
 
-def assign_within(
-    outer: Sequence[Assignment], fold: int, folds: int, validation: int, seed: int
-) -> list[Assignment]:
+def assign_within(outer: Sequence[Assignment], fold: int, folds: int, validation: int, seed: int) -> list[Assignment]:
     """An inner split: the training participants of one fold dealt over inner folds, for predictions within that fold.
 
     outer: rows of the split. Whoever the fold validates or tests is `excluded` in every inner fold. Raises InputError
