@@ -9,7 +9,7 @@ from myelosynth.study.config import StudyConfig
 from myelosynth.study.roster import MADE_OF, Roster
 from myelosynth.synthesis.config import Task, load_preset, load_task
 from myelosynth.synthesis.data.split import Assignment, assign_folds
-from myelosynth.synthesis.names import LOSSES, parse_system
+from myelosynth.synthesis.names import FLOORS, parse_system
 
 
 def read_task(config: StudyConfig) -> Task:
@@ -25,7 +25,7 @@ def read_task(config: StudyConfig) -> Task:
         raise InputError("task without rules", config.learning.task, values, cure)
     preset = load_preset(config.learning.preset)
     for model in (parse_system(name).model for name in config.learning.systems):
-        if len(LOSSES[model]) > 1:
+        if model not in FLOORS:
             preset.network(model)
     return task
 
