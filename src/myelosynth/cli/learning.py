@@ -8,11 +8,14 @@ import typer
 from myelosynth.cli.app import app
 from myelosynth.cli.devices import Device, torch_device
 from myelosynth.cli.paths import distinct, folder, output
+from myelosynth.synthesis.names import LOSSES
 
 if TYPE_CHECKING:
     from myelosynth.synthesis.checkpoints import Checkpoint
     from myelosynth.synthesis.systems.base import PredictionInputs, TrainingJob
 
+MODELS = f"{', '.join(LOSSES)}; refinerN- for stage N + 1 of a cascade"
+LOSS_CHOICE = "l1, wl1, nwl1, for refiners also learned (no masks); not needed where a model has one loss"
 Threads = Annotated[int, typer.Option(min=1, help="CPU threads; the result may depend on their number in the last bit")]
 
 
@@ -54,13 +57,13 @@ def split(
 @app.command("train")
 def train(
     task: Annotated[str, typer.Option(help="name in config/tasks, or path of a YAML file")],
-    model: Annotated[str, typer.Option(help="mean-atlas, ridge, unet, cf-sagan, refiner-cf-sagan")],
+    model: Annotated[str, typer.Option(help=MODELS)],
     fold: Annotated[int, typer.Option(help="fold of the split, from 1")],
     split_file: Annotated[Path, typer.Option("--split", help="TSV of `myelosynth split`")],
     data: Annotated[Path, typer.Option(help="manifest TSV; relative paths in it start at the working directory")],
     out: Annotated[Path, typer.Option(help="folder for checkpoint.pt, last.pt and log.tsv")],
-    loss: Annotated[str | None, typer.Option(help="l1, wl1 or nwl1 for networks; ridge: l2; mean-atlas: mean")] = None,
-    sketches: Annotated[Path | None, typer.Option(help="training folder of the Sketcher (refiners only)")] = None,
+    loss: Annotated[str | None, typer.Option(help=LOSS_CHOICE)] = None,
+    sketches: Annotated[Path | None, typer.Option(help="training folder of the stage before (refiners only)")] = None,
     preset: Annotated[str, typer.Option(help="name in config/presets, or path of a YAML file")] = "paper",
     device: Device = "auto",
     seed: Annotated[int, typer.Option(min=0, help="random seed")] = 0,
@@ -91,7 +94,7 @@ def train(
 @app.command("predict")
 def predict(
     checkpoint: Annotated[Path, typer.Option(help="checkpoint.pt of `myelosynth train`")],
-    source: Annotated[list[str], typer.Option(help="NAME=IMG, names as in the task; template=XFM.txt for mean-atlas")],
+    source: Annotated[list[str], typer.Option(help="NAME=IMG, names as in the task; template=XFM.txt for the atlases")],
     mask: Annotated[Path, typer.Option(help="brain mask on the grid of the sources")],
     out: Annotated[Path, typer.Option(help="predicted target, 0 outside the mask")],
     out_std: Annotated[Path | None, typer.Option(help="its SD, where the model offers one (mean-atlas)")] = None,
@@ -166,11 +169,12 @@ def _named_sources(given: list[str], known: list[str], needed: list[str]) -> dic
 
 
 def _load_inputs(paths: dict[str, Path], mask: Path) -> "PredictionInputs":
-    """Images, transforms and mask on the mask's grid. Raises InputError for another grid."""
+    """Images, transforms and mask on the mask's grid. Raises InputError for another grid, or a mask as an image."""
     from myelosynth.images.grid import Grid
     from myelosynth.images.transform import LinearTransform
     from myelosynth.images.volume import load_mask, load_volume, open_image
     from myelosynth.synthesis.config import TEMPLATE
+    from myelosynth.synthesis.data.subjects import require_image
     from myelosynth.synthesis.systems.base import PredictionInputs
 
     brain, grid = load_mask(mask), Grid.of(open_image(mask))
@@ -181,6 +185,7 @@ def _load_inputs(paths: dict[str, Path], mask: Path) -> "PredictionInputs":
             continue
         volume = load_volume(path)
         grid.require(volume.grid, path, mask)
+        require_image(volume.data, name, path)
         images[name] = volume.data
     return PredictionInputs(images, transforms, brain, grid)
 
