@@ -119,7 +119,7 @@ rule predict:
     params:
         sources=lambda w, input: (
             f"--source template={input.template}"
-            if w.system == "mean-atlas"
+            if parse_system(w.system).model in ATLASES
             else " ".join(
                 f"--source {name}={path}" for name, path in zip(SOURCES, input.sources)
             )

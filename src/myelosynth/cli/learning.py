@@ -97,7 +97,7 @@ def predict(
     source: Annotated[list[str], typer.Option(help="NAME=IMG, names as in the task; template=XFM.txt for the atlases")],
     mask: Annotated[Path, typer.Option(help="brain mask on the grid of the sources")],
     out: Annotated[Path, typer.Option(help="predicted target, 0 outside the mask")],
-    out_std: Annotated[Path | None, typer.Option(help="its SD, where the model offers one (mean-atlas)")] = None,
+    out_std: Annotated[Path | None, typer.Option(help="its SD, where the model offers one")] = None,
     device: Device = "auto",
     threads: Threads = 1,
 ) -> None:
@@ -105,12 +105,12 @@ def predict(
     from myelosynth.errors import InputError
     from myelosynth.images.volume import save_volume
     from myelosynth.synthesis.checkpoints import load_checkpoint
-    from myelosynth.synthesis.systems.registry import find_system
+    from myelosynth.synthesis.systems.registry import SYSTEMS, find_system
 
     trained = load_checkpoint(checkpoint)
     system = find_system(trained.model)
     if out_std and not system.spread:
-        cure = "leave --out-std out, or use mean-atlas"
+        cure = f"leave --out-std out, or use {', '.join(name for name, other in SYSTEMS.items() if other.spread)}"
         raise InputError("model offers no spread", "--out-std", f"model {trained.model}", cure)
     paths = _named_sources(source, trained.sources, system.prediction_sources(trained.sources))
     read = [checkpoint, mask, *paths.values()]
