@@ -11,7 +11,7 @@ from myelosynth.interfaces.engines import ENGINES, find_engine
 from myelosynth.study.config import read_study
 from myelosynth.study.plan import plan_split, read_task
 from myelosynth.study.roster import FOLLOW_UP, Roster, session_index, simulated_cohort
-from myelosynth.synthesis.names import parse_system
+from myelosynth.synthesis.names import FLOORS, parse_system
 
 try:
     study = read_study(config)
@@ -47,8 +47,6 @@ SYSTEMS = study.learning.systems
 TRAINED = study.learning.trained
 FOLDS = study.folds.tested
 OUT_OF_FOLD = study.learning.sketches == "out-of-fold"
-# `--resources gpu=N` keeps a machine with N of them from starting more trainings at once.
-GPUS = int(study.learning.device == "cuda")
 # The transform and the native file behind each map.
 NATIVE = {
     "MTR": ("MT", "mtr"),
@@ -93,6 +91,12 @@ def log_of(step, pattern="sub-{sub}_ses-{ses}"):
 
 def benchmark_of(step, pattern="sub-{sub}_ses-{ses}"):
     return layout.root / "benchmarks" / step / f"{pattern}.tsv"
+
+
+def gpus(w):
+    """What a system needs: `--resources gpu=N` keeps a machine with N of them from starting more jobs at once."""
+    learns_there = parse_system(w.system).model not in FLOORS
+    return int(study.learning.device == "cuda" and learns_there)
 
 
 def engine_of(command):

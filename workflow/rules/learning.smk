@@ -105,7 +105,7 @@ rule train:
     resources:
         mem_mb=lambda w, attempt: 4000 * attempt,
         runtime=720,
-        gpu=GPUS,
+        gpu=gpus,
     params:
         model=lambda w: parse_system(w.system).options,
         # An inner fold is a fold of the inner split.
@@ -161,7 +161,7 @@ rule predict:
     resources:
         mem_mb=3000,
         runtime=30,
-        gpu=GPUS,
+        gpu=gpus,
     params:
         # Each system takes what it needs.
         sources=lambda w, input: " ".join(

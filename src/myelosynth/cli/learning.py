@@ -8,12 +8,15 @@ import typer
 from myelosynth.cli.app import app
 from myelosynth.cli.devices import Device, torch_device
 from myelosynth.cli.paths import distinct, folder, output
+from myelosynth.synthesis.names import LOSSES
 
 if TYPE_CHECKING:
     from myelosynth.synthesis.checkpoints import Checkpoint
     from myelosynth.synthesis.data.split import Assignment
     from myelosynth.synthesis.systems.base import PredictionInputs, TrainingJob
 
+MODELS = f"{', '.join(LOSSES)}; refinerN- for stage N + 1 of a cascade"
+LOSS_CHOICE = "l1, wl1, nwl1, for refiners also learned (no masks); not needed where a model has one loss"
 Threads = Annotated[int, typer.Option(min=1, help="CPU threads; the result may depend on their number in the last bit")]
 
 
@@ -56,13 +59,13 @@ def inner_split(
 @app.command("train")
 def train(
     task: Annotated[str, typer.Option(help="name in config/tasks, or path of a YAML file")],
-    model: Annotated[str, typer.Option(help="mean-atlas, ridge, unet, cf-sagan, refiner-cf-sagan")],
+    model: Annotated[str, typer.Option(help=MODELS)],
     fold: Annotated[int, typer.Option(help="fold of the split, from 1")],
     split_file: Annotated[Path, typer.Option("--split", help="TSV of `myelosynth split`")],
     data: Annotated[Path, typer.Option(help="manifest TSV; relative paths in it start at the working directory")],
     out: Annotated[Path, typer.Option(help="folder for checkpoint.pt, last.pt and log.tsv")],
-    loss: Annotated[str | None, typer.Option(help="l1, wl1 or nwl1 for networks; ridge: l2; mean-atlas: mean")] = None,
-    sketches: Annotated[Path | None, typer.Option(help="training folder of the Sketcher (refiners only)")] = None,
+    loss: Annotated[str | None, typer.Option(help=LOSS_CHOICE)] = None,
+    sketches: Annotated[Path | None, typer.Option(help="training folder of the stage before (refiners only)")] = None,
     out_of_fold: Annotated[
         bool, typer.Option("--out-of-fold", help="learn from the images in the Sketcher's `sketches/`, not its own")
     ] = False,
@@ -99,10 +102,10 @@ def train(
 @app.command("predict")
 def predict(
     checkpoint: Annotated[Path, typer.Option(help="checkpoint.pt of `myelosynth train`")],
-    source: Annotated[list[str], typer.Option(help="NAME=IMG, names as in the task; template=XFM.txt for mean-atlas")],
+    source: Annotated[list[str], typer.Option(help="NAME=IMG, names as in the task; template=XFM.txt for the atlases")],
     mask: Annotated[Path, typer.Option(help="brain mask on the grid of the sources")],
     out: Annotated[Path, typer.Option(help="predicted target, 0 outside the mask")],
-    out_std: Annotated[Path | None, typer.Option(help="its SD, where the model offers one (mean-atlas)")] = None,
+    out_std: Annotated[Path | None, typer.Option(help="its SD, where the model offers one")] = None,
     device: Device = "auto",
     threads: Threads = 1,
 ) -> None:
@@ -110,12 +113,12 @@ def predict(
     from myelosynth.errors import InputError
     from myelosynth.images.volume import save_volume
     from myelosynth.synthesis.checkpoints import load_checkpoint
-    from myelosynth.synthesis.systems.registry import find_system
+    from myelosynth.synthesis.systems.registry import SYSTEMS, find_system
 
     trained = load_checkpoint(checkpoint)
     system = find_system(trained.model)
     if out_std and not system.spread:
-        cure = "leave --out-std out, or use mean-atlas"
+        cure = f"leave --out-std out, or use {', '.join(name for name, other in SYSTEMS.items() if other.spread)}"
         raise InputError("model offers no spread", "--out-std", f"model {trained.model}", cure)
     paths = _named_sources(source, trained.sources, system.prediction_sources(trained.sources))
     read = [checkpoint, mask, *paths.values()]
@@ -174,11 +177,12 @@ def _named_sources(given: list[str], known: list[str], needed: list[str]) -> dic
 
 
 def _load_inputs(paths: dict[str, Path], mask: Path) -> "PredictionInputs":
-    """Images, transforms and mask on the mask's grid. Raises InputError for another grid."""
+    """Images, transforms and mask on the mask's grid. Raises InputError for another grid, or a mask as an image."""
     from myelosynth.images.grid import Grid
     from myelosynth.images.transform import LinearTransform
     from myelosynth.images.volume import load_mask, load_volume, open_image
     from myelosynth.synthesis.config import TEMPLATE
+    from myelosynth.synthesis.data.subjects import require_image
     from myelosynth.synthesis.systems.base import PredictionInputs
 
     brain, grid = load_mask(mask), Grid.of(open_image(mask))
@@ -189,6 +193,7 @@ def _load_inputs(paths: dict[str, Path], mask: Path) -> "PredictionInputs":
             continue
         volume = load_volume(path)
         grid.require(volume.grid, path, mask)
+        require_image(volume.data, name, path)
         images[name] = volume.data
     return PredictionInputs(images, transforms, brain, grid)
 
