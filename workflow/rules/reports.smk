@@ -81,9 +81,12 @@ rule comparison_page:
         root=layout.root,
         systems=" ".join(f"--system {name}" for name in SYSTEMS),
         ceilings=" ".join(f"--ceiling {name}" for name in CEILINGS),
+        scope=EVALUATION_SCOPE,
+        main=study.learning.main,
+        raw=raw.root,
     shell:
         "myelosynth report comparison {params.root} --index {input.index} --split {input.split} {params.systems}"
-        " {params.ceilings} --out {output} > {log} 2>&1"
+        " {params.ceilings} {params.scope} --main {params.main} --raw {params.raw} --out {output} > {log} 2>&1"
 
 
 rule cohort_page:
