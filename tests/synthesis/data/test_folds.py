@@ -31,7 +31,7 @@ def test_the_command_writes_what_train_reads(cohort, run, tmp_path):
 
 def test_an_inner_split_excludes_whom_the_fold_holds_out(cohort, run, tmp_path):
     out = tmp_path / "inner.tsv"
-    run(["inner-split", str(cohort.split), str(out), "--fold", "1", "--folds", "2", "--validation", "0", "--seed", "4"])
+    run(["inner-split", str(cohort.split), str(out), "--fold", "1", "--folds", "3", "--validation", "0", "--seed", "4"])
     outer, inner = read_fold(cohort.split, 1), read_fold(out, 2)
     assert sorted(inner.participants("train") + inner.participants("test")) == sorted(outer.participants("train"))
     assert set(inner.participants("excluded")) == {*outer.participants("validation"), *outer.participants("test")}

@@ -72,6 +72,12 @@ def test_an_inner_split_deals_the_training_participants_of_its_fold_and_nobody_e
         assert list(roles.values()).count("validation") == validation
 
 
+def test_an_inner_fold_that_would_learn_from_one_participant_is_a_fault():
+    outer = assign_folds(cohort(3, 2), 2, 0, 0)
+    with pytest.raises(InputError, match="too few participants for inner folds, split, 1 left to train inner fold"):
+        assign_within(outer, 2, 2, 0, 0)
+
+
 @pytest.mark.parametrize(
     ("groups", "folds", "validation", "words"),
     [

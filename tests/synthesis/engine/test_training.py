@@ -166,10 +166,10 @@ def test_sketches_of_an_inner_split_reach_the_refiner(cohort, trained, run, tmp_
     sketcher.mkdir()
     (sketcher / "checkpoint.pt").write_bytes((trained["cf-sagan"] / "checkpoint.pt").read_bytes())
     inner = tmp_path / "inner.tsv"
-    run(["inner-split", str(cohort.split), str(inner), "--fold", "1", "--folds", "2", "--validation", "0"])
+    run(["inner-split", str(cohort.split), str(inner), "--fold", "1", "--folds", "3", "--validation", "0"])
     more = ["--loss", "nwl1", "--sketches", str(sketcher), "--out-of-fold"]
     for leaky in (True, False):
-        for number in ("1", "2"):
+        for number in ("1", "2", "3"):
             folder = sketcher / f"inner-{number}"
             if not leaky:
                 inside = ["--loss", "l1", "--split", str(inner), "--fold", number]
