@@ -40,8 +40,18 @@ rule all:
     default_target: True
     input:
         layout.page("cohort"),
-        [layout.page(f"sub-{sub}") for sub, _ in roster.patients(roster.synthesised)],
+        [
+            layout.page(f"sub-{sub}")
+            for sub, _ in roster.patients(tested(roster.synthesised))
+        ],
         [layout.page(f"qc/sub-{sub}_ses-{ses}") for sub, ses in roster.sessions],
+
+
+rule myelin_comparison:
+    """Every system over folds and replicates, scored and drawn: the experiment of a preset, without the patients' pages."""
+    input:
+        layout.page("comparison"),
+        layout.page("cohort"),
 
 
 rule preprocessing:

@@ -8,40 +8,59 @@ from myelosynth.models.layers import FlexibleSelfAttention, InstanceNorm, ResDow
 
 
 def written_out_attention(layer: FlexibleSelfAttention, x: torch.Tensor) -> torch.Tensor:
-    """Equations 1-3 of wei2020 with the whole attention map in memory, one sample at a time."""
+    """Equations 1-3 of wei2020 in float64 with the whole attention map in memory, one sample at a time."""
+
+    def weight(name: str) -> torch.Tensor:
+        return getattr(layer, name).weight[:, :, 0, 0, 0].double()
 
     def pooled(features: torch.Tensor) -> torch.Tensor:
         c, X, Y, Z = features.shape
+        if layer.pooling == "global-max":
+            return features.reshape(c, -1).max(1).values.reshape(c, 1, 1, 1)
         p = layer.pool
         blocks = features.reshape(c, X // p, p, Y // p, p, Z // p, p)
         return blocks.amax((2, 4, 6)) if layer.pooling == "max" else blocks.mean((2, 4, 6))
 
     outputs = []
-    for sample in x:
+    for sample in x.double():
         branch = {}
         for name in ("query", "key", "value"):
-            weight = getattr(layer, name).weight[:, :, 0, 0, 0]
-            branch[name] = pooled(torch.einsum("oc,cxyz->oxyz", weight, sample))
+            branch[name] = pooled(torch.einsum("oc,cxyz->oxyz", weight(name), sample))
         sides = branch["key"].shape[1:]
         f, g, h = (branch[name].flatten(1) for name in ("key", "query", "value"))
         score = torch.einsum("ci,cj->ji", f, g)
         beta = torch.exp(score) / torch.exp(score).sum(1, keepdim=True)
         o = torch.einsum("ji,ci->cj", beta, h).reshape(-1, *sides)
-        o = torch.einsum("oc,cxyz->oxyz", layer.out.weight[:, :, 0, 0, 0], o)
+        o = torch.einsum("oc,cxyz->oxyz", weight("out"), o)
         for axis in (1, 2, 3):
-            o = o.repeat_interleave(layer.pool, axis)
-        outputs.append(layer.gamma * o + sample)
+            o = o.repeat_interleave(sample.shape[axis] // sides[axis - 1], axis)
+        outputs.append(layer.gamma.double() * o + sample)
     return torch.stack(outputs)
 
 
-@pytest.mark.parametrize("pooling", ["max", "average"])
+@pytest.mark.parametrize("pooling", ["max", "average", "global-max"])
 @pytest.mark.parametrize("pool", [1, 2])
-def test_attention_equals_the_materialised_softmax(pool, pooling):
+def test_attention_equals_the_materialised_softmax_in_float64(pool, pooling):
     torch.manual_seed(1)
     layer = FlexibleSelfAttention(16, pool, pooling)
     layer.gamma.data.fill_(0.7)
-    x = 2 * torch.randn(2, 16, 4, 6, 8)
-    torch.testing.assert_close(layer(x), written_out_attention(layer, x))
+    x = torch.randn(2, 16, 4, 6, 8)
+    torch.testing.assert_close(layer(x).double(), written_out_attention(layer, x), rtol=1e-6, atol=1e-6)
+
+
+def test_global_pooling_gives_every_voxel_the_same_context():
+    torch.manual_seed(1)
+    layer = FlexibleSelfAttention(16, 2, "global-max")
+    layer.gamma.data.fill_(1)
+    x = torch.randn(1, 16, 4, 4, 4)
+    context = (layer(x) - x).flatten(2)
+    torch.testing.assert_close(context, context[..., :1].expand_as(context), atol=1e-6, rtol=1e-5)
+    assert context.abs().max() > 0.01
+
+
+@pytest.mark.parametrize("pooling", ["max", "average", "global-max"])
+def test_attention_has_the_stated_parameters(pooling):
+    assert sum(p.numel() for p in FlexibleSelfAttention(64, 2, pooling).parameters()) == 64**2 // 2 + 1 == 2049
 
 
 def test_attention_starts_as_the_identity_and_can_learn():

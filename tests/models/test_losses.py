@@ -25,18 +25,40 @@ def test_nwl1_by_hand():
     assert LOSSES["nwl1"](batch([1, 2, 3, 4]), torch.zeros(1, 1, 1, 1, 4), regions) == pytest.approx(expected)
 
 
-def test_nwl1_against_a_loop():
-    generator = torch.Generator().manual_seed(0)
-    prediction, target = torch.rand(2, 3, 1, 4, 5, 6, generator=generator)
-    regions = torch.randint(0, 3, (3, 1, 4, 5, 6), generator=generator)
-    n, m = 3, 4 * 5 * 6
-    mean_size = {region: int((regions == region).sum()) / n for region in (LESION, NAWM, OTHER)}
+def written_out(name: str, prediction: torch.Tensor, target: torch.Tensor, third: torch.Tensor) -> float:
+    """Each loss as a sum over samples and voxels in Python's float64."""
+    n, m = len(prediction), prediction[0].numel()
+    pairs = zip(prediction.flatten(1).tolist(), target.flatten(1).tolist(), strict=True)
+    differences = [[abs(p - t) for p, t in zip(*pair, strict=True)] for pair in pairs]
+    labels = third.flatten(1).tolist()
+    regions = (LESION, NAWM, OTHER)
+    sizes = [{region: row.count(region) for region in regions} for row in labels]
     total = 0.0
     for i in range(n):
         for j in range(m):
-            weight = 1 - mean_size[int(regions[i].flatten()[j])] / m
-            total += weight * abs(float(prediction[i].flatten()[j]) - float(target[i].flatten()[j]))
-    assert float(LOSSES["nwl1"](prediction, target, regions)) == pytest.approx(total / (2 * n * m), rel=1e-5)
+            difference, label = differences[i][j], labels[i][j]
+            if name == "nwl1":
+                share = sum(size[label] for size in sizes) / n / m
+                total += (1 - share) * difference / (2 * n * m)
+            elif name == "wl1":
+                total += difference / sizes[i][label] / (n * len(regions))
+            else:
+                total += {"l1": difference, "l2": difference**2, "learned": label * difference}[name] / (n * m)
+    return total
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_losses_against_a_loop_in_float64(name):
+    generator = torch.Generator().manual_seed(0)
+    prediction, target = 1 + torch.rand(2, 3, 1, 4, 5, 6, generator=generator)
+    third = torch.randint(0, 3, (3, 1, 4, 5, 6), generator=generator)
+    third[2][third[2] == LESION] = OTHER  # a sample without lesions
+    if name == "learned":
+        third = torch.rand(third.shape, generator=generator)
+    expected = written_out(name, prediction, target, third)
+    assert float(LOSSES[name](prediction, target, third)) == pytest.approx(expected, rel=1e-6, abs=0)
+    doubles = LOSSES[name](prediction.double(), target.double(), third)
+    assert float(doubles) == pytest.approx(expected, rel=1e-12, abs=0)
 
 
 def test_nwl1_of_one_region_alone_is_zero():
@@ -52,7 +74,7 @@ def test_wl1_by_hand():
     assert LOSSES["wl1"](prediction, torch.zeros_like(prediction), regions) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", ["l1", "wl1", "nwl1"])
 def test_a_lesion_voxel_pulls_harder_with_the_regional_losses(name):
     prediction = torch.zeros(1, 1, 1, 1, 10, requires_grad=True)
     regions = batch([LESION] + [NAWM] * 3 + [OTHER] * 6)
@@ -82,3 +104,21 @@ def test_discriminator_labels_are_smoothed_within_their_ranges():
         fakes.append((2 * loss - math.log(2)) / wide)
     assert -1e-6 <= min(fakes) < 0.01
     assert 0.09 < max(fakes) <= 0.1 + 1e-6
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_smoothed_cross_entropy_against_float64(smoothing):
+    """The same draws, then -y log s(x) - (1 - y) log(1 - s(x)) of both halves in float64, logit by logit."""
+    generator = torch.Generator().manual_seed(2)
+    real, fake = 3 * torch.randn(2, 4, 1, 2, 2, 2, generator=generator)
+    torch.manual_seed(7)
+    loss = float(discriminator_loss(real, fake, smoothing))
+    torch.manual_seed(7)
+    ones, zeros = 1 - smoothing * torch.rand_like(real), smoothing * torch.rand_like(fake)
+    total = 0.0
+    for logits, labels in ((real, ones), (fake, zeros)):
+        pairs = list(zip(logits.flatten().tolist(), labels.flatten().tolist(), strict=True))
+        for x, y in pairs:
+            likely = 1 / (1 + math.exp(-x))
+            total -= (y * math.log(likely) + (1 - y) * math.log(1 - likely)) / len(pairs) / 2
+    assert loss == pytest.approx(total, rel=1e-6)

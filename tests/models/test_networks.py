@@ -8,6 +8,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from myelosynth.errors import InputError
 from myelosynth.models.discriminator import Discriminator
+from myelosynth.models.dnn import TwoLayerDnn
+from myelosynth.models.error_head import ErrorHead
 from myelosynth.models.generator import Cascade, Generator
 from myelosynth.models.layers import FlexibleSelfAttention
 
@@ -39,6 +41,23 @@ def test_parameters_are_the_published_numbers():
     assert round(discriminator / 1e6, 3) == 3.576
 
 
+def test_parameters_are_those_that_the_docstrings_state():
+    plain = {"attention": False, "residual": False}
+    stated = [
+        (Generator(4), 5_734_915, Generator),
+        (Generator(5), 5_735_347, Generator),
+        (Generator(4, **plain), 5_643_057, Generator),
+        (Generator(5, **plain), 5_643_489, Generator),
+        (Discriminator(5), 3_576_482, Discriminator),
+        (Discriminator(5, **plain), 3_530_433, Discriminator),
+        (TwoLayerDnn(4), 48_051, TwoLayerDnn),
+        (ErrorHead(5, 8), 2_833, ErrorHead),
+    ]
+    for network, count, where in stated:
+        assert parameters(network) == count
+        assert f"{count:,}" in where.__doc__
+
+
 def test_forward_costs_the_published_operations():
     """models.md 6: 27.7 GFLOP for a patch of 64^3."""
     with torch.device("meta"):
@@ -61,6 +80,75 @@ def test_attention_sits_in_encoder_decoder_and_discriminator():
     assert places(Generator(4, 4)) == ["attention.encoder", "attention.decoder"]
     assert len(places(Discriminator(5, 4))) == 1
     assert places(Generator(4, 4, attention=False)) == []
+    assert places(Discriminator(5, 4, attention=False)) == []
+
+
+@pytest.mark.parametrize("pooling", ["max", "average", "global-max"])
+def test_networks_start_as_if_they_had_no_attention(pooling):
+    """gamma is 0: taking every attention layer out changes nothing, putting gamma up does."""
+    torch.manual_seed(0)
+    x, pet = torch.randn(1, 4, 32, 32, 32), torch.rand(1, 1, 32, 32, 32)
+    generator = Generator(4, 4, dropout=0, attention_pooling=pooling).eval()
+    critic = Discriminator(5, 4, dropout=0, attention_pooling=pooling).eval()
+    layers = [part for net in (generator, critic) for part in net.modules() if isinstance(part, FlexibleSelfAttention)]
+    assert len(layers) == 3
+    with torch.inference_mode():
+        first = generator(x), critic(x, pet)
+        hooks = [layer.register_forward_hook(lambda _layer, given, _out: given[0]) for layer in layers]
+        assert torch.equal(generator(x), first[0])
+        assert torch.equal(critic(x, pet), first[1])
+        for layer, hook in zip(layers, hooks, strict=True):
+            hook.remove()
+            layer.gamma.data.fill_(5)
+        assert not torch.equal(generator(x), first[0])
+        assert not torch.equal(critic(x, pet), first[1])
+
+
+def test_a_cascade_of_three_freezes_two_stages():
+    torch.manual_seed(0)
+    one, two, three = Generator(4, 4), Generator(5, 4), Generator(5, 4)
+    cascade = Cascade(Cascade(one, two), three).train()
+    assert (one.training, two.training, three.training) == (False, False, True)
+    x = torch.randn(1, 4, 32, 32, 32)
+    cascade(x).mean().backward()
+    assert all(parameter.grad is None for stage in (one, two) for parameter in stage.parameters())
+    assert any(parameter.grad is not None for parameter in three.parameters())
+    cascade.eval()
+    expected = three(torch.cat((x, two(torch.cat((x, one(x)), 1))), 1))
+    torch.testing.assert_close(cascade(x), expected)
+    torch.testing.assert_close(cascade(x, one(x)), three(torch.cat((x, one(x)), 1)))
+
+
+def test_the_dnn_is_the_patch_network_slid_over_the_volume():
+    """15^3 patches without padding give their inner 3^3 voxels (Li 2014), and the volume gives the same there."""
+    torch.manual_seed(0)
+    network = TwoLayerDnn(4)
+    network.head.bias.data.fill_(0.5)
+    x = torch.randn(2, 4, 20, 17, 18)
+    whole = network(x)
+    assert whole.shape == (2, 1, 20, 17, 18)
+    assert (whole >= 0).all()
+    assert whole.any()
+    patch = x[..., 3:18, 1:16, 2:17]
+    inner = torch.relu(network.head(torch.sigmoid(network.second(torch.sigmoid(network.first(patch))))))
+    assert inner.shape == (2, 1, 3, 3, 3)
+    torch.testing.assert_close(whole[..., 9:12, 7:10, 8:11], inner)
+
+
+def test_the_dnn_takes_background_for_what_lies_beyond_the_patch():
+    torch.manual_seed(0)
+    network = TwoLayerDnn(4)
+    x = torch.randn(1, 4, 14, 14, 14)
+    framed = torch.nn.functional.pad(x, (6,) * 6)
+    torch.testing.assert_close(network(framed)[..., 6:-6, 6:-6, 6:-6], network(x))
+    assert not network(framed)[..., :6].any()
+
+
+def test_an_error_head_is_positive():
+    torch.manual_seed(0)
+    out = ErrorHead(5, 8)(5 * torch.randn(2, 4, 8, 8, 8), torch.rand(2, 1, 8, 8, 8))
+    assert out.shape == (2, 1, 8, 8, 8)
+    assert (out > 0).all()
 
 
 def test_generator_is_not_negative_and_zero_outside_the_brain():

@@ -110,18 +110,32 @@ def run() -> Callable[[list[str]], str]:
 def trained(
     cohort: Cohort, run: Callable[[list[str]], str], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Path]:
-    """The training folder of every system on fold 1."""
+    """The training folder of every system on fold 1, each trained when it is first asked for."""
     root = tmp_path_factory.mktemp("trained")
-    plan: dict[str, list[str]] = {
+    plan = {
         "mean-atlas": [],
+        "regional-mean": [],
         "ridge": [],
+        "random-forest": [],
+        "dnn": [],
         "unet": ["--loss", "l1"],
+        "cgan": ["--loss", "l1"],
         "cf-sagan": ["--loss", "l1"],
-        "refiner-cf-sagan": ["--loss", "nwl1", "--sketches", str(root / "cf-sagan")],
+        "refiner-cgan": ["--loss", "wl1", "--sketches", "cgan"],
+        "refiner-cf-sagan": ["--loss", "nwl1", "--sketches", "cf-sagan"],
+        "refiner2-cf-sagan": ["--loss", "nwl1", "--sketches", "refiner-cf-sagan"],
     }
-    for model, more in plan.items():
-        run(cohort.options(model, root / model, *more))
-    return {model: root / model for model in plan}
+
+    class Trainings(dict[str, Path]):
+        def __missing__(self, model: str) -> Path:
+            more = list(plan[model])
+            if "--sketches" in more:
+                more[-1] = str(self[more[-1]])
+            run(cohort.options(model, root / model, *more))
+            self[model] = root / model
+            return self[model]
+
+    return Trainings()
 
 
 def same(first: Any, second: Any) -> bool:

@@ -5,6 +5,7 @@ import yaml
 
 from myelosynth.errors import InputError
 from myelosynth.synthesis.config import load_preset, load_task
+from myelosynth.synthesis.names import FLOORS
 from myelosynth.synthesis.systems.registry import SYSTEMS
 
 
@@ -12,8 +13,18 @@ from myelosynth.synthesis.systems.registry import SYSTEMS
 def test_shipped_presets_train_every_network(name, repository, monkeypatch):
     monkeypatch.chdir(repository)
     preset = load_preset(name)
-    for model in set(SYSTEMS) - {"ridge", "mean-atlas"}:
+    for model in set(SYSTEMS) - set(FLOORS):
         assert preset.network(model).learning_rate > 0
+
+
+def test_later_stages_train_as_the_refiner_unless_they_have_their_own_entry(repository):
+    preset = load_preset(str(repository / "config" / "presets" / "tiny.yaml"))
+    assert preset.network("refiner2-cgan") == preset.networks["refiner-cgan"]
+    own = preset.networks["unet"].model_copy(update={"steps": 99})
+    deeper = preset.model_copy(update={"networks": {**preset.networks, "refiner2-cgan": own}})
+    assert deeper.network("refiner2-cgan").steps == 99
+    with pytest.raises(InputError, match=r"preset incomplete.*add refiner-unet"):
+        preset.network("refiner2-unet")
 
 
 def test_paper_preset_holds_the_published_numbers(repository):
@@ -22,6 +33,10 @@ def test_paper_preset_holds_the_published_numbers(repository):
     assert (preset.betas, preset.image_loss_weight, preset.discriminator_updates) == ((0.5, 0.999), 100, 2)
     assert (preset.network("cf-sagan").learning_rate, preset.network("cf-sagan").epochs) == (1e-4, 370)
     assert (preset.network("refiner-cf-sagan").learning_rate, preset.network("refiner-cf-sagan").epochs) == (5e-5, 370)
+    for sketcher in ("dnn", "unet", "cgan"):
+        assert preset.network(sketcher) == preset.network("cf-sagan")
+    assert preset.network("refiner-cgan") == preset.network("refiner-cf-sagan")
+    assert preset.forest.trees == 60
     assert (preset.augmentation.rotations, preset.augmentation.scales) == ([90, 180, 270], [1.25, 0.75])
 
 

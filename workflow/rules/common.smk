@@ -11,7 +11,7 @@ from myelosynth.interfaces.engines import ENGINES, find_engine
 from myelosynth.study.config import read_study
 from myelosynth.study.plan import plan_split, read_task
 from myelosynth.study.roster import FOLLOW_UP, Roster, session_index, simulated_cohort
-from myelosynth.synthesis.names import parse_system
+from myelosynth.synthesis.names import FLOORS, parse_system
 
 try:
     study = read_study(config)
@@ -43,7 +43,10 @@ layout = Layout(Path(study.output))
 CEILINGS = ["retest", "noise-free", "oracle"] if phantom else []
 NULLS = ["null-scan"] if phantom else []
 SYSTEMS = study.learning.systems
-FOLDS = range(1, study.folds.number + 1)
+# The same and their further replicates, SYSTEM@2 and so on: trained, predicted and scored.
+TRAINED = study.learning.trained
+FOLDS = study.folds.tested
+OUT_OF_FOLD = study.learning.sketches == "out-of-fold"
 # The transform and the native file behind each map.
 NATIVE = {
     "MTR": ("MT", "mtr"),
@@ -76,9 +79,10 @@ wildcard_constraints:
     sub="[0-9A-Za-z]+",
     ses="[0-9A-Za-z]+",
     fold="[0-9]+",
+    inner="[0-9]+",
     image="|".join(MOVING),
     contrast="|".join(SOURCES),
-    system="|".join([*SYSTEMS, *CEILINGS, *NULLS]),
+    system="|".join([*TRAINED, *CEILINGS, *NULLS]),
 
 
 def log_of(step, pattern="sub-{sub}_ses-{ses}"):
@@ -87,6 +91,12 @@ def log_of(step, pattern="sub-{sub}_ses-{ses}"):
 
 def benchmark_of(step, pattern="sub-{sub}_ses-{ses}"):
     return layout.root / "benchmarks" / step / f"{pattern}.tsv"
+
+
+def gpus(w):
+    """What a system needs: `--resources gpu=N` keeps a machine with N of them from starting more jobs at once."""
+    learns_there = parse_system(w.system).model not in FLOORS
+    return int(study.learning.device == "cuda" and learns_there)
 
 
 def engine_of(command):

@@ -125,7 +125,11 @@ rule check:
 
 
 rule describe:
-    """dataset_description.json of the derivatives; sidecars name their sources through it."""
+    """dataset_description.json of the derivatives; sidecars name their sources through it.
+
+    Everything is downstream of it by `ancient` inputs alone, and Snakemake plans nothing behind such a rule when it runs
+    again: it must not depend on what is learned.
+    """
     input:
         raw.root / "participants.tsv",
     output:
@@ -145,7 +149,34 @@ rule describe:
         lesions=raw.lesions,
         ready=READY_OPTION,
         root=layout.root,
-        systems=" ".join(f"--system {name}" for name in [*SYSTEMS, *CEILINGS, *NULLS]),
+        systems=" ".join(f"--system {name}" for name in [*CEILINGS, *NULLS]),
     shell:
         "myelosynth describe {params.root} --raw {params.raw} --lesions {params.lesions} {params.ready} {params.systems}"
         " > {log} 2>&1"
+
+
+rule describe_system:
+    """The same of a learned system's folder."""
+    input:
+        raw.root / "participants.tsv",
+    output:
+        layout.system("{system}") / "dataset_description.json",
+    log:
+        log_of("describe", "{system}"),
+    benchmark:
+        benchmark_of("describe", "{system}")
+    wildcard_constraints:
+        system="|".join(TRAINED),
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        raw=raw.root,
+        lesions=raw.lesions,
+        root=layout.root,
+    shell:
+        "myelosynth describe {params.root} --raw {params.raw} --lesions {params.lesions} --system {wildcards.system}"
+        " --systems-only > {log} 2>&1"

@@ -9,6 +9,12 @@ EVALUATED = [
     "comparisons",
 ]
 
+# Options where a run has not every fold once.
+EVALUATION_SCOPE = " ".join(
+    [f"--fold {fold}" for fold in study.folds.only or []]
+    + [f"--replicates {n}" for n in [study.learning.replicates] if n > 1]
+)
+
 
 rule evaluate:
     """Every system against measured and noise-free PET, test subjects of all folds pooled, with floors and ceilings."""
@@ -16,12 +22,12 @@ rule evaluate:
         index=layout.table("index"),
         split=layout.table("split"),
         predictions=predicted_images(),
-        targets=[layout.source(sub, ses, "DVR") for sub, ses in roster.measured],
+        targets=[layout.source(sub, ses, "DVR") for sub, ses in tested(roster.measured)],
         maps=[maps_of(system) for system in MAPPED],
         nulls=[
             layout.indices(system, sub, FOLLOW_UP)
             for system in NULLS
-            for sub in roster.followed(roster.measured)
+            for sub in roster.followed(tested(roster.measured))
         ],
     output:
         [layout.table(name) for name in EVALUATED],
@@ -41,10 +47,12 @@ rule evaluate:
         folder=lambda w, output: Path(output[0]).parent,
         systems=" ".join(f"--system {name}" for name in SYSTEMS),
         ceilings=" ".join(f"--ceiling {name}" for name in CEILINGS),
+        scope=EVALUATION_SCOPE,
         reference=study.learning.main,
     shell:
         "myelosynth evaluate {params.root} --index {input.index} --split {input.split} {params.systems}"
-        " {params.ceilings} {params.nulls} --reference {params.reference} --out-dir {params.folder} > {log} 2>&1"
+        " {params.ceilings} {params.nulls} {params.scope} --reference {params.reference} --out-dir {params.folder}"
+        " > {log} 2>&1"
 
 
 rule clinical_table:

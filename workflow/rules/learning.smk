@@ -6,7 +6,7 @@ rule manifest:
     input:
         index=layout.table("index"),
         participants=raw.root / "participants.tsv",
-        images=training_inputs,
+        images=eligible_images,
         task=study.learning.task,
     output:
         manifest=layout.table("manifest"),
@@ -55,15 +55,41 @@ rule split:
         " --seed {params.seed} > {log} 2>&1"
 
 
+rule inner_split:
+    """Inner folds over the training participants of a fold; nobody else takes part."""
+    input:
+        layout.table("split"),
+    output:
+        layout.table("inner_split_fold-{fold}"),
+    log:
+        log_of("inner_split", "fold-{fold}"),
+    benchmark:
+        benchmark_of("inner_split", "fold-{fold}")
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        folds=study.learning.inner_folds,
+        validation=study.learning.inner_validation,
+        seed=study.folds.seed,
+    shell:
+        "myelosynth inner-split {input} {output} --fold {wildcards.fold} --folds {params.folds}"
+        " --validation {params.validation} --seed {params.seed} > {log} 2>&1"
+
+
 rule train:
     """One system on one fold; resumes from its last checkpoint after an interruption."""
     input:
         split=layout.table("split"),
         manifest=layout.table("manifest"),
-        images=training_inputs,
+        images=training_images,
         task=study.learning.task,
         preset=study.learning.preset,
         sketcher=sketcher_checkpoint,
+        sketches=out_of_fold_sketches,
     output:
         layout.checkpoint("{system}", "{fold}"),
     log:
@@ -71,7 +97,7 @@ rule train:
     benchmark:
         benchmark_of("train", "{system}_fold-{fold}")
     wildcard_constraints:
-        system="|".join(SYSTEMS),
+        system="|".join(TRAINED),
     retries: 1
     conda:
         "../../envs/core.yaml"
@@ -79,23 +105,42 @@ rule train:
     resources:
         mem_mb=lambda w, attempt: 4000 * attempt,
         runtime=720,
+        gpu=gpus,
     params:
         model=lambda w: parse_system(w.system).options,
+        # An inner fold is a fold of the inner split.
+        fold=lambda w: w.get("inner", w.fold),
         folder=lambda w, output: Path(str(output)).parent,
-        sketches=lambda w, input: (
-            f"--sketches {Path(input.sketcher[0]).parent}" if input.sketcher else ""
-        ),
+        sketches=sketch_options,
         device=study.learning.device,
-        seed=study.learning.seed,
+        seed=lambda w: study.learning.seed_of(w.system),
     shell:
-        "myelosynth train --task {input.task} {params.model} --fold {wildcards.fold} --split {input.split}"
+        "myelosynth train --task {input.task} {params.model} --fold {params.fold} --split {input.split}"
         " --data {input.manifest} --out {params.folder} {params.sketches} --preset {input.preset}"
         " --device {params.device} --seed {params.seed} --threads {threads} --resume > {log} 2>&1"
+
+
+use rule train as train_inner with:
+    input:
+        split=layout.table("inner_split_fold-{fold}"),
+        manifest=layout.table("manifest"),
+        images=training_images,
+        task=study.learning.task,
+        preset=study.learning.preset,
+        sketcher=[],
+        sketches=[],
+    output:
+        layout.inner_checkpoint("{system}", "{fold}", "{inner}"),
+    log:
+        log_of("train_inner", "{system}_fold-{fold}_inner-{inner}"),
+    benchmark:
+        benchmark_of("train_inner", "{system}_fold-{fold}_inner-{inner}")
 
 
 rule predict:
     """Predicted DVR of a test subject by the model of its fold, at t0 and t1."""
     input:
+        description=ancient(layout.system("{system}") / "dataset_description.json"),
         checkpoint=lambda w: layout.checkpoint(w.system, fold_of(w.sub)),
         sources=lambda w: [
             layout.source(w.sub, w.ses, contrast) for contrast in SOURCES
@@ -109,22 +154,39 @@ rule predict:
     benchmark:
         benchmark_of("predict", "{system}_sub-{sub}_ses-{ses}")
     wildcard_constraints:
-        system="|".join(SYSTEMS),
+        system="|".join(TRAINED),
     conda:
         "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=3000,
         runtime=30,
+        gpu=gpus,
     params:
-        sources=lambda w, input: (
-            f"--source template={input.template}"
-            if w.system == "mean-atlas"
-            else " ".join(
-                f"--source {name}={path}" for name, path in zip(SOURCES, input.sources)
+        # Each system takes what it needs.
+        sources=lambda w, input: " ".join(
+            f"--source {name}={path}"
+            for name, path in zip(
+                [*SOURCES, "template"], [*input.sources, input.template]
             )
         ),
         device=study.learning.device,
     shell:
         "myelosynth predict --checkpoint {input.checkpoint} {params.sources} --mask {input.mask} --out {output}"
         " --device {params.device} --threads {threads} > {log} 2>&1"
+
+
+use rule predict as sketch with:
+    input:
+        checkpoint=sketching_checkpoint,
+        sources=lambda w: [
+            layout.source(w.sub, BASELINE, contrast) for contrast in SOURCES
+        ],
+        template=lambda w: layout.transform(w.sub, BASELINE, "PET", "MNI152"),
+        mask=layout.brain_mask("{sub}", BASELINE, space="dvrt0"),
+    output:
+        layout.sketch("{system}", "{fold}", "{sub}", BASELINE),
+    log:
+        log_of("sketch", "{system}_fold-{fold}_sub-{sub}"),
+    benchmark:
+        benchmark_of("sketch", "{system}_fold-{fold}_sub-{sub}")

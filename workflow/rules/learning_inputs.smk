@@ -18,11 +18,24 @@ def learned_inputs(sub, ses):
     return files
 
 
-def training_inputs(w):
-    """Everything that training may read; too few complete participants is an error only here."""
+def the_split():
+    """The split; too few complete participants is an error only for those who ask here."""
     if planned.obstacle:
         raise WorkflowError(planned.obstacle)
+    return planned
+
+
+def eligible_images(w):
+    """The images of everybody in the split, test participants too: the manifest lists them."""
+    the_split()
     return [path for sub in roster.eligible for path in learned_inputs(sub, BASELINE)]
+
+
+def training_images(w):
+    """Everything that training on a fold, or on an inner fold of it, may read."""
+    inner = int(w.inner) if "inner" in w.keys() else None
+    people = the_split().learned(int(w.fold), inner)
+    return [path for sub in people for path in learned_inputs(sub, BASELINE)]
 
 
 def sketcher_checkpoint(w):
@@ -31,11 +44,37 @@ def sketcher_checkpoint(w):
     return [layout.checkpoint(sketcher, w.fold)] if sketcher else []
 
 
+def out_of_fold_sketches(w):
+    """The images that a Refiner learns to refine, where they are not its Sketcher's own; nothing for other systems."""
+    sketcher = parse_system(w.system).sketcher
+    if not (sketcher and OUT_OF_FOLD):
+        return []
+    people = the_split().inner_fold_of(int(w.fold))
+    return [layout.sketch(sketcher, w.fold, sub, BASELINE) for sub in people]
+
+
+def sketch_options(w, input):
+    """Options of `train` for a Refiner."""
+    if not input.sketcher:
+        return ""
+    more = " --out-of-fold" if input.sketches else ""
+    return f"--sketches {Path(input.sketcher[0]).parent}{more}"
+
+
+def sketching_checkpoint(w):
+    """The model that has not seen the participant to be sketched."""
+    inner = the_split().inner_fold_of(int(w.fold))[w.sub]
+    return layout.inner_checkpoint(w.system, w.fold, inner)
+
+
 def fold_of(sub):
     """The fold that tests a participant."""
-    if planned.obstacle:
-        raise WorkflowError(planned.obstacle)
-    return planned.fold_of[sub]
+    return the_split().fold_of[sub]
+
+
+def tested(sessions):
+    """Those of the (sub, ses) whose participant is test subject of a fold that is run."""
+    return planned.tested(sessions, FOLDS)
 
 
 # -- myelin.smk --------------------------------------------------------------------------------------------------------
@@ -43,9 +82,7 @@ def fold_of(sub):
 
 def controls_of_fold(w):
     """Controls of the fold that are not its test subjects."""
-    if planned.obstacle:
-        raise WorkflowError(planned.obstacle)
-    return planned.controls(int(w.fold))
+    return the_split().controls(int(w.fold))
 
 
 def system_of(w):
@@ -79,7 +116,7 @@ def change_images(w):
 def maps_of(system):
     """Everything that the maps of one system consist of."""
     sessions = roster.patients(
-        roster.measured if system in ("true", *CEILINGS) else roster.synthesised
+        tested(roster.measured if system in ("true", *CEILINGS) else roster.synthesised)
     )
     masks = [layout.demyelinated(system, sub, ses) for sub, ses in sessions]
     return masks + [
@@ -99,11 +136,11 @@ def clinical_scores():
 def predicted_images():
     learned = [
         layout.prediction(system, sub, ses)
-        for system in SYSTEMS
-        for sub, ses in roster.synthesised
+        for system in TRAINED
+        for sub, ses in tested(roster.synthesised)
     ]
     return learned + [
         layout.prediction(system, sub, ses)
         for system in CEILINGS
-        for sub, ses in roster.measured
+        for sub, ses in tested(roster.measured)
     ]

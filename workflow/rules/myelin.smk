@@ -1,6 +1,6 @@
 """Control curve, demyelination maps, change classes and indices, from true and from predicted PET (wei2020, 2.5)."""
 
-MAPPED = ["true", *SYSTEMS, *CEILINGS]
+MAPPED = ["true", *TRAINED, *CEILINGS]
 
 
 rule white_core:

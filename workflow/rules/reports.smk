@@ -54,6 +54,41 @@ rule patient_page:
         " --system {params.system} --tables {params.tables} --out {output} > {log} 2>&1"
 
 
+rule comparison_page:
+    """Every system side by side: the tables beside the published numbers, figures 3, 4, 5, 6 and 8 of the paper."""
+    input:
+        index=layout.table("index"),
+        split=layout.table("split"),
+        tables=[
+            layout.table(name) for name in [*EVALUATED, "clinical_table", "clinical"]
+        ],
+        # The figures show images.
+        images=predicted_images(),
+        maps=[maps_of(system) for system in MAPPED],
+    output:
+        layout.page("comparison"),
+    log:
+        log_of("comparison_page", "cohort"),
+    benchmark:
+        benchmark_of("comparison_page", "cohort")
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        root=layout.root,
+        systems=" ".join(f"--system {name}" for name in SYSTEMS),
+        ceilings=" ".join(f"--ceiling {name}" for name in CEILINGS),
+        scope=EVALUATION_SCOPE,
+        main=study.learning.main,
+        raw=raw.root,
+    shell:
+        "myelosynth report comparison {params.root} --index {input.index} --split {input.split} {params.systems}"
+        " {params.ceilings} {params.scope} --main {params.main} --raw {params.raw} --out {output} > {log} 2>&1"
+
+
 rule cohort_page:
     """The cohort: flow of subjects, tables with floors and ceilings, figures 3-7 of the paper, regressions."""
     input:

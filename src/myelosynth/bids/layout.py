@@ -56,6 +56,14 @@ class Layout:
     def checkpoint(self, system: str, fold: int | str) -> Path:
         return self.root / "models" / system / f"fold-{fold}" / "checkpoint.pt"
 
+    def inner_checkpoint(self, system: str, fold: int | str, inner: int | str) -> Path:
+        """A model of an inner fold, trained on a part of the fold's training participants."""
+        return self.checkpoint(system, fold).parent / f"inner-{inner}" / "checkpoint.pt"
+
+    def sketch(self, system: str, fold: int | str, sub: str, ses: str) -> Path:
+        """Out-of-fold sketch of a training scan, where `myelosynth train --sketches` looks for it."""
+        return self.checkpoint(system, fold).parent / "sketches" / f"sub-{sub}_ses-{ses}.nii.gz"
+
     def table(self, name: str) -> Path:
         return self.root / "tables" / f"{name}.tsv"
 

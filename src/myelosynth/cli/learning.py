@@ -1,4 +1,4 @@
-"""Commands that learn: split, train, predict, compare-images."""
+"""Commands that learn: split, inner-split, train, predict, compare-images."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,11 +8,15 @@ import typer
 from myelosynth.cli.app import app
 from myelosynth.cli.devices import Device, torch_device
 from myelosynth.cli.paths import distinct, folder, output
+from myelosynth.synthesis.names import LOSSES
 
 if TYPE_CHECKING:
     from myelosynth.synthesis.checkpoints import Checkpoint
+    from myelosynth.synthesis.data.split import Assignment
     from myelosynth.synthesis.systems.base import PredictionInputs, TrainingJob
 
+MODELS = f"{', '.join(LOSSES)}; refinerN- for stage N + 1 of a cascade"
+LOSS_CHOICE = "l1, wl1, nwl1, for refiners also learned (no masks); not needed where a model has one loss"
 Threads = Annotated[int, typer.Option(min=1, help="CPU threads; the result may depend on their number in the last bit")]
 
 
@@ -25,42 +29,46 @@ def split(
     seed: Annotated[int, typer.Option(min=0, help="random seed")] = 0,
 ) -> None:
     """Deal participants over cross-validation folds, stratified by group."""
-    from myelosynth.bids.names import sidecar_path
-    from myelosynth.bids.sidecar import write_json
-    from myelosynth.images.atomic import write_text
-    from myelosynth.synthesis.data.folds import read_groups, split_table
+    from myelosynth.synthesis.data.folds import read_groups
     from myelosynth.synthesis.data.split import assign_folds
 
     out = output(out, [participants], ".tsv")
-    table = split_table(assign_folds(read_groups(participants), folds, validation, seed))
-    write_text(out, table.to_csv(sep="\t", index=False, lineterminator="\n"))
-    columns = {
-        "participant_id": {"Description": "participant; all sessions follow its role"},
-        "group": {"Description": "group of the participant, by which folds are stratified"},
-        "fold": {"Description": f"cross-validation fold, 1 to {folds}"},
-        "role": {
-            "Description": "role of the participant in this fold",
-            "Levels": {
-                "train": "models and statistics are fitted on it",
-                "validation": "chooses the weights that are kept",
-                "test": "never seen in training; predicted and scored",
-            },
-        },
-    }
-    settings = {"folds": folds, "validation": validation, "seed": seed}
-    write_json(sidecar_path(out), {**columns, "Settings": settings})
+    rows = assign_folds(read_groups(participants), folds, validation, seed)
+    _write_split(out, rows, {"folds": folds, "validation": validation, "seed": seed})
+
+
+@app.command("inner-split")
+def inner_split(
+    split: Annotated[Path, typer.Argument(help="TSV of `myelosynth split`")],
+    out: Annotated[Path, typer.Argument(help="TSV: participant_id, group, fold, role")],
+    fold: Annotated[int, typer.Option(help="fold of SPLIT whose training participants are dealt")],
+    folds: Annotated[int, typer.Option(help="number of inner folds")] = 3,
+    validation: Annotated[int, typer.Option(min=0, help="validation participants of each inner fold")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="random seed")] = 0,
+) -> None:
+    """Deal the training participants of one fold over inner folds; who the fold validates or tests is excluded."""
+    from myelosynth.synthesis.data.folds import read_fold
+    from myelosynth.synthesis.data.split import Assignment, assign_within
+
+    out, outer = output(out, [split], ".tsv"), read_fold(split, fold)
+    people = [Assignment(name, outer.groups[name], fold, role) for name, role in outer.roles.items()]
+    settings = {"folds": folds, "validation": validation, "seed": seed, "outer_fold": fold}
+    _write_split(out, assign_within(people, fold, folds, validation, seed), settings | {"outer_split": outer.sha256})
 
 
 @app.command("train")
 def train(
     task: Annotated[str, typer.Option(help="name in config/tasks, or path of a YAML file")],
-    model: Annotated[str, typer.Option(help="mean-atlas, ridge, unet, cf-sagan, refiner-cf-sagan")],
+    model: Annotated[str, typer.Option(help=MODELS)],
     fold: Annotated[int, typer.Option(help="fold of the split, from 1")],
     split_file: Annotated[Path, typer.Option("--split", help="TSV of `myelosynth split`")],
     data: Annotated[Path, typer.Option(help="manifest TSV; relative paths in it start at the working directory")],
     out: Annotated[Path, typer.Option(help="folder for checkpoint.pt, last.pt and log.tsv")],
-    loss: Annotated[str | None, typer.Option(help="l1, wl1 or nwl1 for networks; ridge: l2; mean-atlas: mean")] = None,
-    sketches: Annotated[Path | None, typer.Option(help="training folder of the Sketcher (refiners only)")] = None,
+    loss: Annotated[str | None, typer.Option(help=LOSS_CHOICE)] = None,
+    sketches: Annotated[Path | None, typer.Option(help="training folder of the stage before (refiners only)")] = None,
+    out_of_fold: Annotated[
+        bool, typer.Option("--out-of-fold", help="learn from the images in the Sketcher's `sketches/`, not its own")
+    ] = False,
     preset: Annotated[str, typer.Option(help="name in config/presets, or path of a YAML file")] = "paper",
     device: Device = "auto",
     seed: Annotated[int, typer.Option(min=0, help="random seed")] = 0,
@@ -68,6 +76,7 @@ def train(
     threads: Threads = 1,
 ) -> None:
     """Train one system on one fold; validation participants choose the weights, test participants are never read."""
+    from myelosynth.errors import InputError
     from myelosynth.synthesis.config import load_preset, load_task
     from myelosynth.synthesis.data.folds import read_fold
     from myelosynth.synthesis.data.manifest import read_manifest, select
@@ -76,12 +85,14 @@ def train(
 
     out = folder(out)
     system, loss = check_choice(model, loss, sketches)
+    if out_of_fold and not sketches:
+        raise InputError("no Sketcher", "--out-of-fold", f"{model} without --sketches", "give its training folder")
     settings, training = load_task(task), load_preset(preset)
     roles = read_fold(split_file, fold)
     contrasts = system.training_contrasts(settings)
     scans = select(read_manifest(data), roles, settings.training_sessions, contrasts, data)
     where = torch_device(device, threads)
-    job = TrainingJob(model, loss, settings, training, roles, scans, out, seed, where, sketches, resume)
+    job = TrainingJob(model, loss, settings, training, roles, scans, out, seed, where, sketches, out_of_fold, resume)
     trained = system.train(job)
     trained.checkpoint.save(out / "checkpoint.pt")
     sources = [split_file, data, *([sketches / "checkpoint.pt"] if sketches else [])]
@@ -91,10 +102,10 @@ def train(
 @app.command("predict")
 def predict(
     checkpoint: Annotated[Path, typer.Option(help="checkpoint.pt of `myelosynth train`")],
-    source: Annotated[list[str], typer.Option(help="NAME=IMG, names as in the task; template=XFM.txt for mean-atlas")],
+    source: Annotated[list[str], typer.Option(help="NAME=IMG, names as in the task; template=XFM.txt for the atlases")],
     mask: Annotated[Path, typer.Option(help="brain mask on the grid of the sources")],
     out: Annotated[Path, typer.Option(help="predicted target, 0 outside the mask")],
-    out_std: Annotated[Path | None, typer.Option(help="its SD, where the model offers one (mean-atlas)")] = None,
+    out_std: Annotated[Path | None, typer.Option(help="its SD, where the model offers one")] = None,
     device: Device = "auto",
     threads: Threads = 1,
 ) -> None:
@@ -102,12 +113,12 @@ def predict(
     from myelosynth.errors import InputError
     from myelosynth.images.volume import save_volume
     from myelosynth.synthesis.checkpoints import load_checkpoint
-    from myelosynth.synthesis.systems.registry import find_system
+    from myelosynth.synthesis.systems.registry import SYSTEMS, find_system
 
     trained = load_checkpoint(checkpoint)
     system = find_system(trained.model)
     if out_std and not system.spread:
-        cure = "leave --out-std out, or use mean-atlas"
+        cure = f"leave --out-std out, or use {', '.join(name for name, other in SYSTEMS.items() if other.spread)}"
         raise InputError("model offers no spread", "--out-std", f"model {trained.model}", cure)
     paths = _named_sources(source, trained.sources, system.prediction_sources(trained.sources))
     read = [checkpoint, mask, *paths.values()]
@@ -166,11 +177,12 @@ def _named_sources(given: list[str], known: list[str], needed: list[str]) -> dic
 
 
 def _load_inputs(paths: dict[str, Path], mask: Path) -> "PredictionInputs":
-    """Images, transforms and mask on the mask's grid. Raises InputError for another grid."""
+    """Images, transforms and mask on the mask's grid. Raises InputError for another grid, or a mask as an image."""
     from myelosynth.images.grid import Grid
     from myelosynth.images.transform import LinearTransform
     from myelosynth.images.volume import load_mask, load_volume, open_image
     from myelosynth.synthesis.config import TEMPLATE
+    from myelosynth.synthesis.data.subjects import require_image
     from myelosynth.synthesis.systems.base import PredictionInputs
 
     brain, grid = load_mask(mask), Grid.of(open_image(mask))
@@ -181,8 +193,32 @@ def _load_inputs(paths: dict[str, Path], mask: Path) -> "PredictionInputs":
             continue
         volume = load_volume(path)
         grid.require(volume.grid, path, mask)
+        require_image(volume.data, name, path)
         images[name] = volume.data
     return PredictionInputs(images, transforms, brain, grid)
+
+
+def _write_split(out: Path, rows: list["Assignment"], settings: dict[str, Any]) -> None:
+    from myelosynth.bids.names import sidecar_path
+    from myelosynth.bids.sidecar import write_json
+    from myelosynth.images.atomic import write_text
+    from myelosynth.synthesis.data.folds import EXCLUDED, split_table
+
+    write_text(out, split_table(rows).to_csv(sep="\t", index=False, lineterminator="\n"))
+    levels = {
+        "train": "models and statistics are fitted on it",
+        "validation": "chooses the weights that are kept",
+        "test": "never seen in training; predicted and scored",
+    }
+    if any(row.role == EXCLUDED for row in rows):
+        levels[EXCLUDED] = "validation or test participant of the outer fold: takes part in nothing here"
+    columns = {
+        "participant_id": {"Description": "participant; all sessions follow its role"},
+        "group": {"Description": "group of the participant, by which folds are stratified"},
+        "fold": {"Description": f"cross-validation fold, 1 to {settings['folds']}"},
+        "role": {"Description": "role of the participant in this fold", "Levels": levels},
+    }
+    write_json(sidecar_path(out), {**columns, "Settings": settings})
 
 
 def _write_training_sidecar(job: "TrainingJob", report: dict[str, Any], sources: list[Path], preset: str) -> None:

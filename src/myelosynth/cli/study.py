@@ -111,14 +111,17 @@ def describe(
     results: Annotated[Path, typer.Argument(help="results folder of the study")],
     raw: Raw,
     lesions: Annotated[Path, typer.Option(help="lesion mask derivative")],
-    system: Annotated[list[str], typer.Option(help="a system that files its predictions")],
+    system: Annotated[list[str] | None, typer.Option(help="a system that files its predictions; repeat")] = None,
     ready: Annotated[Path | None, typer.Option(help="derivative with ready masks and maps")] = None,
+    systems_only: Annotated[
+        bool, typer.Option("--systems-only", help="leave the main derivative's description as it is")
+    ] = False,
 ) -> None:
     """Write dataset_description.json and .bidsignore of every derivative folder."""
     from myelosynth.study.derivatives import describe_derivatives
 
     folder(results)
-    describe_derivatives(results, raw, lesions, system, ready)
+    describe_derivatives(results, raw, lesions, system or [], ready, not systems_only)
 
 
 @app.command("manifest")

@@ -17,7 +17,8 @@ class Generator(nn.Module):
 
     Feature maps are width * (1, 2, 4, 8, 16). Attention sits behind the second ResDown and behind the second ResUp,
     where a 64^3 patch has 16^3 voxels and 4 * width channels. At width 16 with four inputs: 5,734,915 parameters.
-    With attention=False and residual=False it is our 3D U-Net (after Sikka 2018).
+    With attention=False and residual=False it is our 3D U-Net (after Sikka 2018), also the generator of the cGAN:
+    5,643,057 parameters. A Refiner has one input more: 5,735,347 and 5,643,489.
 
     Normalised MRI is 0 outside the brain and nowhere else in all channels at once; there the output is 0 as well
     (our choice: the images are skull-stripped, so no loss and no discriminator should dwell on the background).
@@ -31,7 +32,7 @@ class Generator(nn.Module):
         attention: bool = True,
         residual: bool = True,
         attention_pool: int = 2,
-        pooling: Pooling = "max",
+        attention_pooling: Pooling = "max",
     ) -> None:
         super().__init__()
         maps = [width * 2**level for level in range(LEVELS + 1)]
@@ -42,7 +43,8 @@ class Generator(nn.Module):
         self.up = nn.ModuleList(ResUp(high, low, dropout, residual) for low, high in reversed(list(pairwise(maps))))
         channels = maps[ATTENTION_LEVEL]
         places = ("encoder", "decoder") if attention else ()
-        self.attention = nn.ModuleDict({p: FlexibleSelfAttention(channels, attention_pool, pooling) for p in places})
+        layer = (channels, attention_pool, attention_pooling)
+        self.attention = nn.ModuleDict({place: FlexibleSelfAttention(*layer) for place in places})
         self.head = nn.Conv3d(width, 1, 3, 1, 1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -68,7 +70,8 @@ class Generator(nn.Module):
 class Cascade(nn.Module):
     """A Refiner behind a frozen Sketcher (wei2020, section 2.3): refiner(MRI, sketcher(MRI)), patch by patch.
 
-    The Sketcher is always in evaluation mode and gets no gradient.
+    The Sketcher is always in evaluation mode and gets no gradient. It may be a Cascade itself: the paper tried three
+    stages, each of which refines the image of the one before.
     """
 
     def __init__(self, sketcher: nn.Module, refiner: nn.Module) -> None:

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from myelosynth.errors import InputError
 
-Pooling = Literal["max", "average"]
+Pooling = Literal["max", "average", "global-max"]
 SLOPE = 0.2
 
 
@@ -77,7 +77,9 @@ class FlexibleSelfAttention(nn.Module):
     Query, key and value are 1x1x1 convolutions to C/8 channels (no bias), pooled by `pool` on each side; softmax
     without a scale; then a 1x1x1 convolution back to C (the paper adds o of C/8 channels to x of C, which needs one)
     and nearest up-pooling. gamma starts at 0, so that the layer starts as the identity. Pooling query, key and value
-    shrinks the attention map by pool^6 (the paper's pool^3 holds when one side is pooled).
+    shrinks the attention map by pool^6 (the paper's pool^3 holds when one side is pooled). `global-max` pools all of
+    each side, whatever `pool`: one token, whose attention is 1, so that o is one context for the whole patch.
+    The attention map itself is never in memory. Parameters: C^2 / 2 + 1, at 64 channels 2,049.
     """
 
     def __init__(self, channels: int, pool: int = 2, pooling: Pooling = "max") -> None:
@@ -94,15 +96,18 @@ class FlexibleSelfAttention(nn.Module):
         self.pool, self.pooling = pool, pooling
 
     def forward(self, x: Tensor) -> Tensor:
-        query, key, value = (self._tokens(branch(x)) for branch in (self.query, self.key, self.value))
+        pooled = [self._pooled(branch(x)) for branch in (self.query, self.key, self.value)]
+        # (N, c, x, y, z) -> (N, 1, tokens, c)
+        query, key, value = (features.flatten(2).transpose(1, 2).unsqueeze(1) for features in pooled)
         attended = functional.scaled_dot_product_attention(query, key, value, scale=1.0)
-        sides = [side // self.pool for side in x.shape[2:]]
-        o = self.out(attended.squeeze(1).transpose(1, 2).reshape(x.shape[0], -1, *sides))
+        o = self.out(attended.squeeze(1).transpose(1, 2).reshape(pooled[2].shape))
         return self.gamma * functional.interpolate(o, size=x.shape[2:], mode="nearest") + x
 
-    def _tokens(self, features: Tensor) -> Tensor:
-        """(N, c, X, Y, Z) -> (N, 1, tokens, c) after pooling."""
-        if self.pool > 1:
-            pool = functional.max_pool3d if self.pooling == "max" else functional.avg_pool3d
-            features = pool(features, self.pool)
-        return features.flatten(2).transpose(1, 2).unsqueeze(1)
+    def _pooled(self, features: Tensor) -> Tensor:
+        """(N, c, X, Y, Z) -> (N, c, X/p, Y/p, Z/p), or one voxel for `global-max`."""
+        if self.pooling == "global-max":
+            return features.amax((2, 3, 4), keepdim=True)
+        if self.pool == 1:
+            return features
+        pool = functional.max_pool3d if self.pooling == "max" else functional.avg_pool3d
+        return pool(features, self.pool)

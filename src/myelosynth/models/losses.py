@@ -1,4 +1,4 @@
-"""Losses: L1, WL1 and the attention regularisation NWL1; adversarial cross-entropy with smoothed labels."""
+"""Losses: L1, L2, WL1, the attention regularisation NWL1, learned weights; adversarial cross-entropy."""
 
 from collections.abc import Callable
 
@@ -46,7 +46,20 @@ def nwl1(prediction: Tensor, target: Tensor, regions: Tensor) -> Tensor:
     return total / (2 * difference.numel())
 
 
-LOSSES: dict[str, ImageLoss] = {"l1": l1, "wl1": wl1, "nwl1": nwl1}
+def l2(prediction: Tensor, target: Tensor, regions: Tensor) -> Tensor:
+    """Mean squared difference over all voxels; `regions` is not used (the 2-layer DNN, Li 2014)."""
+    return ((prediction - target) ** 2).mean()
+
+
+def learned(prediction: Tensor, target: Tensor, weights: Tensor) -> Tensor:
+    """(1/nm) sum_i sum_j w_ij |.|: L1 with a weight for each voxel, learned without masks (systems/attention.py).
+
+    All tensors (N, 1, X, Y, Z); the third holds the weights where the other losses have the regions.
+    """
+    return (weights * (prediction - target).abs()).mean()
+
+
+LOSSES: dict[str, ImageLoss] = {"l1": l1, "l2": l2, "wl1": wl1, "nwl1": nwl1, "learned": learned}
 
 
 def discriminator_loss(real: Tensor, fake: Tensor, smoothing: float) -> Tensor:

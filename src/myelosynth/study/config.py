@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
 
-from myelosynth.synthesis.config import validated
+from myelosynth.synthesis.config import TrainingPreset, validated
 from myelosynth.synthesis.names import parse_system
 
 Scenario = Literal["default", "no-change", "controls-only", "missing", "shifted"]
@@ -124,8 +124,20 @@ class Folds(Strict):
     """Cross-validation over subjects."""
 
     number: int = Field(ge=2)
+    only: list[int] | None = Field(description="folds that are trained and tested; null: all of them")
     validation: int = Field(ge=1)
     seed: int = Field(ge=0)
+
+    @property
+    def tested(self) -> list[int]:
+        """The folds that are trained and tested."""
+        return list(range(1, self.number + 1)) if self.only is None else sorted(self.only)
+
+    @model_validator(mode="after")
+    def _only_has_folds(self) -> "Folds":
+        if len(set(self.tested) & set(range(1, self.number + 1))) < max(len(self.tested), 1):
+            raise ValueError(f"only is {self.only}, expected null or some of the folds 1 to {self.number}, each once")
+        return self
 
 
 class Learning(Strict):
@@ -135,20 +147,48 @@ class Learning(Strict):
     preset: str
     systems: list[str] = Field(min_length=1)
     main: str = Field(description="the system of the patient pages and of the paired comparisons")
+    sketches: Literal["fold", "out-of-fold"] = Field(description="what a Refiner learns to refine")
+    inner_folds: int = Field(ge=2, description="Sketchers of a fold that make its out-of-fold sketches")
+    inner_validation: int = Field(ge=0, description="validation participants of each inner fold")
     device: Literal["auto", "cpu", "cuda"]
     seed: int = Field(ge=0)
+    replicates: int = Field(ge=1, description="trainings of every system, each with a seed of its own")
+
+    @property
+    def trained(self) -> list[str]:
+        """Every system, then every further replicate of it: SYSTEM@2, SYSTEM@3, ..."""
+        further = [f"{system}@{number}" for number in range(2, self.replicates + 1) for system in self.systems]
+        return [*self.systems, *further]
+
+    def seed_of(self, system: str) -> int:
+        """The training seed of a system: replicates count on from the first."""
+        return self.seed + parse_system(system).replicate - 1
 
     @model_validator(mode="after")
     def _systems_fit(self) -> "Learning":
         for system in self.systems:
+            if parse_system(system).replicate > 1:
+                raise ValueError(f"systems name {system}: give {system.partition('@')[0]} and set `replicates`")
             sketcher = parse_system(system).sketcher
             if sketcher and sketcher not in self.systems:
                 raise ValueError(f"{system} refines {sketcher}, systems are {', '.join(self.systems)}: add it")
+            if self.sketches == "out-of-fold" and sketcher and parse_system(sketcher).sketcher:
+                told = f"{system} refines {sketcher}, which refines itself"
+                raise ValueError(f"{told}: out-of-fold sketches go one stage deep, set `sketches: fold`")
         if len(set(self.systems)) < len(self.systems):
             raise ValueError(f"systems are {', '.join(self.systems)}, expected each one once")
         if self.main not in self.systems:
             raise ValueError(f"main is {self.main}, expected one of the systems {', '.join(self.systems)}")
         return self
+
+
+Training = Annotated[
+    TrainingPreset | None,
+    # Loose: Snakemake's reader takes 2e-3 for text, and the model has checked every key before the schema is asked.
+    WithJsonSchema(
+        {"type": ["object", "null"], "description": "the training settings of the preset that this overlay is"}
+    ),
+]
 
 
 class StudyConfig(Strict):
@@ -166,6 +206,7 @@ class StudyConfig(Strict):
     curve: Curve
     folds: Folds
     learning: Learning
+    training: Training = None
 
     @model_validator(mode="after")
     def _lesions_are_simulated_too(self) -> "StudyConfig":

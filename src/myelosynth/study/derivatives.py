@@ -14,9 +14,9 @@ IGNORED = ("*_xfm.txt", "*_xfm.json", "*_dwimap.*", "*_distmap.*", "*_indices.*"
 
 
 def describe_derivatives(
-    results: Path, raw: Path, lesions: Path, systems: Sequence[str], ready: Path | None = None
+    results: Path, raw: Path, lesions: Path, systems: Sequence[str], ready: Path | None = None, main_too: bool = True
 ) -> None:
-    """Write dataset_description.json and .bidsignore of the main derivative and of every system's folder.
+    """Write dataset_description.json and .bidsignore of every system's folder, and of the main derivative.
 
     Raises InputError when the raw data set has no description.
     """
@@ -24,7 +24,9 @@ def describe_derivatives(
     source = read_json(raw / "dataset_description.json")
     simulated = bool(source.get("Simulated", False))
     main = layout.derivatives
-    _describe(main, "myelosynth", simulated, {"raw": raw, "lesions": lesions, **({"ready": ready} if ready else {})})
+    if main_too:
+        given = {"raw": raw, "lesions": lesions, **({"ready": ready} if ready else {})}
+        _describe(main, "myelosynth", simulated, given)
     for system in systems:
         links = {"raw": raw, "myelosynth": main}
         _describe(layout.system(system), f"myelosynth: DVR of {system}", simulated, links)

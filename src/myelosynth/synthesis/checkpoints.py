@@ -13,7 +13,7 @@ import torch
 from myelosynth.errors import InputError
 from myelosynth.images.atomic import staged
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)

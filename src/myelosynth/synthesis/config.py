@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from myelosynth.errors import InputError
+from myelosynth.synthesis.names import registry_line
 
 TEMPLATE = "template"
 
@@ -61,13 +62,30 @@ class Ridge(_Strict):
     alpha: float = Field(ge=0)
 
 
+class Forest(_Strict):
+    """Settings of the random forest; `voxels` are drawn from all training scans together."""
+
+    trees: int = Field(ge=1)
+    voxels: int = Field(ge=1)
+    min_leaf: int = Field(ge=1)
+    features: float = Field(gt=0, le=1)
+
+
+class LearnedAttention(_Strict):
+    """The network that learns the voxel weights of the loss `learned`: filters, steps, learning rate."""
+
+    width: int = Field(ge=1)
+    steps: int = Field(ge=1)
+    learning_rate: float = Field(gt=0)
+
+
 class TrainingPreset(_Strict):
     """The `training` part of a preset file: size of the networks, patches, optimisation and validation."""
 
     width: int = Field(ge=4)
     dropout: float = Field(ge=0, lt=1)
     attention_pool: int = Field(ge=1)
-    attention_pooling: Literal["max", "average"]
+    attention_pooling: Literal["max", "average", "global-max"]
     patch: int = Field(ge=32, multiple_of=16)
     overlap: float = Field(ge=0, lt=1)
     sampling: Literal["grid", "random"]
@@ -82,6 +100,8 @@ class TrainingPreset(_Strict):
     augmentation: Augmentation
     networks: dict[str, Optimisation]
     ridge: Ridge
+    forest: Forest
+    learned_attention: LearnedAttention
 
     @model_validator(mode="after")
     def _lengths_fit_sampling(self) -> "TrainingPreset":
@@ -92,11 +112,15 @@ class TrainingPreset(_Strict):
         return self
 
     def network(self, model: str) -> Optimisation:
-        """The optimisation of one network. Raises InputError when the preset has none for it."""
-        if model not in self.networks:
-            values = f"no entry {model!r}, found {', '.join(self.networks) or 'none'}"
-            raise InputError("preset incomplete", "training.networks", values, f"add {model} to the preset")
-        return self.networks[model]
+        """The optimisation of one network, later stages of a cascade as the Refiner unless they have their own entry.
+
+        Raises InputError when the preset has none for it.
+        """
+        entry = model if model in self.networks else registry_line(model)
+        if entry not in self.networks:
+            values = f"no entry {entry!r}, found {', '.join(self.networks) or 'none'}"
+            raise InputError("preset incomplete", "training.networks", values, f"add {entry} to the preset")
+        return self.networks[entry]
 
 
 def load_task(name: str) -> Task:

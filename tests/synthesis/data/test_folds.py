@@ -8,6 +8,7 @@ import pytest
 
 from myelosynth.errors import InputError
 from myelosynth.synthesis.data.folds import read_fold, read_groups
+from myelosynth.synthesis.data.manifest import read_manifest, select
 
 
 @pytest.fixture
@@ -26,6 +27,28 @@ def test_the_command_writes_what_train_reads(cohort, run, tmp_path):
     fold = read_fold(out, 2)
     assert fold.sha256 == hashlib.sha256(out.read_bytes()).hexdigest()
     assert {role for role in fold.roles.values()} == {"train", "validation", "test"}
+
+
+def test_an_inner_split_excludes_whom_the_fold_holds_out(cohort, run, tmp_path):
+    out = tmp_path / "inner.tsv"
+    run(["inner-split", str(cohort.split), str(out), "--fold", "1", "--folds", "3", "--validation", "0", "--seed", "4"])
+    outer, inner = read_fold(cohort.split, 1), read_fold(out, 2)
+    assert sorted(inner.participants("train") + inner.participants("test")) == sorted(outer.participants("train"))
+    assert set(inner.participants("excluded")) == {*outer.participants("validation"), *outer.participants("test")}
+    told = json.loads((tmp_path / "inner.json").read_text())
+    assert told["Settings"]["outer_split"] == outer.sha256
+    assert "excluded" in told["role"]["Levels"]
+    chosen = select(read_manifest(cohort.manifest), inner, ["t0"], ["DVR"], cohort.manifest)
+    assert [scan.participant for scan in chosen.training] == inner.participants("train")
+    assert chosen.validation == []
+
+
+def test_nobody_is_excluded_from_some_folds_and_tested_never(table, tmp_path):
+    first = table.participant_id.iloc[0]
+    table.loc[(table.participant_id == first) & (table.role == "test"), "role"] = "excluded"
+    table.to_csv(tmp_path / "s.tsv", sep="\t", index=False)
+    with pytest.raises(InputError, match=f"{first} is test in 0 folds"):
+        read_fold(tmp_path / "s.tsv", 1)
 
 
 def test_two_roles_in_a_fold(table, tmp_path):

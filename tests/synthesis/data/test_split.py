@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from myelosynth.errors import InputError
-from myelosynth.synthesis.data.split import assign_folds
+from myelosynth.synthesis.data.split import assign_folds, assign_within
 
 
 def cohort(patients: int, controls: int) -> dict[str, str]:
@@ -55,6 +55,27 @@ def test_the_seed_decides():
     groups = cohort(9, 6)
     assert assign_folds(groups, 3, 2, 1) == assign_folds(groups, 3, 2, 1)
     assert assign_folds(groups, 3, 2, 1) != assign_folds(groups, 3, 2, 2)
+
+
+@given(st.tuples(st.integers(6, 20), st.integers(6, 12), st.integers(2, 3), st.integers(0, 1), st.integers(0, 99)))
+@settings(deadline=None, max_examples=40)
+def test_an_inner_split_deals_the_training_participants_of_its_fold_and_nobody_else(setup):
+    patients, controls, folds, validation, seed = setup
+    outer = assign_folds(cohort(patients, controls), 3, 2, seed)
+    training = {row.participant for row in outer if (row.fold, row.role) == (2, "train")}
+    rows = assign_within(outer, 2, folds, validation, seed)
+    assert Counter(row.participant for row in rows if row.role == "test") == Counter(training)
+    for inner in range(1, folds + 1):
+        roles = {row.participant: row.role for row in rows if row.fold == inner}
+        assert len(roles) == patients + controls
+        assert {name for name, role in roles.items() if role == "excluded"} == set(roles) - training
+        assert list(roles.values()).count("validation") == validation
+
+
+def test_an_inner_fold_that_would_learn_from_one_participant_is_a_fault():
+    outer = assign_folds(cohort(3, 2), 2, 0, 0)
+    with pytest.raises(InputError, match="too few participants for inner folds, split, 1 left to train inner fold"):
+        assign_within(outer, 2, 2, 0, 0)
 
 
 @pytest.mark.parametrize(

@@ -130,7 +130,7 @@ def test_schedules():
     assert cosine.rate(10) == pytest.approx(0, abs=1e-12)
 
 
-def test_refiner_uses_out_of_fold_sketches_where_there_are_any(cohort, trained, run, tmp_path):
+def test_refiner_uses_out_of_fold_sketches_only_when_told(cohort, trained, run, tmp_path):
     folder = tmp_path / "sketcher"
     folder.mkdir()
     (folder / "checkpoint.pt").write_bytes((trained["cf-sagan"] / "checkpoint.pt").read_bytes())
@@ -142,7 +142,7 @@ def test_refiner_uses_out_of_fold_sketches_where_there_are_any(cohort, trained, 
         save_volume(sketch, load_volume(target).data, grid)
         others = [other for other in training if other != participant]
         sidecar_path(sketch).write_text(json.dumps({"Participants": {"train": others}}))
-    more = ["--loss", "nwl1", "--sketches", str(folder)]
+    more = ["--loss", "nwl1", "--sketches", str(folder), "--out-of-fold"]
     for learned, words in ((training, "leak: sketch made with held-out"), ([], "sketch without its training record")):
         kept = sidecar_path(sketch).read_text()
         sidecar_path(sketch).write_text(json.dumps({"Participants": {"train": learned}}))
@@ -155,6 +155,36 @@ def test_refiner_uses_out_of_fold_sketches_where_there_are_any(cohort, trained, 
     assert other == "frozen Sketcher of the fold"
     first, second = (load_checkpoint(f / "checkpoint.pt") for f in (tmp_path / "out", trained["refiner-cf-sagan"]))
     assert not all(torch.equal(first.content["weights"][k], v) for k, v in second.content["weights"].items())
+    run(cohort.options("refiner-cf-sagan", tmp_path / "plain", *more[:-1]))
+    third = load_checkpoint(tmp_path / "plain" / "checkpoint.pt").content["weights"]
+    assert all(torch.equal(third[k], v) for k, v in second.content["weights"].items())
+
+
+def test_sketches_of_an_inner_split_reach_the_refiner(cohort, trained, run, tmp_path):
+    """What the workflow does for one fold; the same sketches by the fold's own Sketcher are a leak."""
+    sketcher = tmp_path / "sketcher"
+    sketcher.mkdir()
+    (sketcher / "checkpoint.pt").write_bytes((trained["cf-sagan"] / "checkpoint.pt").read_bytes())
+    inner = tmp_path / "inner.tsv"
+    run(["inner-split", str(cohort.split), str(inner), "--fold", "1", "--folds", "3", "--validation", "0"])
+    more = ["--loss", "nwl1", "--sketches", str(sketcher), "--out-of-fold"]
+    for leaky in (True, False):
+        for number in ("1", "2", "3"):
+            folder = sketcher / f"inner-{number}"
+            if not leaky:
+                inside = ["--loss", "l1", "--split", str(inner), "--fold", number]
+                run(cohort.options("cf-sagan", folder, *inside))
+            for participant in read_fold(inner, int(number)).participants("test"):
+                scan = cohort.folder / participant
+                sources = [w for n in ("MTR", "FA", "RD", "AD") for w in ("--source", f"{n}={scan / n}.nii.gz")]
+                out = ["--mask", str(scan / "mask.nii.gz"), "--device", "cpu"]
+                out += ["--out", str(sketcher / "sketches" / f"{participant}_ses-t0.nii.gz")]
+                run(["predict", "--checkpoint", str((sketcher if leaky else folder) / "checkpoint.pt"), *sources, *out])
+        if leaky:
+            with pytest.raises(InputError, match="leak: sketch made with held-out"):
+                run(cohort.options("refiner-cf-sagan", tmp_path / "out", *more))
+    run(cohort.options("refiner-cf-sagan", tmp_path / "out", *more))
+    assert json.loads((tmp_path / "out" / "checkpoint.json").read_text())["Sketches"] == "out-of-fold images"
 
 
 def test_refiner_carries_its_sketcher(trained):

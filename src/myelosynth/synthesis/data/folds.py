@@ -11,7 +11,9 @@ from myelosynth.synthesis.data.split import Assignment
 from myelosynth.synthesis.data.tables import read_table
 
 COLUMNS = ("participant_id", "group", "fold", "role")
-ROLES = ("train", "validation", "test")
+EXCLUDED = "excluded"
+"""In an inner split: who the outer fold validates or tests, in every inner fold."""
+ROLES = ("train", "validation", "test", EXCLUDED)
 _AGAIN = "make the split again with `myelosynth split`"
 
 
@@ -59,7 +61,7 @@ def read_fold(path: Path, number: int) -> Fold:
     """Read one fold of a split file.
 
     Raises InputError for a fold that is not there, an unknown role, a participant with two roles in the fold, or a
-    participant who is not test in exactly one fold.
+    participant who is not test in exactly one fold, unless excluded from all of them (an inner split).
     """
     table = read_table(path, COLUMNS)
     unknown = table[~table.role.isin(ROLES)]
@@ -74,7 +76,8 @@ def read_fold(path: Path, number: int) -> Fold:
     if len(twice):
         both = ", ".join(rows.role[rows.participant_id == twice.iloc[0]])
         raise InputError("leak: two roles in one fold", path, f"{twice.iloc[0]} in fold {number}: {both}", _AGAIN)
-    tests = (table.role == "test").groupby(table.participant_id).sum()
+    learned = table[~(table.role == EXCLUDED).groupby(table.participant_id).transform("all")]
+    tests = (learned.role == "test").groupby(learned.participant_id).sum()
     if (tests != 1).any():
         participant = tests.index[tests != 1][0]
         values = f"{participant} is test in {tests[participant]} folds, expected 1"

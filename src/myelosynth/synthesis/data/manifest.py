@@ -39,8 +39,9 @@ class Selection:
 def read_manifest(path: Path) -> list[Scan]:
     """Read a manifest; relative paths start at the working directory.
 
-    Raises InputError for an empty path or mask, a contrast listed twice, differing masks within a session, or one image
-    that is listed for two participants (a leak across folds).
+    Raises InputError for an empty path or mask, a contrast listed twice, differing masks within a session, one image
+    that is listed for two participants (a leak across folds), or a mask listed as an image (a lesion mask would tell a
+    generator what only an expert knows).
     """
     table = read_table(path, COLUMNS)
     scans: dict[tuple[str, str], Scan] = {}
@@ -62,6 +63,9 @@ def read_manifest(path: Path) -> list[Scan]:
         if owners.setdefault(image, scan.participant) != scan.participant:
             values = f"row {number}: {image} listed for {owners[image]} and {scan.participant}"
             raise InputError("leak: one image for two participants", path, values, "give each their own image")
+        if image in (mask, *masks):
+            values = f"row {number}: {row['contrast']} of {scan.name} is its mask {image}"
+            raise InputError("leak: a mask as an image", path, values, "give the image of this contrast")
         scan.paths[row["contrast"]] = image
     return list(scans.values())
 
@@ -72,7 +76,7 @@ def select(
     """The training and validation scans of a fold; test participants never pass.
 
     sessions: labels such as t0; contrasts: what a scan must have, a scan without is a gap. Raises InputError for a
-    participant who is not in the split, or when no training scan is left.
+    participant who is not in the split, or when no training scan is left, or those of one participant only.
     """
     strangers = [scan.participant for scan in scans if scan.participant not in fold.roles]
     if strangers:
@@ -92,6 +96,12 @@ def select(
     if not chosen["train"]:
         values = f"0 scans of fold {fold.number}, sessions {', '.join(sessions)}, contrasts {', '.join(contrasts)}"
         raise InputError("no training scans", where, values, "check the manifest")
+    learned = {scan.participant for scan in chosen["train"]}
+    if len(learned) == 1:
+        values = f"only {learned.pop()} is left to train fold {fold.number}, expected 2 participants or more"
+        raise InputError(
+            "one-subject fold", where, values, "use more data, fewer validation participants or other folds"
+        )
     if fold.participants("validation") and not chosen["validation"]:
         values = f"0 scans of {', '.join(fold.participants('validation'))}"
         raise InputError("no validation scans", where, values, "check the manifest")

@@ -1,6 +1,6 @@
 """Folds over subjects, stratified by group; pure Python, since the Snakefile asks it before anything exists."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from random import Random
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ from myelosynth.errors import InputError
 
 
 class Assignment(NamedTuple):
-    """The role (train, validation, test) of one participant in one fold (from 1)."""
+    """The role (train, validation, test; excluded in an inner split) of one participant in one fold (from 1)."""
 
     participant: str
     group: str
@@ -48,6 +48,33 @@ def assign_folds(groups: Mapping[str, str], folds: int, validation: int, seed: i
             role = "test" if fold_of[participant] == fold else "validation" if participant in held else "train"
             rows.append(Assignment(participant, group, fold, role))
     return rows
+
+
+def assign_within(outer: Sequence[Assignment], fold: int, folds: int, validation: int, seed: int) -> list[Assignment]:
+    """An inner split: the training participants of one fold dealt over inner folds, for predictions within that fold.
+
+    outer: rows of the split. Whoever the fold validates or tests is `excluded` in every inner fold. Raises InputError
+    as `assign_folds` does for the training participants alone, and for an inner fold with less than two to train.
+
+    >>> outer = assign_folds({"a": "patient", "b": "patient", "c": "patient", "d": "control", "e": "control"}, 2, 0, 0)
+    >>> [f"{row.participant} {row.role}" for row in assign_within(outer, 2, 3, 0, seed=0) if row.fold == 1]
+    ['a test', 'b train', 'c excluded', 'd train', 'e excluded']
+    """
+    people = {row.participant: row for row in outer if row.fold == fold}
+    groups = {name: row.group for name, row in people.items() if row.role == "train"}
+    roles = {(row.participant, row.fold): row for row in assign_folds(groups, folds, validation, seed)}
+    for inner in range(1, folds + 1):
+        learned = [name for name in groups if roles[name, inner].role == "train"]
+        if len(learned) < 2:
+            values = f"{len(learned)} left to train inner fold {inner} of fold {fold}, expected 2 or more"
+            raise InputError(
+                "too few participants for inner folds", "split", values, "validate with less or add people"
+            )
+    return [
+        roles.get((name, inner), Assignment(name, row.group, inner, "excluded"))
+        for inner in range(1, folds + 1)
+        for name, row in people.items()
+    ]
 
 
 def _validation(candidates: Mapping[str, str], number: int, random: Random) -> set[str]:

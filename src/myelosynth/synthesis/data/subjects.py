@@ -52,13 +52,21 @@ class Statistics:
         return (((sources - self.mean.reshape(shape)) / self.std.reshape(shape)) * mask).astype(np.float32)
 
 
+def require_image(data: NDArray[np.float32], name: str, where: object) -> None:
+    """Raises InputError for a source that holds 0 and 1 only: a mask, which no generator may be given."""
+    if np.isin(data, (0, 1)).all() and data.any():
+        values = f"{name} holds 0 and 1 only"
+        raise InputError("leak: a mask as a source", where, values, "give the image of this contrast")
+
+
 def load_subject(scan: Scan, task: Task) -> Subject:
-    """Load a scan. Raises InputError when an image or mask does not lie on the target's grid."""
+    """Load a scan. Raises InputError when an image or mask is not on the target's grid, or a source is a mask."""
     target = load_volume(scan.paths[task.target])
     sources = []
     for name in task.sources:
         volume = load_volume(scan.paths[name])
         target.grid.require(volume.grid, volume.path, target.path)
+        require_image(volume.data, name, volume.path)
         sources.append(volume.data)
     mask = load_mask(scan.mask, target.grid, target.path)
     regions = np.full(mask.shape, OTHER, np.uint8)

@@ -31,6 +31,7 @@ class TrainingJob:
     seed: int
     device: torch.device
     sketches: Path | None = None
+    out_of_fold: bool = False
     resume: bool = False
 
     def checkpoint(self, content: dict[str, Any]) -> Checkpoint:

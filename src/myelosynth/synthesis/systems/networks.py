@@ -1,6 +1,7 @@
-"""The networks as systems: 3D U-Net, CF-SAGAN (Sketcher) and the Refiner behind it."""
+"""The networks as systems: one network alone, or behind the frozen stages of a cascade."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from torch import nn
 
 from myelosynth.errors import InputError
 from myelosynth.models.discriminator import Discriminator
-from myelosynth.models.generator import Cascade, Generator
+from myelosynth.models.generator import Cascade
 from myelosynth.models.losses import LOSSES
 from myelosynth.synthesis.checkpoints import Checkpoint
 from myelosynth.synthesis.data.sampling import PatchSource, Sampler, largest_crop, patch_source
@@ -24,9 +25,14 @@ from myelosynth.synthesis.engine.training import (
     fingerprint_of,
     make_deterministic,
 )
+from myelosynth.synthesis.systems.architecture import build_generator, load_generator, network_settings
+from myelosynth.synthesis.systems.attention import learned_weights, predicted_image, with_weights
 from myelosynth.synthesis.systems.base import Prediction, PredictionInputs, System, Trained, TrainingJob
+from myelosynth.synthesis.systems.regions import count_regions
 from myelosynth.synthesis.systems.sketches import Sketches, find_sketches, load_sketch
 
+IMAGE_LOSSES = ("l1", "wl1", "nwl1")
+REFINER_LOSSES = (*IMAGE_LOSSES, "learned")
 # Validation only ranks weights: windows side by side cost an eighth of the half-overlapping ones of a prediction.
 VALIDATION_OVERLAP = 0.0
 # Any step number that training never reaches, so that initial weights share no stream with a step.
@@ -35,7 +41,7 @@ _INITIAL = 2**62
 
 @dataclass(frozen=True)
 class _Data:
-    """The subjects of a fold in memory, and what was learned about their intensities."""
+    """The subjects of a fold in memory, what was learned about their intensities, and what a Refiner builds on."""
 
     training: list[Subject]
     validation: list[Subject]
@@ -44,35 +50,48 @@ class _Data:
 
 
 class NetworkSystem(System):
-    """A generator on patches. adversarial: with a discriminator; refines: behind a frozen Sketcher."""
+    """A generator on patches.
 
-    losses = tuple(LOSSES)
+    network: a class of models/ with (N, channels_in, X, Y, Z) -> (N, 1, X, Y, Z) and a last convolution `head`;
+    parameters of its constructor that have the name of a preset key get its value, `settings` gives others.
+    adversarial: with a discriminator, of the same settings; refines: behind the frozen stages before it.
+    """
 
-    def __init__(self, attention: bool, residual: bool, adversarial: bool, refines: bool = False) -> None:
-        self.attention, self.residual, self.adversarial = attention, residual, adversarial
-        self.needs_sketches = refines
+    def __init__(
+        self,
+        network: Callable[..., nn.Module],
+        losses: tuple[str, ...],
+        adversarial: bool = False,
+        refines: bool = False,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.network, self.losses, self.adversarial = network, losses, adversarial
+        self.needs_sketches, self.settings = refines, dict(settings or {})
 
     def train(self, job: TrainingJob) -> Trained:
-        """Raises InputError when memory runs out, or when the Sketcher does not belong to this fold."""
+        """Raises InputError when memory runs out, the Sketcher does not belong to this fold, or a regional loss finds
+        no region."""
         make_deterministic(job.device)
-        training = [load_subject(scan, job.task) for scan in job.scans.training]
-        validation = [load_subject(scan, job.task) for scan in job.scans.validation]
+        scans = [job.scans.training, job.scans.validation]
+        if job.loss == "learned":  # learns from no mask: they are not even read
+            scans = [[replace(scan, lesions=None, nawm=None) for scan in some] for some in scans]
+        training, validation = ([load_subject(scan, job.task) for scan in some] for some in scans)
+        counts = count_regions(training, job.loss)
         statistics = Statistics.of(training, job.task.sources)
         sketches = find_sketches(job, statistics) if self.needs_sketches else None
         data = _Data(training, validation, statistics, sketches)
         try:
-            return self._train(job, data, self._architecture(job, sketches))
+            trained = self._train(job, data, self._architecture(job, sketches))
         except (MemoryError, RuntimeError) as fault:
             raise _named(fault, job.preset.patch, job.preset.batch) from fault
+        return replace(trained, report={**trained.report, "RegionVoxels": counts})
 
     def predict(self, checkpoint: Checkpoint, inputs: PredictionInputs, device: torch.device) -> Prediction:
         """Sliding window with the training patch size. Raises InputError when memory runs out."""
         make_deterministic(device)
         content = checkpoint.content
         architecture = content["architecture"]
-        generator = build_generator(architecture)
-        generator.load_state_dict(content["weights"])
-        generator.eval().to(device)
+        generator = load_generator(checkpoint).to(device)
         statistics = Statistics(content["mean"].numpy(), content["std"].numpy(), 0.0)
         sources = np.stack([inputs.images[name] for name in checkpoint.sources])
         images = statistics.normalise(sources, inputs.mask)
@@ -83,20 +102,12 @@ class NetworkSystem(System):
             raise _named(fault, patch, batch) from fault
 
     def _architecture(self, job: TrainingJob, sketches: Sketches | None) -> dict[str, Any]:
-        """What `build_generator` and the sliding window need, as plain values."""
+        """What `build_generator` and the sliding window need, as plain values; the stages in their order."""
         preset = job.preset
-        generator = {
-            "channels_in": len(job.task.sources) + (1 if sketches else 0),
-            "width": preset.width,
-            "dropout": preset.dropout,
-            "attention": self.attention,
-            "residual": self.residual,
-            "attention_pool": preset.attention_pool,
-            "pooling": preset.attention_pooling,
-        }
-        sketcher = sketches.checkpoint.content["architecture"]["generator"] if sketches else None
-        window = {"patch": preset.patch, "overlap": preset.overlap, "batch": preset.batch}
-        return {"generator": generator, "sketcher": sketcher, **window}
+        channels_in = len(job.task.sources) + (1 if sketches else 0)
+        own = {"network": job.model, "settings": network_settings(self.network, channels_in, preset, self.settings)}
+        before = sketches.checkpoint.content["architecture"]["stages"] if sketches else []
+        return {"stages": [*before, own], "patch": preset.patch, "overlap": preset.overlap, "batch": preset.batch}
 
     def _networks(self, job: TrainingJob, data: _Data, architecture: dict[str, Any]) -> Networks:
         """Networks with initial weights from the seed, the Sketcher's from its checkpoint, on the device."""
@@ -108,15 +119,18 @@ class NetworkSystem(System):
             trainable = generator.refiner
         # A ReLU behind a head that starts below 0 would never learn: start at the training mean.
         trainable.head.bias.data.fill_(data.statistics.target_mean)
-        preset, count = job.preset, len(job.task.sources)
-        settings = (preset.width, preset.dropout, preset.attention_pool, preset.attention_pooling)
-        critic = Discriminator(count + 1, *settings).to(job.device) if self.adversarial else None
+        count = len(job.task.sources)
+        critic = None
+        if self.adversarial:
+            critic = Discriminator(**network_settings(Discriminator, count + 1, job.preset, self.settings)).to(
+                job.device
+            )
         return Networks(generator.to(job.device), trainable, critic, count)
 
     def _train(self, job: TrainingJob, data: _Data, architecture: dict[str, Any]) -> Trained:
         preset, device = job.preset, job.device
         networks = self._networks(job, data, architecture)
-        sampler = Sampler(_patch_sources(job, data), preset, job.seed)
+        sampler = Sampler(_patch_sources(job, data, networks.generator), preset, job.seed)
         length = preset.network(job.model)
         steps = length.steps if preset.sampling == "random" else (length.epochs or 0) * sampler.steps_per_epoch
         schedule = Schedule(steps or 0, length.learning_rate, preset.decay)
@@ -128,6 +142,7 @@ class NetworkSystem(System):
             "mean": torch.from_numpy(data.statistics.mean),
             "std": torch.from_numpy(data.statistics.std),
             "weights": {key: value.cpu() for key, value in networks.generator.state_dict().items()},
+            "lineage": data.sketches.lineage if data.sketches else [],
         }
         sketches = data.sketches
         report = {
@@ -138,16 +153,9 @@ class NetworkSystem(System):
             "DiscriminatorParameters": _parameters(networks.discriminator) if networks.discriminator else None,
             "Sketches": sketches.origin if sketches else None,
             "SketcherSha256": sketches.sha256 if sketches else None,
+            "Stages": [stage["network"] for stage in architecture["stages"]],
         }
         return Trained(job.checkpoint(content), report)
-
-
-def build_generator(architecture: dict[str, Any]) -> Any:
-    """The generator of a checkpoint: one network, or a Refiner behind its Sketcher."""
-    generator = Generator(**architecture["generator"])
-    if architecture["sketcher"] is None:
-        return generator
-    return Cascade(Generator(**architecture["sketcher"]), generator)
 
 
 class _Validation:
@@ -167,16 +175,34 @@ class _Validation:
         return float(np.abs(predicted - target)[mask].mean(dtype=np.float64))
 
 
-def _patch_sources(job: TrainingJob, data: _Data) -> list[PatchSource]:
-    """The training subjects on the device: normalised sources, an out-of-fold sketch if there is one, target."""
+def _patch_sources(job: TrainingJob, data: _Data, generator: Any) -> list[PatchSource]:
+    """The training subjects on the device: normalised sources, an out-of-fold sketch if there is one, target.
+
+    Their regions, or for the loss `learned` the weights in their place.
+    """
+    least = largest_crop(job.preset)
+    given = {}
+    if data.sketches and data.sketches.images:
+        given = {s.name: load_sketch(data.sketches.images[s.name], s) for s in data.training}
+    weights = {}
+    if job.loss == "learned":
+        sketches = given or {s.name: _sketch(job, data.statistics, s, generator.sketcher) for s in data.training}
+        weights = learned_weights(job, data.training, data.statistics, sketches)
     sources = []
     for subject in data.training:
         channels = [*data.statistics.normalise(subject.sources, subject.mask), subject.target]
-        if data.sketches and data.sketches.images:
-            channels.insert(-1, load_sketch(data.sketches.images[subject.name], subject))
-        images = np.stack(channels)
-        sources.append(patch_source(images, subject.mask, subject.regions, largest_crop(job.preset), job.device))
+        if given:
+            channels.insert(-1, given[subject.name])
+        if weights:
+            channels.insert(0, weights[subject.name])
+        source = patch_source(np.stack(channels), subject.mask, subject.regions, least, job.device)
+        sources.append(with_weights(source) if weights else source)
     return sources
+
+
+def _sketch(job: TrainingJob, statistics: Statistics, subject: Subject, sketcher: nn.Module) -> NDArray[np.float32]:
+    """What the frozen stages make of a training scan, (X, Y, Z) in target units."""
+    return predicted_image(job, sketcher, statistics.normalise(subject.sources, subject.mask), subject.mask)
 
 
 def _fingerprint(job: TrainingJob, data: _Data, sampler: Sampler, architecture: dict[str, Any]) -> str:
