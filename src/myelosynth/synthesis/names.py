@@ -99,6 +99,8 @@ def parse_system(name: str) -> SystemName:
         for loss in losses if len(losses) > 1 else ():
             if line == f"{entry}-{loss}":
                 return SystemName(model, loss, replicate)
-    known = ", ".join(model if len(losses) == 1 else f"{model}-{'|'.join(losses)}" for model, losses in LOSSES.items())
-    cure = "refinerN- for more stages, @R for replicate R from 2"
-    raise ValueError(f"unknown system {name!r}, expected one of {known} ({cure})")
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for entry, losses in LOSSES.items():
+        groups.setdefault(losses if len(losses) > 1 else (), []).append(entry)
+    known = "; ".join(f"{', '.join(some)}{'-' + '|'.join(losses) if losses else ''}" for losses, some in groups.items())
+    raise ValueError(f"unknown system {name!r}, expected {known}")

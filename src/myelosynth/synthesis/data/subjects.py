@@ -54,7 +54,7 @@ class Statistics:
 
 def require_image(data: NDArray[np.float32], name: str, where: object) -> None:
     """Raises InputError for a source that holds 0 and 1 only: a mask, which no generator may be given."""
-    if np.isin(data, (0, 1)).all() and data.any():
+    if np.isin(data, (0, 1)).all() and data.any() and not data.all():
         values = f"{name} holds 0 and 1 only"
         raise InputError("leak: a mask as a source", where, values, "give the image of this contrast")
 
