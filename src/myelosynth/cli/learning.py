@@ -54,12 +54,12 @@ def split(
 @app.command("train")
 def train(
     task: Annotated[str, typer.Option(help="name in config/tasks, or path of a YAML file")],
-    model: Annotated[str, typer.Option(help="mean-atlas, ridge, unet, cf-sagan, refiner-cf-sagan")],
+    model: Annotated[str, typer.Option(help="mean-atlas, ridge, unet, cf-sagan, refiner-cf-sagan, residual-context")],
     fold: Annotated[int, typer.Option(help="fold of the split, from 1")],
     split_file: Annotated[Path, typer.Option("--split", help="TSV of `myelosynth split`")],
     data: Annotated[Path, typer.Option(help="manifest TSV; relative paths in it start at the working directory")],
     out: Annotated[Path, typer.Option(help="folder for checkpoint.pt, last.pt and log.tsv")],
-    loss: Annotated[str | None, typer.Option(help="l1, wl1 or nwl1 for networks; ridge: l2; mean-atlas: mean")] = None,
+    loss: Annotated[str | None, typer.Option(help="l1, wl1 or nwl1 for networks; the others have one")] = None,
     sketches: Annotated[Path | None, typer.Option(help="training folder of the Sketcher (refiners only)")] = None,
     preset: Annotated[str, typer.Option(help="name in config/presets, or path of a YAML file")] = "paper",
     device: Device = "auto",
@@ -91,10 +91,17 @@ def train(
 @app.command("predict")
 def predict(
     checkpoint: Annotated[Path, typer.Option(help="checkpoint.pt of `myelosynth train`")],
-    source: Annotated[list[str], typer.Option(help="NAME=IMG, names as in the task; template=XFM.txt for mean-atlas")],
+    source: Annotated[
+        list[str],
+        typer.Option(
+            help="NAME=IMG, names as in the task; template=XFM.txt for mean-atlas; residual-context needs one only"
+        ),
+    ],
     mask: Annotated[Path, typer.Option(help="brain mask on the grid of the sources")],
     out: Annotated[Path, typer.Option(help="predicted target, 0 outside the mask")],
-    out_std: Annotated[Path | None, typer.Option(help="its SD, where the model offers one (mean-atlas)")] = None,
+    out_std: Annotated[
+        Path | None, typer.Option(help="its SD, where the model offers one (mean-atlas, residual-context)")
+    ] = None,
     device: Device = "auto",
     threads: Threads = 1,
 ) -> None:
@@ -107,20 +114,22 @@ def predict(
     trained = load_checkpoint(checkpoint)
     system = find_system(trained.model)
     if out_std and not system.spread:
-        cure = "leave --out-std out, or use mean-atlas"
+        cure = "leave --out-std out, or use mean-atlas or residual-context"
         raise InputError("model offers no spread", "--out-std", f"model {trained.model}", cure)
-    paths = _named_sources(source, trained.sources, system.prediction_sources(trained.sources))
+    needed = system.prediction_sources(trained.sources)
+    paths = _named_sources(source, trained.sources, needed, system.optional_sources)
     read = [checkpoint, mask, *paths.values()]
     out, out_std = output(out, read), output(out_std, read) if out_std else None
     distinct(out, out_std)
     inputs = _load_inputs(paths, mask)
     prediction = system.predict(trained, inputs, torch_device(device, threads))
-    outputs = [(out, prediction.mean)]
+    missing = {"MissingSources": [name for name in needed if name not in paths]} if system.optional_sources else {}
+    outputs = [(out, prediction.mean, missing)]
     if out_std and prediction.std is not None:
-        outputs.append((out_std, prediction.std))
-    for path, values in outputs:
+        outputs.append((out_std, prediction.std, {**missing, **prediction.spread_record}))
+    for path, values, fields in outputs:
         save_volume(path, values, inputs.grid)
-        _write_prediction_sidecar(path, trained, checkpoint, [*paths.values(), mask])
+        _write_prediction_sidecar(path, trained, checkpoint, [*paths.values(), mask], fields)
 
 
 @app.command("compare-images")
@@ -144,8 +153,11 @@ def compare_images(
     print(json.dumps(compare(predicted.data, truth.data, inside, data_range), indent=2))
 
 
-def _named_sources(given: list[str], known: list[str], needed: list[str]) -> dict[str, Path]:
-    """The needed NAME=IMG pairs; known names that the model does not use are left out. Raises InputError."""
+def _named_sources(given: list[str], known: list[str], needed: list[str], optional: bool) -> dict[str, Path]:
+    """The needed NAME=IMG pairs; known names that the model does not use are left out. Raises InputError.
+
+    optional: one of the needed is enough.
+    """
     from myelosynth.errors import InputError
     from myelosynth.synthesis.config import TEMPLATE
 
@@ -159,10 +171,11 @@ def _named_sources(given: list[str], known: list[str], needed: list[str]) -> dic
             raise InputError("source given twice", "--source", f"{name}: {paths[name]} and {path}", "give one of them")
         paths[name] = Path(path).absolute()
     missing = [name for name in needed if name not in paths]
-    if missing:
+    if missing and (not optional or len(missing) == len(needed)):
         values = f"no {', '.join(missing)}; got {', '.join(paths)}"
-        raise InputError("sources missing", "--source", values, f"the model needs {', '.join(needed)}")
-    return {name: paths[name] for name in needed}
+        wanted = f"one of {', '.join(needed)} at least" if optional else ", ".join(needed)
+        raise InputError("sources missing", "--source", values, f"the model needs {wanted}")
+    return {name: paths[name] for name in needed if name in paths}
 
 
 def _load_inputs(paths: dict[str, Path], mask: Path) -> "PredictionInputs":
@@ -211,7 +224,9 @@ def _write_training_sidecar(job: "TrainingJob", report: dict[str, Any], sources:
     Provenance("train", "torch", torch.__version__, sources, settings, fields).write(path)
 
 
-def _write_prediction_sidecar(image: Path, trained: "Checkpoint", checkpoint: Path, sources: list[Path]) -> None:
+def _write_prediction_sidecar(
+    image: Path, trained: "Checkpoint", checkpoint: Path, sources: list[Path], more: dict[str, Any]
+) -> None:
     import torch
 
     from myelosynth.bids.sidecar import Provenance
@@ -230,6 +245,7 @@ def _write_prediction_sidecar(image: Path, trained: "Checkpoint", checkpoint: Pa
         "SpatialReference": _spatial_reference(sources[-1], image),
         "SkullStripped": True,
         "Units": "1",
+        **more,
     }
     Provenance("predict", "torch", torch.__version__, [checkpoint, *sources], {}, fields).write(image)
 

@@ -61,6 +61,27 @@ class Ridge(_Strict):
     alpha: float = Field(ge=0)
 
 
+class ResidualContext(_Strict):
+    """Settings of our own system, `residual-context`.
+
+    members: parts of the training participants, each unseen by one member; radius: reach of the context, voxels; alpha:
+    ridge; voxels: sampled in a scan; hidden: width of the network; batch: voxels per step; confidence: wanted of the
+    spread's calibration by subject; interval: steps between rows of the log.
+    """
+
+    members: int = Field(ge=2)
+    radius: int = Field(ge=0)
+    alpha: float = Field(gt=0)
+    voxels: int = Field(gt=0)
+    hidden: int = Field(ge=1)
+    steps: int = Field(ge=1)
+    batch: int = Field(ge=2)
+    learning_rate: float = Field(gt=0)
+    lesion_share: float = Field(ge=0, le=1)
+    confidence: float = Field(gt=0, lt=1)
+    interval: int = Field(ge=1)
+
+
 class TrainingPreset(_Strict):
     """The `training` part of a preset file: size of the networks, patches, optimisation and validation."""
 
@@ -82,6 +103,7 @@ class TrainingPreset(_Strict):
     augmentation: Augmentation
     networks: dict[str, Optimisation]
     ridge: Ridge
+    residual: ResidualContext | None = None
 
     @model_validator(mode="after")
     def _lengths_fit_sampling(self) -> "TrainingPreset":

@@ -6,6 +6,7 @@ _IMAGE_LOSSES = ("l1", "wl1", "nwl1")
 LOSSES = {
     "mean-atlas": ("mean",),
     "ridge": ("l2",),
+    "residual-context": ("huber",),
     "unet": _IMAGE_LOSSES,
     "cf-sagan": _IMAGE_LOSSES,
     "refiner-cf-sagan": _IMAGE_LOSSES,

@@ -6,11 +6,13 @@ from myelosynth.errors import InputError
 from myelosynth.synthesis.systems.atlas import MeanAtlas
 from myelosynth.synthesis.systems.base import System
 from myelosynth.synthesis.systems.networks import NetworkSystem
+from myelosynth.synthesis.systems.residual import ResidualContextSystem
 from myelosynth.synthesis.systems.ridge import RidgeRegression
 
 SYSTEMS: dict[str, System] = {
     "mean-atlas": MeanAtlas(),
     "ridge": RidgeRegression(),
+    "residual-context": ResidualContextSystem(),
     "unet": NetworkSystem(attention=False, residual=False, adversarial=False),
     "cf-sagan": NetworkSystem(attention=True, residual=True, adversarial=True),
     "refiner-cf-sagan": NetworkSystem(attention=True, residual=True, adversarial=True, refines=True),
