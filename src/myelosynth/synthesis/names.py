@@ -12,6 +12,8 @@ LOSSES = {
     "refiner-cf-sagan": _IMAGE_LOSSES,
 }
 """What each model of the registry (systems.py) can be trained with."""
+CALIBRATED = ("residual-context",)
+"""Models whose spread is calibrated and tells how its errors hang together: intervals of the indices follow from it."""
 
 
 @dataclass(frozen=True)
