@@ -55,7 +55,9 @@ def test_the_ridge_of_a_subset_is_scikit_learns(scan, present):
     context = Context(3, 1)
     columns = context.of(images, mask, np.argwhere(mask))
     target = torch.from_numpy(np.random.default_rng(1).standard_normal(len(columns)).astype(np.float32))
-    weights = ContextRidge.fit(context, [(columns[:50], target[:50]), (columns[50:], target[50:])], 2.0).weights(present)
+    weights = ContextRidge.fit(context, [(columns[:50], target[:50]), (columns[50:], target[50:])], 2.0).weights(
+        present
+    )
     # The columns of the subset, found by setting the other images to 0.
     gone = images.clone()
     gone[[number for number in range(3) if number not in present]] = 0

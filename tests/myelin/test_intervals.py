@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from myelosynth.cli import intervals  # noqa: F401  (registers the command)
+from myelosynth.cli import commands  # noqa: F401  (registers every command)
 from myelosynth.cli.app import app
 from myelosynth.errors import InputError
 from myelosynth.images.fields import LENGTHS_MM, FieldModel

@@ -48,14 +48,15 @@ def index_intervals(
         values = f"{int(lesion_mask.sum())} lesion voxels, none with a DVR at both times"
         raise InputError("no baseline lesion", lesions, values, "indices need lesions with DVR at both times")
     found = intervals(patient, sessions[0], sessions[1], draws, level, seed)
-    rows = ["\t".join((name, *(repr(value) for value in values))) for name, values in found.items()]
-    write_text(out, "\n".join(("index\tvalue\tlow\thigh", *rows)) + "\n")
+    rows = ["\t".join((name, *(repr(value) for value in (*values, level)))) for name, values in found.items()]
+    write_text(out, "\n".join(("index\tvalue\tlow\thigh\tlevel", *rows)) + "\n")
     calibrations = {t: read_json(sidecar_path(std)).get("Calibration") for t, std in (("t0", std_t0), ("t1", std_t1))}
     columns = {
         "index": {"Description": "one of the five fractions of `myelosynth indices`"},
         "value": {"Description": "from the predicted maps themselves", "Units": "1"},
         "low": {"Description": f"{(1 - level) / 2:g} quantile of the draws", "Units": "1"},
         "high": {"Description": f"{(1 + level) / 2:g} quantile of the draws", "Units": "1"},
+        "level": {"Description": "share of the draws between low and high"},
         "Calibration": calibrations,
     }
     settings = {"level": level, "draws": draws, "seed": seed, "sessions": "errors drawn independently"}

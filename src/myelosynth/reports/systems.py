@@ -22,6 +22,7 @@ _KNOWN = {
     "ridge": ("Ridge regression", "floor"),
     "all-positive": ("All lesion voxels positive", "floor"),
     "no-change": ("No change", "floor"),
+    "residual-context": ("Residual context (ours)", "candidate"),
     "unet-l1": ("3D U-Net, L1", "candidate"),
     "cgan-l1": ("cGAN, L1", "candidate"),
     "cf-sagan-l1": ("CF-SAGAN, L1 (Sketcher)", "candidate"),

@@ -23,8 +23,8 @@ class Calibration:
     A subject is covered when at least 90 % of its brain voxels lie inside mean +- 1.645 SD. With n calibration subjects
     that nobody learned from, exchangeable with a new one, the k-th smallest of their scores covers the new subject with
     probability at least k / (n + 1) (split conformal prediction; the unit is the subject, since voxels of one subject
-    are not exchangeable with those of another). k = ceil((1 - alpha)(n + 1)) keeps that at 1 - alpha where it is at most
-    n: 90 % needs 9 subjects. With fewer the largest score is taken, and `guarantee` says what it allows: 83 % with 5.
+    are not exchangeable with those of another). k = ceil((1 - alpha)(n + 1)) keeps that at 1 - alpha where it is n or
+    less: 90 % needs 9 subjects. With fewer the largest score is taken, and `guarantee` says what it allows: 83 % with 5.
 
     Scores out of the folds of one training are not independent (each one's model learned from the others), and a new
     subject gets the mean of the members where single members were calibrated: then the statement is that of CV+ (Barber

@@ -84,7 +84,7 @@ def test_any_subset_of_sources(folder, subject, run, tmp_path, names):
 
 def test_no_source_at_all_is_refused(folder, subject, run, tmp_path):
     options = ["--mask", str(subject / "mask.nii.gz"), "--out", str(tmp_path / "p.nii.gz")]
-    with pytest.raises(InputError, match="sources missing.*one of MTR, FA, RD, AD at least"):
+    with pytest.raises(InputError, match=r"sources missing.*one of MTR, FA, RD, AD at least"):
         run(["predict", "--checkpoint", str(folder / "checkpoint.pt"), "--source", "template=x.txt", *options])
     assert not (tmp_path / "p.nii.gz").exists()
 
