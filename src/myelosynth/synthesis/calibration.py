@@ -24,7 +24,7 @@ class Calibration:
     that nobody learned from, exchangeable with a new one, the k-th smallest of their scores covers the new subject with
     probability at least k / (n + 1) (split conformal prediction; the unit is the subject, since voxels of one subject
     are not exchangeable with those of another). k = ceil((1 - alpha)(n + 1)) keeps that at 1 - alpha where it is n or
-    less: 90 % needs 9 subjects. With fewer the largest score is taken, and `guarantee` says what it allows: 83 % with 5.
+    less: 90 % needs 9 subjects. With fewer the largest score is taken, and `guarantee` says what it allows (5: 83 %).
 
     Scores out of the folds of one training are not independent (each one's model learned from the others), and a new
     subject gets the mean of the members where single members were calibrated: then the statement is that of CV+ (Barber
