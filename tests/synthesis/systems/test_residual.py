@@ -5,13 +5,15 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from myelosynth.errors import InputError
 from myelosynth.images.fields import FieldModel
 from myelosynth.images.volume import load_mask, load_volume
 from myelosynth.synthesis.checkpoints import load_checkpoint, load_state, save_state
 from myelosynth.synthesis.data.folds import read_fold
-from myelosynth.synthesis.systems.residual_members import key_of
+from myelosynth.synthesis.systems.residual import _trust
+from myelosynth.synthesis.systems.residual_members import HeldOut, key_of
 
 MODEL = "residual-context"
 SOURCES = ("MTR", "FA", "RD", "AD")
@@ -110,3 +112,13 @@ def test_one_training_participant_is_too_few(cohort, run, tmp_path):
     with pytest.raises(InputError, match="too few participants to cross-fit"):
         run(options)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("factor", "wanted"), [(-0.5, 0.5), (0.5, 0.0), (-3.0, 1.0)])
+def test_a_correction_is_used_as_far_as_it_helps_unseen_people(factor, wanted):
+    """The ridge's error is `factor` times the correction, and noise: that share of it is right, within 0 and 1."""
+    random = torch.Generator().manual_seed(0)
+    residual, noise = torch.randn(2, 20000, generator=random)
+    parts = (factor * residual + noise, residual, torch.ones(20000))
+    held_out = {"sub-001": [HeldOut(None, {"0": parts}, parts)]}  # type: ignore[arg-type]
+    assert _trust(held_out, "0") == pytest.approx(wanted, abs=0.02)
