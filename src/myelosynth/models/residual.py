@@ -23,12 +23,12 @@ def subsets(count: int) -> list[tuple[int, ...]]:
     return list(chain.from_iterable(combinations(range(count), size) for size in range(1, count + 1)))
 
 
-def orbits(radius: int) -> list[list[tuple[int, int, int]]]:
+def orbits(radius: int) -> list[list[tuple[int, ...]]]:
     """The offsets of a cube of 2 radius + 1 voxels, grouped by the cube's symmetry: centre, faces, edges, corners, ...
 
     Averages over these groups do not change when the image is flipped or turned by quarter turns.
     """
-    groups: dict[tuple[int, ...], list[tuple[int, int, int]]] = {}
+    groups: dict[tuple[int, ...], list[tuple[int, ...]]] = {}
     for offset in product(range(-radius, radius + 1), repeat=3):
         groups.setdefault(tuple(sorted(map(abs, offset), reverse=True)), []).append(offset)
     return [groups[key] for key in sorted(groups)]
