@@ -158,7 +158,10 @@ ruleorder: predict_with_spread > predict
 rule index_intervals:
     """Intervals of the five fractions, from the spread of both predictions."""
     input:
-        dvr=[layout.prediction("{system}", "{sub}", ses) for ses in (BASELINE, FOLLOW_UP)],
+        dvr=[
+            layout.prediction("{system}", "{sub}", ses)
+            for ses in (BASELINE, FOLLOW_UP)
+        ],
         std=[
             layout.prediction("{system}", "{sub}", ses, desc="predDvrStd")
             for ses in (BASELINE, FOLLOW_UP)
