@@ -11,7 +11,7 @@ from myelosynth.interfaces.engines import ENGINES, find_engine
 from myelosynth.study.config import read_study
 from myelosynth.study.plan import plan_split, read_task
 from myelosynth.study.roster import FOLLOW_UP, Roster, session_index, simulated_cohort
-from myelosynth.synthesis.names import FLOORS, parse_system
+from myelosynth.synthesis.names import CALIBRATED, FLOORS, parse_system
 
 try:
     study = read_study(config)

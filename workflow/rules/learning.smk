@@ -170,10 +170,12 @@ rule predict:
                 [*SOURCES, "template"], [*input.sources, input.template]
             )
         ),
+        # A second output is the SD.
+        spread=lambda w, output: f"--out-std {output[1]}" if len(output) > 1 else "",
         device=study.learning.device,
     shell:
-        "myelosynth predict --checkpoint {input.checkpoint} {params.sources} --mask {input.mask} --out {output}"
-        " --device {params.device} --threads {threads} > {log} 2>&1"
+        "myelosynth predict --checkpoint {input.checkpoint} {params.sources} --mask {input.mask} --out {output[0]}"
+        " {params.spread} --device {params.device} --threads {threads} > {log} 2>&1"
 
 
 use rule predict as sketch with:

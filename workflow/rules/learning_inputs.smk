@@ -119,9 +119,11 @@ def maps_of(system):
         tested(roster.measured if system in ("true", *CEILINGS) else roster.synthesised)
     )
     masks = [layout.demyelinated(system, sub, ses) for sub, ses in sessions]
-    return masks + [
-        layout.indices(system, sub, FOLLOW_UP) for sub in roster.followed(sessions)
-    ]
+    followed = list(roster.followed(sessions))
+    found = masks + [layout.indices(system, sub, FOLLOW_UP) for sub in followed]
+    if system in WITH_INTERVALS:
+        found += [layout.index_intervals(system, sub, FOLLOW_UP) for sub in followed]
+    return found
 
 
 # -- evaluation.smk ----------------------------------------------------------------------------------------------------

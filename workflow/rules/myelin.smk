@@ -1,6 +1,12 @@
 """Control curve, demyelination maps, change classes and indices, from true and from predicted PET (wei2020, 2.5)."""
 
 MAPPED = ["true", *TRAINED, *CEILINGS]
+# Systems whose spread tells how its errors hang together.
+WITH_INTERVALS = [
+    system
+    for system in MAPPED
+    if system not in ("true", *CEILINGS) and parse_system(system).model in CALIBRATED
+]
 
 
 rule white_core:
@@ -136,3 +142,47 @@ use rule change as change_true with:
         log_of("change", "true_sub-{sub}"),
     benchmark:
         benchmark_of("change", "true_sub-{sub}")
+
+
+use rule predict as predict_with_spread with:
+    output:
+        layout.prediction("{system}", "{sub}", "{ses}"),
+        layout.prediction("{system}", "{sub}", "{ses}", desc="predDvrStd"),
+    wildcard_constraints:
+        system="|".join(WITH_INTERVALS),
+
+
+ruleorder: predict_with_spread > predict
+
+
+rule index_intervals:
+    """Intervals of the five fractions, from the spread of both predictions."""
+    input:
+        dvr=[
+            layout.prediction("{system}", "{sub}", ses)
+            for ses in (BASELINE, FOLLOW_UP)
+        ],
+        std=[
+            layout.prediction("{system}", "{sub}", ses, desc="predDvrStd")
+            for ses in (BASELINE, FOLLOW_UP)
+        ],
+        lesions=layout.label_mask("{sub}", BASELINE, "L", space="dvrt0"),
+        distance=layout.csf_distance("{sub}", BASELINE, space="dvrt0"),
+        curve=lambda w: layout.table(f"curve_fold-{fold_of(w.sub)}"),
+    output:
+        layout.index_intervals("{system}", "{sub}", FOLLOW_UP),
+    log:
+        log_of("index_intervals", "{system}_sub-{sub}"),
+    benchmark:
+        benchmark_of("index_intervals", "{system}_sub-{sub}")
+    wildcard_constraints:
+        system="|".join(WITH_INTERVALS),
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    shell:
+        "myelosynth index-intervals {input.dvr} --std-t0 {input.std[0]} --std-t1 {input.std[1]}"
+        " --lesions {input.lesions} --distance {input.distance} --curve {input.curve} --out {output} > {log} 2>&1"

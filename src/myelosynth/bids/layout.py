@@ -141,5 +141,10 @@ class Layout:
             self.change(system, sub, ses).name.replace("_dseg.nii.gz", "_indices.tsv")
         )
 
+    def index_intervals(self, system: str, sub: str, ses: str) -> Path:
+        """Intervals of the indices, beside them."""
+        indices = self.indices(system, sub, ses)
+        return indices.with_name(indices.name.replace("_indices.tsv", "_intervals.tsv"))
+
     def _maps(self, system: str) -> tuple[Path, str]:
         return (self.derivatives, "true") if system == "true" else (self.system(system), "pred")

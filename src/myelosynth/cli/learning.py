@@ -102,7 +102,12 @@ def train(
 @app.command("predict")
 def predict(
     checkpoint: Annotated[Path, typer.Option(help="checkpoint.pt of `myelosynth train`")],
-    source: Annotated[list[str], typer.Option(help="NAME=IMG, names as in the task; template=XFM.txt for the atlases")],
+    source: Annotated[
+        list[str],
+        typer.Option(
+            help="NAME=IMG, names as in the task; template=XFM.txt for the atlases; residual-context needs one only"
+        ),
+    ],
     mask: Annotated[Path, typer.Option(help="brain mask on the grid of the sources")],
     out: Annotated[Path, typer.Option(help="predicted target, 0 outside the mask")],
     out_std: Annotated[Path | None, typer.Option(help="its SD, where the model offers one")] = None,
@@ -120,18 +125,20 @@ def predict(
     if out_std and not system.spread:
         cure = f"leave --out-std out, or use {', '.join(name for name, other in SYSTEMS.items() if other.spread)}"
         raise InputError("model offers no spread", "--out-std", f"model {trained.model}", cure)
-    paths = _named_sources(source, trained.sources, system.prediction_sources(trained.sources))
+    needed = system.prediction_sources(trained.sources)
+    paths = _named_sources(source, trained.sources, needed, system.optional_sources)
     read = [checkpoint, mask, *paths.values()]
     out, out_std = output(out, read), output(out_std, read) if out_std else None
     distinct(out, out_std)
     inputs = _load_inputs(paths, mask)
     prediction = system.predict(trained, inputs, torch_device(device, threads))
-    outputs = [(out, prediction.mean)]
+    missing = {"MissingSources": [name for name in needed if name not in paths]} if system.optional_sources else {}
+    outputs = [(out, prediction.mean, missing)]
     if out_std and prediction.std is not None:
-        outputs.append((out_std, prediction.std))
-    for path, values in outputs:
+        outputs.append((out_std, prediction.std, {**missing, **prediction.spread_record}))
+    for path, values, fields in outputs:
         save_volume(path, values, inputs.grid)
-        _write_prediction_sidecar(path, trained, checkpoint, [*paths.values(), mask])
+        _write_prediction_sidecar(path, trained, checkpoint, [*paths.values(), mask], fields)
 
 
 @app.command("compare-images")
@@ -155,8 +162,11 @@ def compare_images(
     print(json.dumps(compare(predicted.data, truth.data, inside, data_range), indent=2))
 
 
-def _named_sources(given: list[str], known: list[str], needed: list[str]) -> dict[str, Path]:
-    """The needed NAME=IMG pairs; known names that the model does not use are left out. Raises InputError."""
+def _named_sources(given: list[str], known: list[str], needed: list[str], optional: bool) -> dict[str, Path]:
+    """The needed NAME=IMG pairs; known names that the model does not use are left out. Raises InputError.
+
+    optional: one of the needed is enough.
+    """
     from myelosynth.errors import InputError
     from myelosynth.synthesis.config import TEMPLATE
 
@@ -170,10 +180,11 @@ def _named_sources(given: list[str], known: list[str], needed: list[str]) -> dic
             raise InputError("source given twice", "--source", f"{name}: {paths[name]} and {path}", "give one of them")
         paths[name] = Path(path).absolute()
     missing = [name for name in needed if name not in paths]
-    if missing:
+    if missing and (not optional or len(missing) == len(needed)):
         values = f"no {', '.join(missing)}; got {', '.join(paths)}"
-        raise InputError("sources missing", "--source", values, f"the model needs {', '.join(needed)}")
-    return {name: paths[name] for name in needed}
+        wanted = f"one of {', '.join(needed)} at least" if optional else ", ".join(needed)
+        raise InputError("sources missing", "--source", values, f"the model needs {wanted}")
+    return {name: paths[name] for name in needed if name in paths}
 
 
 def _load_inputs(paths: dict[str, Path], mask: Path) -> "PredictionInputs":
@@ -247,7 +258,9 @@ def _write_training_sidecar(job: "TrainingJob", report: dict[str, Any], sources:
     Provenance("train", "torch", torch.__version__, sources, settings, fields).write(path)
 
 
-def _write_prediction_sidecar(image: Path, trained: "Checkpoint", checkpoint: Path, sources: list[Path]) -> None:
+def _write_prediction_sidecar(
+    image: Path, trained: "Checkpoint", checkpoint: Path, sources: list[Path], more: dict[str, Any]
+) -> None:
     import torch
 
     from myelosynth.bids.sidecar import Provenance
@@ -266,6 +279,7 @@ def _write_prediction_sidecar(image: Path, trained: "Checkpoint", checkpoint: Pa
         "SpatialReference": _spatial_reference(sources[-1], image),
         "SkullStripped": True,
         "Units": "1",
+        **more,
     }
     Provenance("predict", "torch", torch.__version__, [checkpoint, *sources], {}, fields).write(image)
 

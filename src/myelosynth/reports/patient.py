@@ -23,6 +23,7 @@ from myelosynth.reports.tables import Table, count, interval, number, points, re
 
 RETEST, NULL = "retest", "null-scan"
 AGREEMENT_COLUMNS = ("system", "index", "n", "bias", "loa_low", "loa_high")
+INTERVAL_COLUMNS = ("index", "low", "high", "level")
 INDEX_COLUMNS = ("system", "participant_id", "coverage", *(index.key for index in INDICES))
 
 
@@ -59,6 +60,7 @@ def write_patient_page(
         gaps += [item for item in drawn.values() if isinstance(item, Gap)]
         pictures = {name: item if isinstance(item, Picture) else None for name, item in drawn.items()}
     limits = read_table(tables / "agreement.tsv", AGREEMENT_COLUMNS)
+    intervals = read_table(layout.index_intervals(system, sub, FOLLOW_UP), INTERVAL_COLUMNS)
     gaps += _uncovered(indices, system)
     sessions = index.sessions(sub)
     if FOLLOW_UP not in sessions:
@@ -72,7 +74,7 @@ def write_patient_page(
         system=named(system),
         group=index.groups[sub],
         sessions=sessions,
-        cards=[_card(item, indices, system, limits) for item in INDICES],
+        cards=[_card(item, indices, system, limits, intervals) for item in INDICES],
         comparison=comparison_table(indices, system, limits),
         dice=dice_table(tables, sub, system),
         images=image_table(tables, sub, system),
@@ -136,10 +138,20 @@ def _patients_of(limits: pd.DataFrame | None, system: str, key: str) -> int:
     return int(found.iloc[0]) if len(found) else 0
 
 
-def _card(index: Index, indices: pd.DataFrame | None, system: str, limits: pd.DataFrame | None) -> Card:
+def _card(
+    index: Index,
+    indices: pd.DataFrame | None,
+    system: str,
+    limits: pd.DataFrame | None,
+    intervals: pd.DataFrame | None,
+) -> Card:
     values = [("Measured PET", "true"), ("Predicted from MRI", system)]
     values += [("Null: no change", NULL)] if index.needs_change else []
     shown = [(words, points(value_of(indices, key, index.key), index.signed)) for words, key in values]
+    if intervals is not None:
+        row = intervals[intervals["index"] == index.key].iloc[0]
+        bounds = [points(row[end], index.signed) for end in ("low", "high")]
+        shown.insert(2, (f"{100 * row['level']:.0f} % interval for a measured PET", " to ".join(bounds)))
     return Card(index, shown, verdict(indices, system, index, limits))
 
 

@@ -24,6 +24,7 @@ _KNOWN = {
     "all-positive": ("All lesion voxels positive", "floor"),
     "no-change": ("No change", "floor"),
     "dnn": ("2-layer DNN", "candidate"),
+    "residual-context": ("Residual context (ours)", "candidate"),
     "unet-l1": ("3D U-Net, L1", "candidate"),
     "cgan-l1": ("cGAN, L1", "candidate"),
     "cf-sagan-l1": ("CF-SAGAN, L1 (Sketcher)", "candidate"),

@@ -10,7 +10,7 @@ from myelosynth.study.config import StudyConfig
 from myelosynth.study.roster import MADE_OF, Roster
 from myelosynth.synthesis.config import Task, load_preset, load_task
 from myelosynth.synthesis.data.split import Assignment, assign_folds, assign_within
-from myelosynth.synthesis.names import FLOORS, parse_system
+from myelosynth.synthesis.names import CALIBRATED, FLOORS, parse_system
 
 
 def read_task(config: StudyConfig) -> Task:
@@ -33,7 +33,9 @@ def read_task(config: StudyConfig) -> Task:
         values = f"`training` differs from that of learning.preset, {config.learning.preset}"
         raise InputError("two training settings", "configuration", values, "change a copy of the preset, and name that")
     for model in (parse_system(name).model for name in config.learning.systems):
-        if model not in FLOORS:
+        if model in CALIBRATED:
+            _ = preset.own
+        elif model not in FLOORS:
             preset.network(model)
     return task
 

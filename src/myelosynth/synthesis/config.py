@@ -79,6 +79,27 @@ class LearnedAttention(_Strict):
     learning_rate: float = Field(gt=0)
 
 
+class ResidualContext(_Strict):
+    """Settings of our own system, `residual-context`.
+
+    members: parts of the training participants, each unseen by one member; radius: reach of the context, voxels; alpha:
+    ridge; voxels: sampled in a scan; hidden: width of the network; batch: voxels per step; confidence: wanted of the
+    spread's calibration by subject; interval: steps between rows of the log.
+    """
+
+    members: int = Field(ge=2)
+    radius: int = Field(ge=0)
+    alpha: float = Field(gt=0)
+    voxels: int = Field(gt=0)
+    hidden: int = Field(ge=1)
+    steps: int = Field(ge=1)
+    batch: int = Field(ge=2)
+    learning_rate: float = Field(gt=0)
+    lesion_share: float = Field(ge=0, le=1)
+    confidence: float = Field(gt=0, lt=1)
+    interval: int = Field(ge=1)
+
+
 class TrainingPreset(_Strict):
     """The `training` part of a preset file: size of the networks, patches, optimisation and validation."""
 
@@ -102,6 +123,7 @@ class TrainingPreset(_Strict):
     ridge: Ridge
     forest: Forest
     learned_attention: LearnedAttention
+    residual: ResidualContext | None = None
 
     @model_validator(mode="after")
     def _lengths_fit_sampling(self) -> "TrainingPreset":
@@ -121,6 +143,13 @@ class TrainingPreset(_Strict):
             values = f"no entry {entry!r}, found {', '.join(self.networks) or 'none'}"
             raise InputError("preset incomplete", "training.networks", values, f"add {entry} to the preset")
         return self.networks[entry]
+
+    @property
+    def own(self) -> ResidualContext:
+        """The settings of `residual-context`. Raises InputError when the preset has none."""
+        if self.residual is None:
+            raise InputError("preset incomplete", "training", "no entry `residual`", "add `residual` to the preset")
+        return self.residual
 
 
 def load_task(name: str) -> Task:

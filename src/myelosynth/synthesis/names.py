@@ -11,6 +11,7 @@ LOSSES = {
     "ridge": ("l2",),
     "random-forest": ("l2",),
     "dnn": ("l2",),
+    "residual-context": ("huber",),
     "unet": _IMAGE_LOSSES,
     "cgan": _IMAGE_LOSSES,
     "cf-sagan": _IMAGE_LOSSES,
@@ -27,6 +28,9 @@ ATLASES = ("mean-atlas", "regional-mean")
 
 _DEEPER = re.compile(r"refiner([2-9]|[1-9][0-9]+)-(.+)")
 _REPLICATE = re.compile(r"(.+)@([2-9]|[1-9][0-9]+)")
+
+CALIBRATED = ("residual-context",)
+"""Models whose spread is calibrated and tells how its errors hang together: intervals of the indices follow from it."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """What every system offers: training for a fold, prediction from a checkpoint."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -62,18 +62,24 @@ class PredictionInputs:
 
 @dataclass(frozen=True)
 class Prediction:
-    """Predicted target (X, Y, Z), 0 outside the brain, and its SD where the system offers one."""
+    """Predicted target (X, Y, Z), 0 outside the brain, its SD where the system offers one, and what the SD's sidecar
+    should tell."""
 
     mean: NDArray[np.float32]
     std: NDArray[np.float32] | None = None
+    spread_record: dict[str, Any] = field(default_factory=dict)
 
 
 class System(ABC):
-    """A way to predict the target. `losses`: what --loss accepts; `spread`: whether it gives an SD."""
+    """A way to predict the target.
+
+    losses: what --loss accepts; spread: whether it gives an SD; optional_sources: whether one source is enough.
+    """
 
     losses: tuple[str, ...]
     spread = False
     needs_sketches = False
+    optional_sources = False
 
     def training_contrasts(self, task: Task) -> list[str]:
         """The contrasts that a training scan must have."""

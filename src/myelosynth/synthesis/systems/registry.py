@@ -11,6 +11,7 @@ from myelosynth.synthesis.systems.base import System
 from myelosynth.synthesis.systems.forest import RandomForest
 from myelosynth.synthesis.systems.networks import IMAGE_LOSSES, REFINER_LOSSES, NetworkSystem
 from myelosynth.synthesis.systems.regional import RegionalMean
+from myelosynth.synthesis.systems.residual import ResidualContextSystem
 from myelosynth.synthesis.systems.ridge import RidgeRegression
 
 # What makes the CF-SAGAN's generator a U-Net, and its discriminator the cGAN's.
@@ -21,6 +22,7 @@ SYSTEMS: dict[str, System] = {
     "regional-mean": RegionalMean(),
     "ridge": RidgeRegression(),
     "random-forest": RandomForest(),
+    "residual-context": ResidualContextSystem(),
     "dnn": NetworkSystem(TwoLayerDnn, ("l2",)),
     "unet": NetworkSystem(Generator, IMAGE_LOSSES, settings=_PLAIN),
     "cgan": NetworkSystem(Generator, IMAGE_LOSSES, adversarial=True, settings=_PLAIN),

@@ -1,0 +1,125 @@
+"""Gaussian random fields that look like the errors of a prediction: their correlation fitted, then drawn."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft, optimize
+
+from myelosynth.errors import InputError
+
+LENGTHS_MM = (0.0, 2.0, 4.0, 8.0, 16.0)
+"""Standard deviations of the Gaussian kernels whose smoothed white noises are mixed; 0 is white noise itself."""
+_REACH_MM = 40.0
+_PADDING = 3.0
+
+
+@dataclass(frozen=True)
+class FieldModel:
+    """A stationary field of unit variance: `shares` of it have the kernels of `lengths_mm`, `common` is one number for
+    the whole image (an error that all voxels of a subject share). They add up to 1."""
+
+    lengths_mm: tuple[float, ...]
+    shares: tuple[float, ...]
+    common: float
+
+    def correlation(self, distance: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Correlation of two voxels at each distance, mm: white noise under a Gaussian kernel of SD s has
+        exp(-d^2 / 4 s^2)."""
+        return np.asarray(_basis(distance, self.lengths_mm) @ np.array(self.shares) + self.common)
+
+    def pairs(
+        self, random: np.random.Generator, shape: Sequence[int], voxel_sizes: Sequence[float]
+    ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+        """Two independent fields (X, Y, Z) at a time, without end; voxel sizes in mm.
+
+        The spectrum is that of the correlation on a periodic lattice, padded so that opposite faces do not know of each
+        other.
+        """
+        longest = max((s for s, share in zip(self.lengths_mm, self.shares, strict=True) if share > 0), default=0.0)
+        padded = [
+            fft.next_fast_len(int(n + np.ceil(_PADDING * longest / size)))
+            for n, size in zip(shape, voxel_sizes, strict=True)
+        ]
+        axes = [np.minimum(np.arange(n), n - np.arange(n)) * s for n, s in zip(padded, voxel_sizes, strict=True)]
+        squared = axes[0][:, None, None] ** 2 + axes[1][:, None] ** 2 + axes[2] ** 2
+        local = self.correlation(np.sqrt(squared)) - self.common
+        gain = np.sqrt(np.clip(fft.fftn(local).real, 0, None))
+        inside = tuple(slice(n) for n in shape)
+        while True:
+            white = random.standard_normal(padded) + 1j * random.standard_normal(padded)
+            field = fft.ifftn(gain * fft.fftn(white))[inside]
+            offset = np.sqrt(self.common) * random.standard_normal(2)
+            yield (field.real + offset[0]).astype(np.float32), (field.imag + offset[1]).astype(np.float32)
+
+    def record(self) -> dict[str, Any]:
+        """Plain values for a checkpoint or a sidecar."""
+        return {"lengths_mm": list(self.lengths_mm), "shares": list(self.shares), "common": self.common}
+
+    @classmethod
+    def of_record(cls, record: Mapping[str, Any], where: object) -> "FieldModel":
+        """The model of `record`. Raises InputError unless it has shares of at least 0 that add up to 1."""
+        try:
+            lengths = tuple(float(value) for value in record["lengths_mm"])
+            shares = tuple(float(value) for value in record["shares"])
+            common = float(record["common"])
+        except (KeyError, TypeError, ValueError) as fault:
+            values = f"could not read {fault}"
+            raise InputError("error correlation unknown", where, values, "predict again with --out-std") from fault
+        if len(lengths) != len(shares) or min(*shares, common) < 0 or abs(sum(shares) + common - 1) > 1e-6:
+            values = f"{len(lengths)} lengths, shares {shares} and common {common}; expected them to add up to 1"
+            raise InputError("error correlation unknown", where, values, "predict again with --out-std")
+        return cls(lengths, shares, common)
+
+
+def fit_field(
+    errors: Sequence[NDArray[np.floating]], masks: Sequence[NDArray[np.bool_]], voxel_sizes: Sequence[float]
+) -> FieldModel:
+    """The mixture whose correlation is closest to that of standardised errors, subjects weighing the same.
+
+    errors: (X, Y, Z) per subject in units of their SD; masks: their brains; voxel sizes in mm. Products of voxel pairs
+    along the three axes up to 40 mm apart, without taking a mean out (an error shared by all voxels is part of it),
+    fitted by non-negative least squares. Raises InputError when the errors are all 0.
+    """
+    distances, products = [0.0], [_mean([float((e[m].astype(np.float64) ** 2).mean()) for e, m in _zip(errors, masks)])]
+    for axis, size in enumerate(voxel_sizes):
+        for lag in range(1, int(_REACH_MM / size) + 1):
+            found = [_product(e, m, axis, lag) for e, m in _zip(errors, masks)]
+            if not any(value is None for value in found):
+                distances.append(lag * size)
+                products.append(_mean([value for value in found if value is not None]))
+    if products[0] <= 0:
+        raise InputError("errors are all 0", "error correlation", f"{len(errors)} subjects", "check the predictions")
+    basis = np.column_stack([_basis(np.array(distances), LENGTHS_MM), np.ones(len(distances))])
+    shares, _ = optimize.nnls(basis, np.array(products) / products[0])
+    shares = shares / shares.sum()
+    return FieldModel(LENGTHS_MM, tuple(float(share) for share in shares[:-1]), float(shares[-1]))
+
+
+def _zip(
+    errors: Sequence[NDArray[np.floating]], masks: Sequence[NDArray[np.bool_]]
+) -> Iterator[tuple[NDArray[np.floating], NDArray[np.bool_]]]:
+    return zip(errors, masks, strict=True)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _product(error: NDArray[np.floating], mask: NDArray[np.bool_], axis: int, lag: int) -> float | None:
+    """Mean product of voxels `lag` apart along an axis, both in the mask; None where there is no such pair."""
+    if lag >= mask.shape[axis]:
+        return None
+    first, second = np.arange(mask.shape[axis] - lag), np.arange(lag, mask.shape[axis])
+    both = mask.take(first, axis) & mask.take(second, axis)
+    if not both.any():
+        return None
+    return float((error.take(first, axis)[both] * error.take(second, axis)[both]).mean(dtype=np.float64))
+
+
+def _basis(distance: NDArray[np.float64], lengths_mm: Sequence[float]) -> NDArray[np.float64]:
+    """Correlation (..., K) at each distance under each kernel."""
+    columns = [np.exp(-(distance**2) / (4 * s * s)) if s > 0 else (distance == 0).astype(float) for s in lengths_mm]
+    return np.stack(columns, -1)

@@ -1,0 +1,83 @@
+"""Intervals of the indices from the spread of the predicted DVR."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from myelosynth.errors import InputError
+from myelosynth.images.fields import FieldModel
+from myelosynth.myelin.curve import Curve
+from myelosynth.myelin.indices import COLUMNS, myelin_indices
+from myelosynth.myelin.maps import change_classes, demyelinated
+
+
+@dataclass(frozen=True)
+class Session:
+    """Predicted DVR and its SD, (X, Y, Z) on one grid, and how the errors of its voxels hang together."""
+
+    dvr: NDArray
+    std: NDArray
+    errors: FieldModel
+
+
+@dataclass(frozen=True)
+class Patient:
+    """Baseline lesions and distance to CSF in mm, (X, Y, Z); voxel sizes in mm; the control curve of the fold."""
+
+    lesions: NDArray[np.bool_]
+    distance: NDArray
+    voxel_sizes: Sequence[float]
+    curve: Curve
+
+
+def index_intervals(
+    patient: Patient, before: Session, after: Session, draws: int, level: float, seed: int
+) -> dict[str, tuple[float, float, float]]:
+    """Value, lower and upper bound of each index: percentiles over `draws` of DVR + SD x error field.
+
+    The errors of neighbouring voxels hang together, so fields with the fitted correlation are drawn: independent voxels
+    would average out and give intervals far too narrow. The errors of the two sessions are drawn independently, since
+    training at baseline alone cannot tell how alike they are; where they are alike, the intervals of change are too
+    wide. The SD is that of the measured DVR around the prediction, so an interval is for the index from a measured PET,
+    whose noise moves voxels across the threshold as well: it need not be centred on the value. Maps and indices follow
+    the rules of `demyelinated`, `change_classes` and `myelin_indices`, on voxels with a DVR at both times.
+    Raises InputError where an SD is negative or not finite in a lesion.
+    """
+    both = patient.lesions & (before.dvr > 0) & (after.dvr > 0)
+    for name, session in (("t0", before), ("t1", after)):
+        spread = session.std[both]
+        if not (np.isfinite(spread) & (spread >= 0)).all():
+            values = f"{int((~(spread >= 0)).sum())} of {spread.size} lesion voxels have none or a negative one"
+            raise InputError("SD not usable", f"session {name}", values, "predict again with --out-std")
+    point = _indices(patient, both, [before.dvr[both], after.dvr[both]])
+    box = ndimage.find_objects(both.astype(np.uint8))[0]
+    inside = both[box]
+    random = [np.random.default_rng(np.random.SeedSequence((seed, number))) for number in (0, 1)]
+    sessions = (before, after)
+    fields = [_fields(s.errors, r, inside, patient.voxel_sizes) for s, r in zip(sessions, random, strict=True)]
+    # A DVR of 0 means no PET, which a draw must not turn into.
+    least = np.finfo(np.float32).tiny
+    drawn = []
+    for _ in range(draws):
+        maps = [np.maximum(s.dvr[both] + s.std[both] * next(f), least) for s, f in zip(sessions, fields, strict=True)]
+        drawn.append([_indices(patient, both, maps)[name] for name in COLUMNS])
+    low, high = np.quantile(np.array(drawn), [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return {name: (point[name], float(low[n]), float(high[n])) for n, name in enumerate(COLUMNS)}
+
+
+def _fields(
+    errors: FieldModel, random: np.random.Generator, inside: NDArray[np.bool_], voxel_sizes: Sequence[float]
+) -> Iterator[NDArray[np.float32]]:
+    """Error fields at the voxels of a mask (V,), without end."""
+    for pair in errors.pairs(random, inside.shape, voxel_sizes):
+        yield from (field[inside] for field in pair)
+
+
+def _indices(patient: Patient, both: NDArray[np.bool_], maps: Sequence[NDArray]) -> dict[str, float]:
+    """The indices of DVR values (V,) at both times."""
+    everywhere, distance = np.ones(int(both.sum()), bool), patient.distance[both]
+    masks = [demyelinated(values, distance, everywhere, patient.curve) for values in maps]
+    return myelin_indices(change_classes(masks[0], masks[1], everywhere), everywhere)
