@@ -32,6 +32,7 @@ class TrainingJob:
     device: torch.device
     sketches: Path | None = None
     resume: bool = False
+    tensorboard: bool = False
 
     def checkpoint(self, content: dict[str, Any]) -> Checkpoint:
         """The checkpoint of this job around what a system has learned."""

@@ -8,7 +8,6 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from myelosynth.errors import InputError
 from myelosynth.models.discriminator import Discriminator
 from myelosynth.models.generator import Cascade, Generator
 from myelosynth.models.losses import LOSSES
@@ -16,6 +15,8 @@ from myelosynth.synthesis.checkpoints import Checkpoint
 from myelosynth.synthesis.data.sampling import PatchSource, Sampler, largest_crop, patch_source
 from myelosynth.synthesis.data.subjects import Statistics, Subject, load_subject
 from myelosynth.synthesis.engine.inference import sliding_window
+from myelosynth.synthesis.engine.memory import told_memory
+from myelosynth.synthesis.engine.schedule import require_validation
 from myelosynth.synthesis.engine.training import (
     Networks,
     Schedule,
@@ -55,6 +56,7 @@ class NetworkSystem(System):
     def train(self, job: TrainingJob) -> Trained:
         """Raises InputError when memory runs out, or when the Sketcher does not belong to this fold."""
         make_deterministic(job.device)
+        require_validation(job.preset, len(job.scans.validation), f"fold {job.fold.number}")
         training = [load_subject(scan, job.task) for scan in job.scans.training]
         validation = [load_subject(scan, job.task) for scan in job.scans.validation]
         statistics = Statistics.of(training, job.task.sources)
@@ -63,7 +65,7 @@ class NetworkSystem(System):
         try:
             return self._train(job, data, self._architecture(job, sketches))
         except (MemoryError, RuntimeError) as fault:
-            raise _named(fault, job.preset.patch, job.preset.batch) from fault
+            raise told_memory(fault, job.preset.patch, job.preset.batch, job.preset.width) from fault
 
     def predict(self, checkpoint: Checkpoint, inputs: PredictionInputs, device: torch.device) -> Prediction:
         """Sliding window with the training patch size. Raises InputError when memory runs out."""
@@ -80,7 +82,7 @@ class NetworkSystem(System):
         try:
             return Prediction(sliding_window(generator, images, inputs.mask, patch, overlap, batch, device))
         except (MemoryError, RuntimeError) as fault:
-            raise _named(fault, patch, batch) from fault
+            raise told_memory(fault, patch, batch, architecture["generator"]["width"]) from fault
 
     def _architecture(self, job: TrainingJob, sketches: Sketches | None) -> dict[str, Any]:
         """What `build_generator` and the sliding window need, as plain values."""
@@ -122,7 +124,7 @@ class NetworkSystem(System):
         schedule = Schedule(steps or 0, length.learning_rate, preset.decay)
         validate = _Validation(networks.generator, data, architecture, device)
         trainer = Trainer(networks, sampler, schedule, preset, LOSSES[job.loss], validate, job.seed, device)
-        trainer.run(job.out, _fingerprint(job, data, sampler, architecture), job.resume)
+        trainer.run(job.out, _fingerprint(job, data, sampler, architecture), job.resume, job.tensorboard)
         content = {
             "architecture": architecture,
             "mean": torch.from_numpy(data.statistics.mean),
@@ -132,6 +134,7 @@ class NetworkSystem(System):
         sketches = data.sketches
         report = {
             "Steps": schedule.steps,
+            **trainer.outcome(),
             "BestStep": trainer.best["step"],
             "ValidationL1": trainer.best["validation_l1"] if data.validation else None,
             "GeneratorParameters": _parameters(networks.generator),
@@ -175,7 +178,8 @@ def _patch_sources(job: TrainingJob, data: _Data) -> list[PatchSource]:
         if data.sketches and data.sketches.images:
             channels.insert(-1, load_sketch(data.sketches.images[subject.name], subject))
         images = np.stack(channels)
-        sources.append(patch_source(images, subject.mask, subject.regions, largest_crop(job.preset), job.device))
+        place = (largest_crop(job.preset), job.device, subject.name)
+        sources.append(patch_source(images, subject.mask, subject.regions, *place))
     return sources
 
 
@@ -195,15 +199,6 @@ def _fingerprint(job: TrainingJob, data: _Data, sampler: Sampler, architecture: 
     arrays = [part.cpu().numpy() for source in sampler.sources for part in (source.images, source.regions)]
     arrays += [part for s in data.validation for part in (s.sources, s.target, s.mask)]
     return fingerprint_of(settings, arrays)
-
-
-def _named(fault: Exception, patch: int, batch: int) -> Exception:
-    """InputError for a full memory, any other fault unchanged."""
-    if isinstance(fault, MemoryError | torch.OutOfMemoryError) or "not enough memory" in str(fault):
-        values = f"patch {patch}, batch {batch}: {str(fault).splitlines()[0] if str(fault) else 'allocation failed'}"
-        cure = "lower `batch`, `patch` or `width` in the preset (--preset), or use --device cpu"
-        return InputError("out of memory", "network", values, cure)
-    return fault
 
 
 def _parameters(module: nn.Module) -> int:
