@@ -85,6 +85,7 @@ class TrainingPreset(_Strict):
     gradient_checkpointing: bool = False
     compile: bool = False
     channels_last: bool = False
+    deterministic: bool = True
     augmentation: Augmentation
     networks: dict[str, Optimisation]
     ridge: Ridge

@@ -35,8 +35,12 @@ def fingerprint_of(settings: dict[str, Any], arrays: list[np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-def make_deterministic(device: torch.device) -> None:
-    """Ask torch for reproducible kernels; on CUDA some poolings have none, there it only warns."""
+def make_deterministic(device: torch.device, wanted: bool = True) -> None:
+    """Ask torch for reproducible kernels; on CUDA some poolings have none, there it only warns.
+
+    Where they are not wanted, the fastest kernel for each shape is looked for instead.
+    """
     if device.type == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(True, warn_only=device.type == "cuda")
+    torch.use_deterministic_algorithms(wanted, warn_only=device.type == "cuda")
+    torch.backends.cudnn.benchmark = not wanted

@@ -91,7 +91,7 @@ class Trainer:
                 _log.info("%s", self.stopped)
                 break
             try:
-                self._take(step, watch)
+                self.take(step, watch)
                 if self.step % self.preset.interval and self.step != self.schedule.steps:
                     continue
                 means = watch.means()
@@ -108,6 +108,18 @@ class Trainer:
             board.close()
         self.networks.trainable.load_state_dict(self.best["weights"])
         self.networks.generator.eval()
+
+    def take(self, step: int, watch: LossWatch) -> None:
+        """One step of the schedule (from 0): its batch, its seed, its learning rate. Raises NonFinite."""
+        for group in (self.optimiser, self.discriminator_optimiser):
+            if group:
+                group.param_groups[0]["lr"] = self.schedule.rate(step)
+        torch.manual_seed(derived_seed(self.seed, step, self.ranks.rank))
+        losses = self.update(*self.sampler.batch(step, self.share))
+        if self.averaging:
+            self.averaging.update()
+        self.step = step + 1
+        watch.add(step, losses)
 
     @property
     def stopped(self) -> str | None:
@@ -169,18 +181,6 @@ class Trainer:
         loss.backward()
         self.ranks.average_gradients(network)
         optimiser.step()
-
-    def _take(self, step: int, watch: LossWatch) -> None:
-        """One step of the schedule."""
-        for group in (self.optimiser, self.discriminator_optimiser):
-            if group:
-                group.param_groups[0]["lr"] = self.schedule.rate(step)
-        torch.manual_seed(derived_seed(self.seed, step, self.ranks.rank))
-        losses = self.update(*self.sampler.batch(step, self.share))
-        if self.averaging:
-            self.averaging.update()
-        self.step = step + 1
-        watch.add(step, losses)
 
     def _record(self, means: np.ndarray) -> None:
         """Validate, keep the weights if they are the best so far, add a row to the log."""

@@ -55,7 +55,7 @@ class NetworkSystem(System):
 
     def train(self, job: TrainingJob) -> Trained:
         """Raises InputError when memory runs out, or when the Sketcher does not belong to this fold."""
-        make_deterministic(job.device)
+        make_deterministic(job.device, job.preset.deterministic)
         require_validation(job.preset, len(job.scans.validation), f"fold {job.fold.number}")
         training = [load_subject(scan, job.task) for scan in job.scans.training]
         validation = [load_subject(scan, job.task) for scan in job.scans.validation]
