@@ -169,13 +169,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cuda" if cuda else "cpu", choices=["cuda", "cpu"])
     parser.add_argument("--width", type=int, help="default: 16 on CUDA, 8 on the CPU")
-    parser.add_argument("--patch", type=int, help="default: 64 on CUDA, 32 on the CPU")
+    parser.add_argument("--patch", type=int, help="default: 64 on CUDA, 48 on the CPU")
     parser.add_argument("--batch", type=int, help="default: 16 on CUDA, 2 on the CPU")
     parser.add_argument("--steps", type=int, help="timed steps; default: 40 on CUDA, 2 on the CPU")
-    parser.add_argument("--side", type=int, help="of a cubic volume; default: 148x182x148 on CUDA, 48 on the CPU")
+    parser.add_argument("--side", type=int, help="of a cubic volume; default: 148x182x148 on CUDA, 64 on the CPU")
     options = parser.parse_args()
     device = torch.device(options.device)
-    sizes = (16, 64, 16, 40, 0, 10, 4) if device.type == "cuda" else (8, 32, 2, 2, 48, 1, 2)
+    sizes = (16, 64, 16, 40, 0, 10, 4) if device.type == "cuda" else (8, 48, 2, 2, 64, 1, 2)
     for name, size in zip(("width", "patch", "batch", "steps", "side", "warm", "scans"), sizes, strict=True):
         if getattr(options, name, None) is None:
             setattr(options, name, size)

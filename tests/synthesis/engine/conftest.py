@@ -29,15 +29,15 @@ class Small(nn.Module):
         return self.body(x)
 
 
-def simulated_sources(count: int = 2) -> list[Any]:
-    """Scans of 36^3 voxels whose target is the mean of their two channels, with a few lesion voxels."""
+def simulated_sources(least: int, count: int = 2) -> list[Any]:
+    """Scans of 36^3 voxels, padded to `least`, whose target is the mean of two channels, with a few lesion voxels."""
     sources = []
     for number in range(count):
         channels = np.random.default_rng(number).standard_normal((2, 36, 36, 36)).astype(np.float32)
         regions = np.full((36, 36, 36), NAWM, np.uint8)
         regions[10 : 12 + number, 12, 14] = LESION
         images = np.concatenate([channels, channels.mean(0, keepdims=True)])
-        sources.append(patch_source(images, np.ones(regions.shape, bool), regions, 32, CPU, f"scan-{number}"))
+        sources.append(patch_source(images, np.ones(regions.shape, bool), regions, least, CPU, f"scan-{number}"))
     return sources
 
 
@@ -64,7 +64,7 @@ def make_trainer(tiny) -> Callable[..., Trainer]:
         critic = Discriminator(3, preset.width, 0.0) if adversarial else None
         errors = iter(validation) if isinstance(validation, list) else None
         validate = (lambda: next(errors)) if errors is not None else (lambda: validation(network))  # type: ignore
-        sampler = Sampler(simulated_sources(), preset, 5)
+        sampler = Sampler(simulated_sources(preset.patch), preset, 5)
         schedule = Schedule(steps, 0.01, "constant")
         networks = Networks(network, network, critic, 2)
         return Trainer(networks, sampler, schedule, preset, LOSSES["l1"], validate, 5, CPU)

@@ -123,7 +123,7 @@ def test_a_diverged_training_is_told(cohort, run, tmp_path, monkeypatch):
 
 def test_bfloat16_trains_with_norms_and_losses_in_float32(make_trainer, tmp_path):
     seen = []
-    trainer = make_trainer(adversarial=True, precision="bf16")
+    trainer = make_trainer(adversarial=True, precision="bf16", patch=48, steps=2, batch=1)
     loss = trainer.image_loss
     trainer.image_loss = lambda *given: seen.append(given[0].dtype) or loss(*given)
     inside = trainer.networks.generator.body[0]
@@ -135,6 +135,20 @@ def test_bfloat16_trains_with_norms_and_losses_in_float32(make_trainer, tmp_path
     assert all(math.isfinite(row[name]) for row in trainer.rows for name in ("image_loss", "discriminator_loss"))
     assert all(value.dtype == torch.float32 for value in trainer.best["weights"].values())
     assert not torch.equal(trainer.best["weights"]["body.0.weight"], before["body.0.weight"])
+
+
+def test_bfloat16_convolutions_of_small_maps_are_refused_on_the_cpu(make_trainer):
+    """Their weight gradients are wrong by their own size; the largest map with the fault has 2^3 voxels."""
+    with pytest.raises(InputError, match="bf16 on the CPU with patch 32, expected 48"):
+        make_trainer(precision="bf16")
+    torch.manual_seed(0)
+    features, weights = torch.randn(4, 64, 3, 3, 3), 0.05 * torch.randn(64, 64, 3, 3, 3)
+    found = []
+    for kind in (torch.float32, torch.bfloat16):
+        kernel = weights.clone().to(kind).requires_grad_()
+        torch.nn.functional.conv3d(features.to(kind), kernel, padding=1).float().square().mean().backward()
+        found.append(kernel.grad.float())
+    assert float((found[1] - found[0]).norm()) < 0.01 * float(found[0].norm())
 
 
 def test_float32_is_the_default_on_the_cpu(make_trainer, same, tmp_path):

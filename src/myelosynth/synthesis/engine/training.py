@@ -30,6 +30,8 @@ from myelosynth.synthesis.engine.schedule import Schedule, stop_reason
 __all__ = ["Networks", "Schedule", "Trainer", "derived_seed", "fingerprint_of", "make_deterministic"]
 
 _log = logging.getLogger(__name__)
+# oneDNN's bfloat16 convolution has wrong weight gradients, NaN among them, on maps of 2^3 voxels: a patch of 32 there.
+_LEAST_HALF_PATCH_ON_CPU = 48
 
 
 @dataclass
@@ -63,6 +65,9 @@ class Trainer:
     ) -> None:
         self.networks, self.sampler, self.schedule, self.preset = networks, sampler, schedule, preset
         self.image_loss, self.validate, self.seed, self.device = image_loss, validate, seed, device
+        if preset.precision == "bf16" and device.type == "cpu" and preset.patch < _LEAST_HALF_PATCH_ON_CPU:
+            values = f"bf16 on the CPU with patch {preset.patch}, expected {_LEAST_HALF_PATCH_ON_CPU} or more"
+            raise InputError("precision not possible", "preset", values, "set `precision: auto` or a larger `patch`")
         self.ranks = Ranks.current()
         self.share = self.ranks.share(preset.batch)
         self.averaging = Averaging(networks.trainable, preset.ema) if preset.ema is not None else None
