@@ -54,6 +54,7 @@ def test_two_processes_train_as_one(cohort, run, repository, tmp_path, monkeypat
         ("label_smoothing: 0.1", "label_smoothing: 0"),
         ("cf-sagan: {steps: 6", "cf-sagan: {steps: 3"),
         ("ema: null", "ema: 0.5"),
+        ("interval: 2", "interval: 1"),
         ("lesion_share: 0.3", "lesion_share: 1.0"),
     ):
         assert old in text
@@ -73,17 +74,20 @@ def test_two_processes_train_as_one(cohort, run, repository, tmp_path, monkeypat
     assert result.returncode == 0, result.stderr
     assert result.stderr.count("step 3 of 3") == 1
     monkeypatch.setattr(torch.optim, "Adam", lambda parameters, lr, betas, fused: torch.optim.SGD(parameters, lr))
-    run(options("one"))
+    run([*options("one"), "--tensorboard"])
+    assert list((tmp_path / "one" / "tensorboard").glob("events.out.tfevents.*"))
     logs = [pd.read_csv(tmp_path / out / "log.tsv", sep="\t") for out in ("one", "two")]
-    assert logs[1].step.tolist() == [2, 3]
-    assert logs[1].image_loss.max() > 0
-    pd.testing.assert_frame_equal(*logs, rtol=1e-4)
+    assert logs[1].step.tolist() == [1, 2, 3]
+    assert logs[1].image_loss[0] > 0
+    # After one step only the order of sums differs; norms over a few voxels let that grow from step to step.
+    pd.testing.assert_frame_equal(logs[0][:1], logs[1][:1], rtol=2e-5)
+    pd.testing.assert_frame_equal(*logs, rtol=1e-3)
     one, two = (load_state(tmp_path / name / "last.pt") for name in ("one", "two"))
     for network in ("generator", "discriminator"):
         for key in one[network]:
-            assert torch.allclose(one[network][key], two[network][key], rtol=1e-4, atol=2e-6), key
+            assert torch.allclose(one[network][key], two[network][key], atol=5e-5), key
     moved = [(two["generator"][key] - two["average"][f"module.{key}"]).abs().max() for key in two["generator"]]
-    assert max(moved) > 1e-3
+    assert max(moved) > 2e-4
     assert json.loads((tmp_path / "two" / "checkpoint.json").read_text())["Processes"] == 2
 
 
