@@ -71,3 +71,12 @@ def test_the_time_left_of_a_resumed_training_is_that_of_its_own_steps(caplog, mo
 def test_followers_are_silent(caplog):
     Progress(0, 10, shown=False).tell(dict.fromkeys(LOG_COLUMNS, 0.5))
     assert not caplog.records
+
+
+def test_a_terminal_has_a_bar_and_no_lines(monkeypatch, capsys, caplog):
+    monkeypatch.setattr(logs.sys.stderr, "isatty", lambda: True)
+    progress = Progress(2, 5, shown=True)
+    assert list(progress.remaining()) == [2, 3, 4]
+    progress.tell(dict.fromkeys(LOG_COLUMNS, 0.5))
+    assert not caplog.records
+    assert "training" in capsys.readouterr().err
