@@ -150,7 +150,8 @@ def table(options: argparse.Namespace, preset: TrainingPreset, device: torch.dev
     """One row a variant, the peer last; and the grid patches of one subject."""
     shape, counts = (options.side,) * 3 if options.side else (148, 182, 148), (options.warm, options.steps)
     sources = scans(options.scans, shape, preset, device)
-    variants = GPU_VARIANTS if device.type == "cuda" else CPU_VARIANTS
+    known = GPU_VARIANTS if device.type == "cuda" else CPU_VARIANTS
+    variants = {name: settings for name, settings in known.items() if options.only in name}
     rows = {}
     for name, settings in variants.items():
         chosen = variant(preset, settings, device)
@@ -192,7 +193,11 @@ def main() -> None:
     parser.add_argument("--batch", type=int, help="default: 16 on CUDA, 2 on the CPU")
     parser.add_argument("--steps", type=int, help="timed steps; default: 40 on CUDA, 2 on the CPU")
     parser.add_argument("--side", type=int, help="of a cubic volume; default: 148x182x148 on CUDA, 64 on the CPU")
+    parser.add_argument("--only", default="", help="rows whose name contains this, such as compile")
     options = parser.parse_args()
+    known = GPU_VARIANTS if options.device == "cuda" else CPU_VARIANTS
+    if not any(options.only in name for name in known):
+        parser.error(f"--only {options.only!r}: rows are {'; '.join(known)}")
     device = torch.device(options.device)
     sizes = (16, 64, 16, 40, 0, 10, 4) if device.type == "cuda" else (8, 48, 2, 2, 64, 1, 2)
     for name, size in zip(("width", "patch", "batch", "steps", "side", "warm", "scans"), sizes, strict=True):
