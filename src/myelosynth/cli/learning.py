@@ -73,17 +73,27 @@ def train(
     device: Device = "auto",
     seed: Annotated[int, typer.Option(min=0, help="random seed")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="continue from last.pt, to the same result")] = False,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="log to OUT/tensorboard as well (networks only)")
+    ] = False,
     threads: Threads = 1,
 ) -> None:
-    """Train one system on one fold; validation participants choose the weights, test participants are never read."""
+    """Train one system on one fold; validation participants choose the weights, test participants are never read.
+
+    Several GPUs share each batch when started by torchrun: torchrun --nproc-per-node N -m myelosynth train ...
+    """
     from myelosynth.errors import InputError
     from myelosynth.synthesis.config import load_preset, load_task
     from myelosynth.synthesis.data.folds import read_fold
     from myelosynth.synthesis.data.manifest import read_manifest, select
+    from myelosynth.synthesis.engine.distributed import Ranks, joined
+    from myelosynth.synthesis.engine.logs import require_tensorboard
     from myelosynth.synthesis.systems.base import TrainingJob
     from myelosynth.synthesis.systems.registry import check_choice
 
     out = folder(out)
+    if tensorboard:
+        require_tensorboard()
     system, loss = check_choice(model, loss, sketches)
     if out_of_fold and not sketches:
         raise InputError("no Sketcher", "--out-of-fold", f"{model} without --sketches", "give its training folder")
@@ -91,12 +101,27 @@ def train(
     roles = read_fold(split_file, fold)
     contrasts = system.training_contrasts(settings)
     scans = select(read_manifest(data), roles, settings.training_sessions, contrasts, data)
-    where = torch_device(device, threads)
-    job = TrainingJob(model, loss, settings, training, roles, scans, out, seed, where, sketches, out_of_fold, resume)
-    trained = system.train(job)
-    trained.checkpoint.save(out / "checkpoint.pt")
-    sources = [split_file, data, *([sketches / "checkpoint.pt"] if sketches else [])]
-    _write_training_sidecar(job, trained.report, sources, preset)
+    with joined(torch_device(device, threads)) as where:
+        job = TrainingJob(
+            model,
+            loss,
+            settings,
+            training,
+            roles,
+            scans,
+            out,
+            seed,
+            where,
+            sketches,
+            out_of_fold=out_of_fold,
+            resume=resume,
+            tensorboard=tensorboard,
+        )
+        trained = system.train(job)
+        if Ranks.current().leads:
+            trained.checkpoint.save(out / "checkpoint.pt")
+            sources = [split_file, data, *([sketches / "checkpoint.pt"] if sketches else [])]
+            _write_training_sidecar(job, trained.report, sources, preset)
 
 
 @app.command("predict")

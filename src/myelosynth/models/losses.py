@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, distributed
 from torch.nn import functional
 
 from myelosynth.models.regions import REGIONS
@@ -35,14 +35,15 @@ def wl1(prediction: Tensor, target: Tensor, regions: Tensor) -> Tensor:
 def nwl1(prediction: Tensor, target: Tensor, regions: Tensor) -> Tensor:
     """NWL1, wei2020 equation 4: (1/2nm) sum_i sum_j w_j |.| with w = 1 - m_R/m for lesions, NAWM and the rest.
 
-    n samples of m voxels; m_R is the batch mean of the region's size. An empty region contributes 0.
+    n samples of m voxels; m_R is the batch mean of the region's size, over all processes where several share a batch.
+    An empty region contributes 0.
     All tensors (N, 1, X, Y, Z); regions hold OTHER, LESION or NAWM.
     """
     difference = (prediction - target).abs()
     total = difference.new_zeros(())
     for region in REGIONS:
         inside = (regions == region).to(difference.dtype)
-        total = total + (1 - inside.mean()) * (difference * inside).sum()
+        total = total + (1 - _batch_mean(inside)) * (difference * inside).sum()
     return total / (2 * difference.numel())
 
 
@@ -57,6 +58,15 @@ def learned(prediction: Tensor, target: Tensor, weights: Tensor) -> Tensor:
     All tensors (N, 1, X, Y, Z); the third holds the weights where the other losses have the regions.
     """
     return (weights * (prediction - target).abs()).mean()
+
+
+def _batch_mean(values: Tensor) -> Tensor:
+    """The mean over a batch of which every process holds an equal part."""
+    mean = values.mean()
+    if distributed.is_available() and distributed.is_initialized():
+        distributed.all_reduce(mean)
+        mean = mean / distributed.get_world_size()
+    return mean
 
 
 LOSSES: dict[str, ImageLoss] = {"l1": l1, "l2": l2, "wl1": wl1, "nwl1": nwl1, "learned": learned}

@@ -1,6 +1,7 @@
 """Checkpoints: one format for networks and baselines, loaded without running code."""
 
 import hashlib
+import json
 import pickle
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -9,11 +10,16 @@ from typing import Any
 from zipfile import BadZipFile, is_zipfile
 
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
 
 from myelosynth.errors import InputError
 from myelosynth.images.atomic import staged
 
 FORMAT = 2
+# One key, since the order of several would change the bytes; within it, a tensor stands as {_TENSOR: its name}.
+_METADATA, _TENSOR = "myelosynth", "tensor"
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,56 @@ def load_checkpoint(path: Path) -> Checkpoint:
         values = f"format is not {FORMAT} or fields differ"
         raise InputError("not a myelosynth checkpoint", path, values, "give a checkpoint.pt of `myelosynth train`")
     return Checkpoint(**record)
+
+
+def export_safetensors(checkpoint: Checkpoint, path: Path) -> None:
+    """Write a checkpoint as safetensors: tensors by dotted names (`weights.head.bias`), all else as JSON metadata."""
+    tensors: dict[str, Tensor] = {}
+    record = {"format": FORMAT, **asdict(checkpoint)}
+    record["content"] = _without_tensors(checkpoint.content, "", tensors)
+    with staged(Path(path)) as (part,):
+        save_file(tensors, part, {_METADATA: json.dumps(record, sort_keys=True)})
+
+
+def load_safetensors(path: Path) -> Checkpoint:
+    """Read what `export_safetensors` wrote, onto the CPU. Raises InputError when it is missing, damaged or foreign."""
+    if not Path(path).is_file():
+        raise InputError("file missing", path, "no such file", "check the path")
+    try:
+        with safe_open(path, "pt") as stream:
+            told = (stream.metadata() or {}).get(_METADATA)
+            tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118 (not a mapping)
+    except (SafetensorError, OSError) as fault:
+        raise InputError("not a readable safetensors file", path, str(fault), "export or copy it again") from fault
+    record = json.loads(told) if told else {}
+    if record.pop("format", None) != FORMAT or set(record) != set(Checkpoint.__dataclass_fields__):
+        values = f"format is not {FORMAT} or fields differ"
+        raise InputError("not a myelosynth checkpoint", path, values, "give the weights.safetensors of a checkpoint")
+    record["content"] = _with_tensors(record["content"], tensors)
+    return Checkpoint(**record)
+
+
+def _without_tensors(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
+    """The value with each tensor moved to `tensors`; in its place stands the name."""
+    if isinstance(value, Tensor):
+        tensors[name] = value.detach().cpu().contiguous().clone()
+        return {_TENSOR: name}
+    if isinstance(value, Mapping):
+        prefix = f"{name}." if name else ""
+        return {key: _without_tensors(item, f"{prefix}{key}", tensors) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_tensors(item, f"{name}.{number}", tensors) for number, item in enumerate(value)]
+    return value
+
+
+def _with_tensors(value: Any, tensors: dict[str, Tensor]) -> Any:
+    if isinstance(value, dict):
+        if set(value) == {_TENSOR} and isinstance(value[_TENSOR], str):
+            return tensors[value[_TENSOR]]
+        return {key: _with_tensors(item, tensors) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_tensors(item, tensors) for item in value]
+    return value
 
 
 def save_state(path: Path, state: Mapping[str, Any]) -> None:

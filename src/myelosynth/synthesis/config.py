@@ -118,6 +118,13 @@ class TrainingPreset(_Strict):
     discriminator_updates: int = Field(ge=1)
     label_smoothing: float = Field(ge=0, lt=0.5)
     interval: int = Field(ge=1)
+    patience: int | None = Field(default=None, ge=1)
+    ema: float | None = Field(default=None, gt=0, lt=1)
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    gradient_checkpointing: bool = False
+    compile: bool = False
+    channels_last: bool = False
+    deterministic: bool = True
     augmentation: Augmentation
     networks: dict[str, Optimisation]
     ridge: Ridge

@@ -52,6 +52,13 @@ def test_nobody_left_is_a_fault(cohort, fold):
         select(scans, fold, ["t1"], ["MTR"], cohort.manifest)
 
 
+def test_one_participant_to_train_on_is_a_fault(table, fold, tmp_path):
+    first, *others = fold.participants("train")
+    rest = table[~table.participant_id.isin(others)]
+    with pytest.raises(InputError, match=f"one training participant.*{first} alone in fold 1"):
+        select(read(rest, tmp_path), fold, ["t0"], ["MTR"], tmp_path)
+
+
 def test_a_stranger_is_a_fault(table, fold, tmp_path):
     scans = read(table.assign(participant_id=table.participant_id.replace("sub-001", "sub-999")), tmp_path)
     with pytest.raises(InputError, match="sub-999 is in the manifest but not in the split"):

@@ -112,3 +112,22 @@ def test_only_the_brain_box_is_kept_and_padded_to_fit():
     assert len(source.brain) == mask.sum()
     assert (source.images[0].numpy()[tuple(source.brain.T)] == 2).all()
     assert float(source.images.sum()) == pytest.approx(5 * mask.sum())
+
+
+def test_the_origin_leads_back_to_the_scan():
+    mask = np.zeros((60, 60, 60), bool)
+    mask[10:50, 20:40, 5:15] = True
+    images = np.indices(mask.shape).astype(np.float32) + 1
+    source = patch_source(images, mask, mask.astype(np.uint8), 32, CPU)
+    x, y, z = source.brain[1234]
+    assert (source.images[:, x, y, z].numpy() - 1).tolist() == [
+        x + source.origin[0],
+        *(int(v + o) for v, o in zip((y, z), source.origin[1:], strict=True)),
+    ]
+
+
+def test_a_share_is_a_part_of_the_batch(preset):
+    sampler = Sampler([source_of()], preset, 2)
+    whole, part = sampler.batch(3), sampler.batch(3, slice(1, 2))
+    assert torch.equal(part[0], whole[0][1:2])
+    assert torch.equal(part[1], whole[1][1:2])

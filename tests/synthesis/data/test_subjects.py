@@ -26,3 +26,20 @@ def test_numbered_lesions_are_lesions_but_numbered_white_matter_is_refused(tmp_p
     assert (regions == OTHER).all()
     with pytest.raises(InputError, match=r"not a mask, .*labels\.nii\.gz"):
         load_subject(Scan("sub-1", "ses-t0", paths, mask, None, lesions), task)
+
+
+def test_images_that_are_not_finite_are_refused_with_file_and_count(tmp_path, repository):
+    grid, task = Grid((4, 4, 4), np.eye(4)), load_task(str(repository / "config" / "tasks" / "myelin.yaml"))
+    image = np.ones(grid.shape)
+    save_volume(tmp_path / "mask.nii.gz", image, grid, np.uint8)
+    paths = {}
+    for name in (*task.sources, task.target):
+        paths[name] = tmp_path / f"{name}.nii.gz"
+        save_volume(paths[name], image, grid)
+    for name, value in ((task.sources[1], np.nan), (task.target, np.inf)):
+        ruined = image.copy()
+        ruined[0, 0, :3] = value
+        save_volume(paths[name], ruined, grid)
+        with pytest.raises(InputError, match=rf"NaN or infinite voxels, .*{name}\.nii\.gz, 3 of 64"):
+            load_subject(Scan("sub-1", "ses-t0", paths, tmp_path / "mask.nii.gz", None, None), task)
+        save_volume(paths[name], image, grid)

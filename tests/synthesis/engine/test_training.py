@@ -19,7 +19,6 @@ from myelosynth.images.grid import Grid
 from myelosynth.images.volume import load_volume, open_image, save_volume
 from myelosynth.synthesis.checkpoints import load_checkpoint, load_state
 from myelosynth.synthesis.data.folds import read_fold
-from myelosynth.synthesis.engine.training import Schedule
 from myelosynth.synthesis.systems import networks
 
 COMMAND = [sys.executable, "-c", "from myelosynth.cli.app import main; main()"]
@@ -122,12 +121,58 @@ def test_a_diverged_training_is_told(cohort, run, tmp_path, monkeypatch):
         run(cohort.options("unet", tmp_path / "out", "--loss", "l1"))
 
 
-def test_schedules():
-    assert Schedule(10, 0.1, "constant").rate(9) == 0.1
-    cosine = Schedule(10, 0.1, "cosine")
-    assert cosine.rate(0) == 0.1
-    assert cosine.rate(5) == pytest.approx(0.05)
-    assert cosine.rate(10) == pytest.approx(0, abs=1e-12)
+def test_bfloat16_trains_with_norms_and_losses_in_float32(make_trainer, tmp_path):
+    seen = []
+    trainer = make_trainer(adversarial=True, precision="bf16", patch=48, steps=2, batch=1)
+    loss = trainer.image_loss
+    trainer.image_loss = lambda *given: seen.append(given[0].dtype) or loss(*given)
+    inside = trainer.networks.generator.body[0]
+    inside.register_forward_hook(lambda *given: seen.append(given[2].dtype))
+    before = {key: value.clone() for key, value in trainer.networks.generator.state_dict().items()}
+    trainer.run(tmp_path, "f", resume=False)
+    assert set(seen) == {torch.bfloat16, torch.float32}
+    assert seen[:2] == [torch.bfloat16, torch.float32]
+    assert all(math.isfinite(row[name]) for row in trainer.rows for name in ("image_loss", "discriminator_loss"))
+    assert all(value.dtype == torch.float32 for value in trainer.best["weights"].values())
+    assert not torch.equal(trainer.best["weights"]["body.0.weight"], before["body.0.weight"])
+
+
+def test_bfloat16_convolutions_of_small_maps_are_refused_on_the_cpu(make_trainer):
+    """Their weight gradients are wrong by their own size; the largest map with the fault has 2^3 voxels."""
+    with pytest.raises(InputError, match="bf16 on the CPU with patch 32, expected 48"):
+        make_trainer(precision="bf16")
+    torch.manual_seed(0)
+    features, weights = torch.randn(4, 64, 3, 3, 3), 0.05 * torch.randn(64, 64, 3, 3, 3)
+    found = []
+    for kind in (torch.float32, torch.bfloat16):
+        kernel = weights.clone().to(kind).requires_grad_()
+        torch.nn.functional.conv3d(features.to(kind), kernel, padding=1).float().square().mean().backward()
+        found.append(kernel.grad.float())
+    assert float((found[1] - found[0]).norm()) < 0.01 * float(found[0].norm())
+
+
+def test_float32_is_the_default_on_the_cpu(make_trainer, same, tmp_path):
+    for name, precision in (("auto", "auto"), ("fp32", "fp32")):
+        make_trainer(precision=precision, steps=2).run(tmp_path / name, "f", resume=False)
+    assert same(load_state(tmp_path / "auto" / "last.pt"), load_state(tmp_path / "fp32" / "last.pt"))
+
+
+@pytest.mark.parametrize("settings", [{"gradient_checkpointing": True}, {"channels_last": True}, {"compile": True}])
+def test_settings_of_speed_and_memory_leave_the_steps_as_they_are(make_trainer, tmp_path, monkeypatch, settings):
+    """torch.compile itself is torch's to test, and takes a minute: here it must get the networks and be used."""
+    compiled = []
+    monkeypatch.setattr(torch, "compile", lambda network, dynamic: compiled.append(network) or network.forward)
+    plain = make_trainer(adversarial=True, steps=1)
+    plain.run(tmp_path / "plain", "f", resume=False)
+    other = make_trainer(adversarial=True, steps=1, **settings)
+    other.run(tmp_path / "other", "f", resume=False)
+    first, second = (load_state(tmp_path / name / "last.pt") for name in ("plain", "other"))
+    assert list(first["discriminator"]) == list(second["discriminator"])
+    assert all(
+        torch.allclose(first["generator"][key], second["generator"][key], atol=1e-6) for key in first["generator"]
+    )
+    assert first["log"][0]["discriminator_loss"] == pytest.approx(second["log"][0]["discriminator_loss"], rel=1e-5)
+    assert compiled == ([other.networks.generator, other.networks.discriminator] if "compile" in settings else [])
 
 
 def test_refiner_uses_out_of_fold_sketches_only_when_told(cohort, trained, run, tmp_path):

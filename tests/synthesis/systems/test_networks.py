@@ -181,7 +181,7 @@ def test_a_fold_of_one_training_participant_is_refused(cohort, run, tmp_path):
         table.drop(table.index[table.participant_id.isin(others)], inplace=True)
 
     data = rewritten(cohort, tmp_path, change)
-    with pytest.raises(InputError, match=f"one-subject fold.*only {kept} is left to train fold 1"):
+    with pytest.raises(InputError, match=f"one training participant.*{kept} alone in fold 1"):
         run(cohort.options("ridge", tmp_path / "out", *data))
 
 

@@ -76,7 +76,7 @@ def select(
     """The training and validation scans of a fold; test participants never pass.
 
     sessions: labels such as t0; contrasts: what a scan must have, a scan without is a gap. Raises InputError for a
-    participant who is not in the split, or when no training scan is left, or those of one participant only.
+    participant who is not in the split, or when fewer than two participants are left to train on.
     """
     strangers = [scan.participant for scan in scans if scan.participant not in fold.roles]
     if strangers:
@@ -96,12 +96,10 @@ def select(
     if not chosen["train"]:
         values = f"0 scans of fold {fold.number}, sessions {', '.join(sessions)}, contrasts {', '.join(contrasts)}"
         raise InputError("no training scans", where, values, "check the manifest")
-    learned = {scan.participant for scan in chosen["train"]}
+    learned = sorted({scan.participant for scan in chosen["train"]})
     if len(learned) == 1:
-        values = f"only {learned.pop()} is left to train fold {fold.number}, expected 2 participants or more"
-        raise InputError(
-            "one-subject fold", where, values, "use more data, fewer validation participants or other folds"
-        )
+        values = f"{learned[0]} alone in fold {fold.number}, expected 2 participants or more"
+        raise InputError("one training participant", where, values, "add participants, or split into fewer folds")
     if fold.participants("validation") and not chosen["validation"]:
         values = f"0 scans of {', '.join(fold.participants('validation'))}"
         raise InputError("no validation scans", where, values, "check the manifest")

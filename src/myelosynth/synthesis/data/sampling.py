@@ -20,12 +20,17 @@ _PLANES = ((2, 3), (1, 3), (1, 2))
 
 @dataclass(frozen=True)
 class PatchSource:
-    """One scan on the device: images (C + E + 1, X, Y, Z) = normalised sources, extra channels, target; regions."""
+    """One scan on the device: images (C + E + 1, X, Y, Z) = normalised sources, extra channels, target; regions.
+
+    origin: the scan's voxel at the first voxel of `images`; negative where that is padding.
+    """
 
     images: Tensor
     regions: Tensor
     brain: NDArray[np.int64]
     lesions: NDArray[np.int64]
+    name: str
+    origin: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,12 @@ class PatchPlan:
 
 
 def patch_source(
-    images: NDArray[np.float32], mask: NDArray[np.bool_], regions: NDArray[np.uint8], least: int, device: torch.device
+    images: NDArray[np.float32],
+    mask: NDArray[np.bool_],
+    regions: NDArray[np.uint8],
+    least: int,
+    device: torch.device,
+    name: str = "scan",
 ) -> PatchSource:
     """Put the brain's bounding box on the device, padded with background to `least` voxels a side for every crop.
 
@@ -56,6 +66,8 @@ def patch_source(
         torch.from_numpy(labels).to(device),
         np.argwhere(np.pad(mask[box], pads)),
         np.argwhere(labels == LESION),
+        name,
+        tuple(part.start - before for part, (before, _) in zip(box, pads, strict=True)),
     )
 
 
@@ -93,10 +105,19 @@ class Sampler:
             places = [self._random_place(rng) for _ in range(self.preset.batch)]
         return [self._drawn(rng, *place) for place in places]
 
-    def batch(self, step: int) -> tuple[Tensor, Tensor]:
-        """Images (N, C + E + 1, P, P, P) and regions (N, 1, P, P, P) of a step."""
-        pairs = [cut(self.sources[plan.source], plan, self.preset.patch) for plan in self.plan(step)]
+    def batch(self, step: int, share: slice = slice(None)) -> tuple[Tensor, Tensor]:
+        """Images (N, C + E + 1, P, P, P) and regions (N, 1, P, P, P) of a step, or of a share of its samples."""
+        pairs = [cut(self.sources[plan.source], plan, self.preset.patch) for plan in self.plan(step)[share]]
         return torch.stack([images for images, _ in pairs]), torch.stack([regions for _, regions in pairs])
+
+    def told(self, step: int) -> str:
+        """The scans of a step's batch and the voxels, from 0, in the middle of its patches."""
+        places = []
+        for plan in self.plan(step):
+            source = self.sources[plan.source]
+            voxel = [middle + first for middle, first in zip(plan.centre, source.origin, strict=True)]
+            places.append(f"{source.name} around voxel {' '.join(map(str, voxel))}")
+        return ", ".join(places)
 
     def _drawn(self, rng: Generator, source: int, centre: tuple[int, int, int]) -> PatchPlan:
         """At most one of the paper's rotations and scalings on top of a place."""

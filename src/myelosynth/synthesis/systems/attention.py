@@ -13,7 +13,7 @@ from myelosynth.models.regions import OTHER
 from myelosynth.synthesis.data.sampling import PatchSource, Sampler, largest_crop, patch_source
 from myelosynth.synthesis.data.subjects import Statistics, Subject
 from myelosynth.synthesis.engine.inference import sliding_window
-from myelosynth.synthesis.engine.training import derived_seed
+from myelosynth.synthesis.engine.reproducibility import derived_seed
 from myelosynth.synthesis.systems.base import TrainingJob
 
 Images = Mapping[str, NDArray[np.float32]]

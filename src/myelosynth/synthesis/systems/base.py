@@ -33,6 +33,7 @@ class TrainingJob:
     sketches: Path | None = None
     out_of_fold: bool = False
     resume: bool = False
+    tensorboard: bool = False
 
     def checkpoint(self, content: dict[str, Any]) -> Checkpoint:
         """The checkpoint of this job around what a system has learned."""

@@ -9,7 +9,6 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from myelosynth.errors import InputError
 from myelosynth.models.discriminator import Discriminator
 from myelosynth.models.generator import Cascade
 from myelosynth.models.losses import LOSSES
@@ -17,6 +16,8 @@ from myelosynth.synthesis.checkpoints import Checkpoint
 from myelosynth.synthesis.data.sampling import PatchSource, Sampler, largest_crop, patch_source
 from myelosynth.synthesis.data.subjects import Statistics, Subject, load_subject
 from myelosynth.synthesis.engine.inference import sliding_window
+from myelosynth.synthesis.engine.memory import told_memory
+from myelosynth.synthesis.engine.schedule import require_validation
 from myelosynth.synthesis.engine.training import (
     Networks,
     Schedule,
@@ -71,7 +72,8 @@ class NetworkSystem(System):
     def train(self, job: TrainingJob) -> Trained:
         """Raises InputError when memory runs out, the Sketcher does not belong to this fold, or a regional loss finds
         no region."""
-        make_deterministic(job.device)
+        make_deterministic(job.device, job.preset.deterministic)
+        require_validation(job.preset, len(job.scans.validation), f"fold {job.fold.number}")
         scans = [job.scans.training, job.scans.validation]
         if job.loss == "learned":  # learns from no mask: they are not even read
             scans = [[replace(scan, lesions=None, nawm=None) for scan in some] for some in scans]
@@ -83,7 +85,7 @@ class NetworkSystem(System):
         try:
             trained = self._train(job, data, self._architecture(job, sketches))
         except (MemoryError, RuntimeError) as fault:
-            raise _named(fault, job.preset.patch, job.preset.batch) from fault
+            raise told_memory(fault, job.preset.patch, job.preset.batch, job.preset.width) from fault
         return replace(trained, report={**trained.report, "RegionVoxels": counts})
 
     def predict(self, checkpoint: Checkpoint, inputs: PredictionInputs, device: torch.device) -> Prediction:
@@ -99,7 +101,7 @@ class NetworkSystem(System):
         try:
             return Prediction(sliding_window(generator, images, inputs.mask, patch, overlap, batch, device))
         except (MemoryError, RuntimeError) as fault:
-            raise _named(fault, patch, batch) from fault
+            raise told_memory(fault, patch, batch, architecture["stages"][-1]["settings"].get("width")) from fault
 
     def _architecture(self, job: TrainingJob, sketches: Sketches | None) -> dict[str, Any]:
         """What `build_generator` and the sliding window need, as plain values; the stages in their order."""
@@ -136,7 +138,7 @@ class NetworkSystem(System):
         schedule = Schedule(steps or 0, length.learning_rate, preset.decay)
         validate = _Validation(networks.generator, data, architecture, device)
         trainer = Trainer(networks, sampler, schedule, preset, LOSSES[job.loss], validate, job.seed, device)
-        trainer.run(job.out, _fingerprint(job, data, sampler, architecture), job.resume)
+        trainer.run(job.out, _fingerprint(job, data, sampler, architecture), job.resume, job.tensorboard)
         content = {
             "architecture": architecture,
             "mean": torch.from_numpy(data.statistics.mean),
@@ -147,6 +149,7 @@ class NetworkSystem(System):
         sketches = data.sketches
         report = {
             "Steps": schedule.steps,
+            **trainer.outcome(),
             "BestStep": trainer.best["step"],
             "ValidationL1": trainer.best["validation_l1"] if data.validation else None,
             "GeneratorParameters": _parameters(networks.generator),
@@ -195,7 +198,7 @@ def _patch_sources(job: TrainingJob, data: _Data, generator: Any) -> list[PatchS
             channels.insert(-1, given[subject.name])
         if weights:
             channels.insert(0, weights[subject.name])
-        source = patch_source(np.stack(channels), subject.mask, subject.regions, least, job.device)
+        source = patch_source(np.stack(channels), subject.mask, subject.regions, least, job.device, subject.name)
         sources.append(with_weights(source) if weights else source)
     return sources
 
@@ -221,15 +224,6 @@ def _fingerprint(job: TrainingJob, data: _Data, sampler: Sampler, architecture: 
     arrays = [part.cpu().numpy() for source in sampler.sources for part in (source.images, source.regions)]
     arrays += [part for s in data.validation for part in (s.sources, s.target, s.mask)]
     return fingerprint_of(settings, arrays)
-
-
-def _named(fault: Exception, patch: int, batch: int) -> Exception:
-    """InputError for a full memory, any other fault unchanged."""
-    if isinstance(fault, MemoryError | torch.OutOfMemoryError) or "not enough memory" in str(fault):
-        values = f"patch {patch}, batch {batch}: {str(fault).splitlines()[0] if str(fault) else 'allocation failed'}"
-        cure = "lower `batch`, `patch` or `width` in the preset (--preset), or use --device cpu"
-        return InputError("out of memory", "network", values, cure)
-    return fault
 
 
 def _parameters(module: nn.Module) -> int:

@@ -15,7 +15,8 @@ from myelosynth.synthesis.config import ResidualContext
 from myelosynth.synthesis.data.manifest import Scan
 from myelosynth.synthesis.data.split import assign_folds
 from myelosynth.synthesis.data.subjects import Statistics, Subject, load_subject
-from myelosynth.synthesis.engine.training import derived_seed, fingerprint_of, make_deterministic, write_log
+from myelosynth.synthesis.engine.logs import write_log
+from myelosynth.synthesis.engine.reproducibility import derived_seed, fingerprint_of, make_deterministic
 from myelosynth.synthesis.systems.base import Prediction, PredictionInputs, System, Trained, TrainingJob
 from myelosynth.synthesis.systems.residual_members import HeldOut, Member, fit_member, key_of, sample_voxels
 
