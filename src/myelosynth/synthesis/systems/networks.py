@@ -15,6 +15,7 @@ from myelosynth.models.losses import LOSSES
 from myelosynth.synthesis.checkpoints import Checkpoint
 from myelosynth.synthesis.data.sampling import PatchSource, Sampler, largest_crop, patch_source
 from myelosynth.synthesis.data.subjects import Statistics, Subject, load_subject
+from myelosynth.synthesis.engine.gate import Held, chosen_path, judge
 from myelosynth.synthesis.engine.inference import sliding_window
 from myelosynth.synthesis.engine.training import (
     Networks,
@@ -24,6 +25,8 @@ from myelosynth.synthesis.engine.training import (
     fingerprint_of,
     make_deterministic,
 )
+from myelosynth.synthesis.engine.whole import Window, predict_volume
+from myelosynth.synthesis.fitness import voxel_mm
 from myelosynth.synthesis.systems.base import Prediction, PredictionInputs, System, Trained, TrainingJob
 from myelosynth.synthesis.systems.sketches import Sketches, find_sketches, load_sketch
 
@@ -47,6 +50,7 @@ class NetworkSystem(System):
     """A generator on patches. adversarial: with a discriminator; refines: behind a frozen Sketcher."""
 
     losses = tuple(LOSSES)
+    windows = True
 
     def __init__(self, attention: bool, residual: bool, adversarial: bool, refines: bool = False) -> None:
         self.attention, self.residual, self.adversarial = attention, residual, adversarial
@@ -66,7 +70,7 @@ class NetworkSystem(System):
             raise _named(fault, job.preset.patch, job.preset.batch) from fault
 
     def predict(self, checkpoint: Checkpoint, inputs: PredictionInputs, device: torch.device) -> Prediction:
-        """Sliding window with the training patch size. Raises InputError when memory runs out."""
+        """Windows of the training size, or a faster path: `inputs.path`. Raises InputError when memory runs out."""
         make_deterministic(device)
         content = checkpoint.content
         architecture = content["architecture"]
@@ -76,11 +80,13 @@ class NetworkSystem(System):
         statistics = Statistics(content["mean"].numpy(), content["std"].numpy(), 0.0)
         sources = np.stack([inputs.images[name] for name in checkpoint.sources])
         images = statistics.normalise(sources, inputs.mask)
-        patch, overlap, batch = (architecture[key] for key in ("patch", "overlap", "batch"))
+        window = Window(*(architecture[key] for key in ("patch", "overlap", "batch")), inputs.bf16)
+        path, reason = chosen_path(inputs.path, content.get("fast_path"))
         try:
-            return Prediction(sliding_window(generator, images, inputs.mask, patch, overlap, batch, device))
+            mean = predict_volume(generator, images, inputs.mask, window, path, device)
         except (MemoryError, RuntimeError) as fault:
-            raise _named(fault, patch, batch) from fault
+            raise _named(fault, window.patch, window.batch) from fault
+        return Prediction(mean, report={"Path": path, "PathReason": reason})
 
     def _architecture(self, job: TrainingJob, sketches: Sketches | None) -> dict[str, Any]:
         """What `build_generator` and the sliding window need, as plain values."""
@@ -128,6 +134,8 @@ class NetworkSystem(System):
             "mean": torch.from_numpy(data.statistics.mean),
             "std": torch.from_numpy(data.statistics.std),
             "weights": {key: value.cpu() for key, value in networks.generator.state_dict().items()},
+            "voxel_mm": voxel_mm(data.training),
+            "fast_path": _gate(networks.generator, data, architecture, device),
         }
         sketches = data.sketches
         report = {
@@ -138,6 +146,8 @@ class NetworkSystem(System):
             "DiscriminatorParameters": _parameters(networks.discriminator) if networks.discriminator else None,
             "Sketches": sketches.origin if sketches else None,
             "SketcherSha256": sketches.sha256 if sketches else None,
+            "VoxelSize": content["voxel_mm"],
+            "FastPath": content["fast_path"],
         }
         return Trained(job.checkpoint(content), report)
 
@@ -165,6 +175,13 @@ class _Validation:
     def _error(self, images: NDArray[np.float32], target: NDArray[np.float32], mask: NDArray[np.bool_]) -> float:
         predicted = sliding_window(self.generator, images, mask, *self.settings)
         return float(np.abs(predicted - target)[mask].mean(dtype=np.float64))
+
+
+def _gate(generator: nn.Module, data: _Data, architecture: dict[str, Any], device: torch.device) -> dict[str, Any]:
+    """Whether the trained generator may take a faster path by default: judged on the validation subjects alone."""
+    window = Window(*(architecture[key] for key in ("patch", "overlap", "batch")))
+    subjects = (Held(data.statistics.normalise(s.sources, s.mask), s.target, s.mask) for s in data.validation)
+    return judge(lambda images, mask, path: predict_volume(generator, images, mask, window, path, device), subjects)
 
 
 def _patch_sources(job: TrainingJob, data: _Data) -> list[PatchSource]:
