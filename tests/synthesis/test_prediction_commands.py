@@ -173,7 +173,9 @@ def test_a_member_counts_once(predict, edited):
 
 def test_the_task_may_be_demanded(predict, edited, cohort):
     predict(edited(), more=("--task", cohort.task))
-    with pytest.raises(InputError, match="checkpoint of another task.*sources AD, FA, RD, MTR against MTR, FA, RD, AD"):
+    with pytest.raises(
+        InputError, match=r"checkpoint of another task.*sources AD, FA, RD, MTR against MTR, FA, RD, AD"
+    ):
         predict(edited(sources=["AD", "FA", "RD", "MTR"]), more=("--task", cohort.task))
 
 
@@ -198,7 +200,7 @@ def test_images_that_are_not_finite(predict, edited, subject, tmp_path, value):
 
 
 def test_a_channel_that_is_missing(predict, edited):
-    with pytest.raises(InputError, match="sources missing.*no RD"):
+    with pytest.raises(InputError, match=r"sources missing.*no RD"):
         predict(edited(), sources=("MTR", "FA", "AD"))
 
 
