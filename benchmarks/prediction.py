@@ -75,8 +75,6 @@ def seconds_a_step(width: int) -> float:
 
 def run(path: str, checkpoint: Path | None, width: int | None, place: Path, out: Path) -> None:
     """Predict once in this process; writes the volume and prints seconds and peak memory as JSON."""
-    from monai.inferers.utils import sliding_window_inference
-
     torch.set_num_threads(1)
     maps = load(place)
     images = np.stack([maps.images[name] for name in SOURCES])
@@ -92,6 +90,8 @@ def run(path: str, checkpoint: Path | None, width: int | None, place: Path, out:
     network.eval()
     normalised = statistics.normalise(images, maps.mask)
     device = torch.device("cpu")
+    if path == "monai":
+        from monai.inferers.utils import sliding_window_inference
     started = resource.getrusage(resource.RUSAGE_SELF)
     if path == "monai":
         with torch.inference_mode():

@@ -36,7 +36,7 @@ class BrainBox:
     ) -> "BrainBox":
         """Cut the box out of images (C, X, Y, Z); sides below `least`, or no multiple of `multiple`, are padded with 0
         (normalised background) on both sides."""
-        box = tuple(slice(int(v.min()), int(v.max()) + 1) for v in np.nonzero(mask))
+        box = bounding_box(mask)
         sides = mask[box].shape
         lacks = [max(-(-side // multiple) * multiple, least) - side for side in sides]
         pads = [(lack // 2, lack - lack // 2) for lack in lacks]
@@ -49,6 +49,11 @@ class BrainBox:
         result = np.zeros(self.mask.shape, np.float32)
         result[self.box] = predicted[self.inner].float().cpu().numpy() * self.mask[self.box]
         return result
+
+
+def bounding_box(mask: NDArray[np.bool_]) -> Place:
+    """The smallest box that holds a mask (X, Y, Z)."""
+    return tuple(slice(int(v.min()), int(v.max()) + 1) for v in np.nonzero(mask))
 
 
 def window_starts(side: int, patch: int, overlap: float) -> list[int]:

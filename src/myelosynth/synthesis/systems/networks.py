@@ -16,7 +16,7 @@ from myelosynth.synthesis.checkpoints import Checkpoint
 from myelosynth.synthesis.data.sampling import PatchSource, Sampler, largest_crop, patch_source
 from myelosynth.synthesis.data.subjects import Statistics, Subject, load_subject
 from myelosynth.synthesis.engine.gate import Held, chosen_path, judge
-from myelosynth.synthesis.engine.inference import sliding_window
+from myelosynth.synthesis.engine.inference import bounding_box, sliding_window
 from myelosynth.synthesis.engine.training import (
     Networks,
     Schedule,
@@ -78,12 +78,14 @@ class NetworkSystem(System):
         generator.load_state_dict(content["weights"])
         generator.eval().to(device)
         statistics = Statistics(content["mean"].numpy(), content["std"].numpy(), 0.0)
-        sources = np.stack([inputs.images[name] for name in checkpoint.sources])
-        images = statistics.normalise(sources, inputs.mask)
+        box = bounding_box(inputs.mask)
+        brain = inputs.mask[box]
+        images = statistics.normalise(np.stack([inputs.images[name][box] for name in checkpoint.sources]), brain)
         window = Window(*(architecture[key] for key in ("patch", "overlap", "batch")), inputs.bf16)
         path, reason = chosen_path(inputs.path, content.get("fast_path"))
+        mean = np.zeros(inputs.mask.shape, np.float32)
         try:
-            mean = predict_volume(generator, images, inputs.mask, window, path, device)
+            mean[box] = predict_volume(generator, images, brain, window, path, device)
         except (MemoryError, RuntimeError) as fault:
             raise _named(fault, window.patch, window.batch) from fault
         return Prediction(mean, report={"Path": path, "PathReason": reason})
