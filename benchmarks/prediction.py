@@ -100,7 +100,7 @@ def run(path: str, checkpoint: Path | None, width: int | None, place: Path, out:
         predicted = result[0, 0].numpy() * maps.mask  # type: ignore[index, union-attr]
     else:
         window = Window(PATCH, OVERLAP, BATCH)
-        predicted = predict_volume(network, normalised, maps.mask, window, path, device)  # type: ignore[arg-type]
+        predicted = predict_volume(network, normalised, maps.mask, window, path, device)
     ended = resource.getrusage(resource.RUSAGE_SELF)
     np.save(out, predicted)
     seconds = {"user s": ended.ru_utime - started.ru_utime, "system s": ended.ru_stime - started.ru_stime}

@@ -51,7 +51,7 @@ def _over_flips(checkpoint: Checkpoint, inputs: PredictionInputs, device: torch.
     if len(axes) == 1:
         return system.predict(checkpoint, inputs, device)
     made = [(_flipped(system.predict(checkpoint, _flip(inputs, along), device), along)) for along in axes]
-    mean = np.mean([one.mean for one in made], 0, dtype=np.float64).astype(np.float32)
+    mean = np.stack([one.mean for one in made]).mean(0, dtype=np.float64).astype(np.float32)
     spreads = [one.std.astype(np.float64) ** 2 for one in made if one.std is not None]
     std = np.sqrt(np.mean(spreads, 0)).astype(np.float32) if spreads else None
     return Prediction(mean, std, made[0].report)

@@ -72,7 +72,7 @@ def _require_same(
             raise InputError("checkpoint of another task", where, values, cure)
 
 
-def _listed(value: str | list[str]) -> str:
+def _listed(value: str | Sequence[str]) -> str:
     return value if isinstance(value, str) else ", ".join(value)
 
 

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from myelosynth.synthesis.engine.whole import FAST, Path
+from myelosynth.synthesis.engine.whole import FAST
 
 LIMIT_DB = 0.1
 _LEAST_MSE = 1e-20  # equal images have a large PSNR, not an infinite one
 
-Predict = Callable[[NDArray[np.float32], NDArray[np.bool_], Path], NDArray[np.float32]]
+Predict = Callable[[NDArray[np.float32], NDArray[np.bool_], str], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)

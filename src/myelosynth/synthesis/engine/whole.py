@@ -47,7 +47,7 @@ def predict_volume(
     images: NDArray[np.float32],
     mask: NDArray[np.bool_],
     window: Window,
-    path: Path,
+    path: str,
     device: torch.device,
 ) -> NDArray[np.float32]:
     """Predict (X, Y, Z), 0 outside the mask, from normalised images (C, X, Y, Z).

@@ -75,7 +75,7 @@ class MeanAtlas(System):
             values, known = _pull(content[name].numpy(), known_there, grid, inputs.grid, to_subject)
             filled = np.where(known, values, content[f"fill_{name}"])
             pushed.append((filled * inputs.mask).astype(np.float32))
-        return Prediction(*pushed)
+        return Prediction(pushed[0], pushed[1])
 
 
 def template_grid() -> Grid:

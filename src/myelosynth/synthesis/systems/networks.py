@@ -81,7 +81,7 @@ class NetworkSystem(System):
         box = bounding_box(inputs.mask)
         brain = inputs.mask[box]
         images = statistics.normalise(np.stack([inputs.images[name][box] for name in checkpoint.sources]), brain)
-        window = Window(*(architecture[key] for key in ("patch", "overlap", "batch")), inputs.bf16)
+        window = _window(architecture, inputs.bf16)
         path, reason = chosen_path(inputs.path, content.get("fast_path"))
         mean = np.zeros(inputs.mask.shape, np.float32)
         try:
@@ -179,9 +179,13 @@ class _Validation:
         return float(np.abs(predicted - target)[mask].mean(dtype=np.float64))
 
 
+def _window(architecture: dict[str, Any], bf16: bool = False) -> Window:
+    return Window(architecture["patch"], architecture["overlap"], architecture["batch"], bf16)
+
+
 def _gate(generator: nn.Module, data: _Data, architecture: dict[str, Any], device: torch.device) -> dict[str, Any]:
     """Whether the trained generator may take a faster path by default: judged on the validation subjects alone."""
-    window = Window(*(architecture[key] for key in ("patch", "overlap", "batch")))
+    window = _window(architecture)
     subjects = (Held(data.statistics.normalise(s.sources, s.mask), s.target, s.mask) for s in data.validation)
     return judge(lambda images, mask, path: predict_volume(generator, images, mask, window, path, device), subjects)
 
