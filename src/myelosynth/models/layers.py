@@ -101,8 +101,8 @@ class FlexibleSelfAttention(nn.Module):
         return self.gamma * functional.interpolate(o, size=x.shape[2:], mode="nearest") + x
 
     def _tokens(self, features: Tensor) -> Tensor:
-        """(N, c, X, Y, Z) -> (N, 1, tokens, c) after pooling."""
+        """(N, c, X, Y, Z) -> (N, 1, tokens, c) after pooling; contiguous, or torch falls back to a materialised map."""
         if self.pool > 1:
             pool = functional.max_pool3d if self.pooling == "max" else functional.avg_pool3d
             features = pool(features, self.pool)
-        return features.flatten(2).transpose(1, 2).unsqueeze(1)
+        return features.flatten(2).transpose(1, 2).unsqueeze(1).contiguous()
