@@ -49,6 +49,8 @@ bench: install ## own engines beside their peers, as ratios in one run
 	python benchmarks/distortion.py
 	python benchmarks/brain_extraction.py
 	python benchmarks/tissue.py
+	python benchmarks/attention.py
+	python benchmarks/prediction.py
 	python benchmarks/training.py
 
 schema: install ## export the JSON Schema of the configuration

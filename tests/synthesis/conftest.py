@@ -93,7 +93,7 @@ def run() -> Callable[[list[str]], str]:
     """Run the command line in this process; an InputError comes out as itself; returns stdout."""
     from typer.testing import CliRunner
 
-    import myelosynth.cli.learning  # noqa: F401
+    import myelosynth.cli.commands  # noqa: F401
     from myelosynth.cli.app import app
 
     def invoke(arguments: list[str]) -> str:

@@ -11,5 +11,6 @@ from myelosynth.cli import (  # noqa: F401
     myelin,
     pages,
     phantom,
+    prediction,
     study,
 )

@@ -1,4 +1,4 @@
-"""The option --device."""
+"""The options --device and --threads."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +9,7 @@ from myelosynth.errors import InputError
 if TYPE_CHECKING:
     import torch
 
+Threads = Annotated[int, typer.Option(min=1, help="CPU threads; the result may depend on their number in the last bit")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda; auto takes CUDA where there is one")]
 
 

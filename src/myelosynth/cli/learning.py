@@ -1,4 +1,4 @@
-"""Commands that learn: split, inner-split, train, predict, compare-images."""
+"""Commands that learn: split, inner-split, train, compare-images."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -6,18 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from myelosynth.cli.app import app
-from myelosynth.cli.devices import Device, torch_device
-from myelosynth.cli.paths import distinct, folder, output
+from myelosynth.cli.devices import Device, Threads, torch_device
+from myelosynth.cli.paths import folder, output
 from myelosynth.synthesis.names import LOSSES
 
 if TYPE_CHECKING:
-    from myelosynth.synthesis.checkpoints import Checkpoint
     from myelosynth.synthesis.data.split import Assignment
-    from myelosynth.synthesis.systems.base import PredictionInputs, TrainingJob
+    from myelosynth.synthesis.systems.base import TrainingJob
 
 MODELS = f"{', '.join(LOSSES)}; refinerN- for stage N + 1 of a cascade"
 LOSS_CHOICE = "l1, wl1, nwl1, for refiners also learned (no masks); not needed where a model has one loss"
-Threads = Annotated[int, typer.Option(min=1, help="CPU threads; the result may depend on their number in the last bit")]
 
 
 @app.command("split")
@@ -124,48 +122,6 @@ def train(
             _write_training_sidecar(job, trained.report, sources, preset)
 
 
-@app.command("predict")
-def predict(
-    checkpoint: Annotated[Path, typer.Option(help="checkpoint.pt of `myelosynth train`")],
-    source: Annotated[
-        list[str],
-        typer.Option(
-            help="NAME=IMG, names as in the task; template=XFM.txt for the atlases; residual-context needs one only"
-        ),
-    ],
-    mask: Annotated[Path, typer.Option(help="brain mask on the grid of the sources")],
-    out: Annotated[Path, typer.Option(help="predicted target, 0 outside the mask")],
-    out_std: Annotated[Path | None, typer.Option(help="its SD, where the model offers one")] = None,
-    device: Device = "auto",
-    threads: Threads = 1,
-) -> None:
-    """Predict one session with a trained system."""
-    from myelosynth.errors import InputError
-    from myelosynth.images.volume import save_volume
-    from myelosynth.synthesis.checkpoints import load_checkpoint
-    from myelosynth.synthesis.systems.registry import SYSTEMS, find_system
-
-    trained = load_checkpoint(checkpoint)
-    system = find_system(trained.model)
-    if out_std and not system.spread:
-        cure = f"leave --out-std out, or use {', '.join(name for name, other in SYSTEMS.items() if other.spread)}"
-        raise InputError("model offers no spread", "--out-std", f"model {trained.model}", cure)
-    needed = system.prediction_sources(trained.sources)
-    paths = _named_sources(source, trained.sources, needed, system.optional_sources)
-    read = [checkpoint, mask, *paths.values()]
-    out, out_std = output(out, read), output(out_std, read) if out_std else None
-    distinct(out, out_std)
-    inputs = _load_inputs(paths, mask)
-    prediction = system.predict(trained, inputs, torch_device(device, threads))
-    missing = {"MissingSources": [name for name in needed if name not in paths]} if system.optional_sources else {}
-    outputs = [(out, prediction.mean, missing)]
-    if out_std and prediction.std is not None:
-        outputs.append((out_std, prediction.std, {**missing, **prediction.spread_record}))
-    for path, values, fields in outputs:
-        save_volume(path, values, inputs.grid)
-        _write_prediction_sidecar(path, trained, checkpoint, [*paths.values(), mask], fields)
-
-
 @app.command("compare-images")
 def compare_images(
     prediction: Annotated[Path, typer.Argument(help="predicted image")],
@@ -185,53 +141,6 @@ def compare_images(
     truth.grid.require(predicted.grid, prediction, target)
     inside = load_mask(mask, truth.grid, target) if mask else None
     print(json.dumps(compare(predicted.data, truth.data, inside, data_range), indent=2))
-
-
-def _named_sources(given: list[str], known: list[str], needed: list[str], optional: bool) -> dict[str, Path]:
-    """The needed NAME=IMG pairs; known names that the model does not use are left out. Raises InputError.
-
-    optional: one of the needed is enough.
-    """
-    from myelosynth.errors import InputError
-    from myelosynth.synthesis.config import TEMPLATE
-
-    paths: dict[str, Path] = {}
-    for pair in given:
-        name, equals, path = pair.partition("=")
-        if not equals or not path or name not in (*known, TEMPLATE):
-            names = ", ".join((*known, TEMPLATE))
-            raise InputError("source not understood", "--source", f"got {pair!r}", f"write NAME=IMG, NAME of {names}")
-        if name in paths:
-            raise InputError("source given twice", "--source", f"{name}: {paths[name]} and {path}", "give one of them")
-        paths[name] = Path(path).absolute()
-    missing = [name for name in needed if name not in paths]
-    if missing and (not optional or len(missing) == len(needed)):
-        values = f"no {', '.join(missing)}; got {', '.join(paths)}"
-        wanted = f"one of {', '.join(needed)} at least" if optional else ", ".join(needed)
-        raise InputError("sources missing", "--source", values, f"the model needs {wanted}")
-    return {name: paths[name] for name in needed if name in paths}
-
-
-def _load_inputs(paths: dict[str, Path], mask: Path) -> "PredictionInputs":
-    """Images, transforms and mask on the mask's grid. Raises InputError for another grid, or a mask as an image."""
-    from myelosynth.images.grid import Grid
-    from myelosynth.images.transform import LinearTransform
-    from myelosynth.images.volume import load_mask, load_volume, open_image
-    from myelosynth.synthesis.config import TEMPLATE
-    from myelosynth.synthesis.data.subjects import require_image
-    from myelosynth.synthesis.systems.base import PredictionInputs
-
-    brain, grid = load_mask(mask), Grid.of(open_image(mask))
-    images, transforms = {}, {}
-    for name, path in paths.items():
-        if name == TEMPLATE:
-            transforms[name] = LinearTransform.read(path)
-            continue
-        volume = load_volume(path)
-        grid.require(volume.grid, path, mask)
-        require_image(volume.data, name, path)
-        images[name] = volume.data
-    return PredictionInputs(images, transforms, brain, grid)
 
 
 def _write_split(out: Path, rows: list["Assignment"], settings: dict[str, Any]) -> None:
@@ -281,41 +190,3 @@ def _write_training_sidecar(job: "TrainingJob", report: dict[str, Any], sources:
         **report,
     }
     Provenance("train", "torch", torch.__version__, sources, settings, fields).write(path)
-
-
-def _write_prediction_sidecar(
-    image: Path, trained: "Checkpoint", checkpoint: Path, sources: list[Path], more: dict[str, Any]
-) -> None:
-    import torch
-
-    from myelosynth.bids.sidecar import Provenance
-    from myelosynth.synthesis.checkpoints import file_sha256
-
-    fields = {
-        "Synthetic": True,
-        "Task": trained.task,
-        "Model": trained.model,
-        "Loss": trained.loss,
-        "Fold": trained.fold,
-        "Seed": trained.seed,
-        "CheckpointSha256": file_sha256(checkpoint),
-        "SplitSha256": trained.split_sha256,
-        "Participants": trained.participants,
-        "SpatialReference": _spatial_reference(sources[-1], image),
-        "SkullStripped": True,
-        "Units": "1",
-        **more,
-    }
-    Provenance("predict", "torch", torch.__version__, [checkpoint, *sources], {}, fields).write(image)
-
-
-def _spatial_reference(mask: Path, image: Path) -> str:
-    """The image that defines the grid: the mask's own reference where its sidecar names one, else the mask."""
-    from myelosynth.bids.names import sidecar_path
-    from myelosynth.bids.sidecar import bids_uri, dataset_root, read_json
-
-    sidecar, root = sidecar_path(mask), dataset_root(mask.absolute().parent)
-    named = str(read_json(sidecar).get("SpatialReference", "")) if sidecar.is_file() else ""
-    if root and named.startswith("bids::"):
-        return bids_uri(root / named.removeprefix("bids::"), image)
-    return bids_uri(mask, image)

@@ -97,8 +97,8 @@ class FlexibleSelfAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         pooled = [self._pooled(branch(x)) for branch in (self.query, self.key, self.value)]
-        # (N, c, x, y, z) -> (N, 1, tokens, c)
-        query, key, value = (features.flatten(2).transpose(1, 2).unsqueeze(1) for features in pooled)
+        # (N, c, x, y, z) -> (N, 1, tokens, c); contiguous, or torch falls back to a materialised map.
+        query, key, value = (features.flatten(2).transpose(1, 2).unsqueeze(1).contiguous() for features in pooled)
         attended = functional.scaled_dot_product_attention(query, key, value, scale=1.0)
         o = self.out(attended.squeeze(1).transpose(1, 2).reshape(pooled[2].shape))
         return self.gamma * functional.interpolate(o, size=x.shape[2:], mode="nearest") + x

@@ -53,32 +53,42 @@ class Trained:
 
 @dataclass(frozen=True)
 class PredictionInputs:
-    """One session to predict: images and transforms by name, brain mask, all on `grid`."""
+    """One session to predict: images and transforms by name, brain mask, all on `grid`.
+
+    path and bf16: how systems that work by windows shall do it (engine/whole.py); `auto` is what their gate allows.
+    """
 
     images: dict[str, NDArray[np.float32]]
     transforms: dict[str, LinearTransform]
     mask: NDArray[np.bool_]
     grid: Grid
+    path: str = "auto"
+    bf16: bool = False
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """Predicted target (X, Y, Z), 0 outside the brain, its SD where the system offers one, and what the SD's sidecar
-    should tell."""
+    """Predicted target (X, Y, Z), 0 outside the brain, and its SD where the system offers one.
+
+    report: how it was made; spread_record: what the SD's sidecar should tell.
+    """
 
     mean: NDArray[np.float32]
     std: NDArray[np.float32] | None = None
+    report: dict[str, Any] = field(default_factory=dict)
     spread_record: dict[str, Any] = field(default_factory=dict)
 
 
 class System(ABC):
     """A way to predict the target.
 
-    losses: what --loss accepts; spread: whether it gives an SD; optional_sources: whether one source is enough.
+    losses: what --loss accepts; spread: whether it gives an SD; optional_sources: whether one source is enough;
+    windows: whether it looks at windows of images, so that path, bfloat16 and flips mean something to it.
     """
 
     losses: tuple[str, ...]
     spread = False
+    windows = False
     needs_sketches = False
     optional_sources = False
 

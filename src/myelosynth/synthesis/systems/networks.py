@@ -15,7 +15,9 @@ from myelosynth.models.losses import LOSSES
 from myelosynth.synthesis.checkpoints import Checkpoint
 from myelosynth.synthesis.data.sampling import PatchSource, Sampler, largest_crop, patch_source
 from myelosynth.synthesis.data.subjects import Statistics, Subject, load_subject
-from myelosynth.synthesis.engine.inference import sliding_window
+from myelosynth.synthesis.engine.distributed import Ranks
+from myelosynth.synthesis.engine.gate import Held, chosen_path, judge
+from myelosynth.synthesis.engine.inference import bounding_box, sliding_window
 from myelosynth.synthesis.engine.memory import told_memory
 from myelosynth.synthesis.engine.schedule import require_validation
 from myelosynth.synthesis.engine.training import (
@@ -26,6 +28,8 @@ from myelosynth.synthesis.engine.training import (
     fingerprint_of,
     make_deterministic,
 )
+from myelosynth.synthesis.engine.whole import Window, predict_volume
+from myelosynth.synthesis.fitness import voxel_mm
 from myelosynth.synthesis.systems.architecture import build_generator, load_generator, network_settings
 from myelosynth.synthesis.systems.attention import learned_weights, predicted_image, with_weights
 from myelosynth.synthesis.systems.base import Prediction, PredictionInputs, System, Trained, TrainingJob
@@ -58,6 +62,8 @@ class NetworkSystem(System):
     adversarial: with a discriminator, of the same settings; refines: behind the frozen stages before it.
     """
 
+    windows = True
+
     def __init__(
         self,
         network: Callable[..., nn.Module],
@@ -89,19 +95,24 @@ class NetworkSystem(System):
         return replace(trained, report={**trained.report, "RegionVoxels": counts})
 
     def predict(self, checkpoint: Checkpoint, inputs: PredictionInputs, device: torch.device) -> Prediction:
-        """Sliding window with the training patch size. Raises InputError when memory runs out."""
+        """Windows of the training size, or a faster path: `inputs.path`. Raises InputError when memory runs out."""
         make_deterministic(device)
         content = checkpoint.content
         architecture = content["architecture"]
         generator = load_generator(checkpoint).to(device)
         statistics = Statistics(content["mean"].numpy(), content["std"].numpy(), 0.0)
-        sources = np.stack([inputs.images[name] for name in checkpoint.sources])
-        images = statistics.normalise(sources, inputs.mask)
-        patch, overlap, batch = (architecture[key] for key in ("patch", "overlap", "batch"))
+        box = bounding_box(inputs.mask)
+        brain = inputs.mask[box]
+        images = statistics.normalise(np.stack([inputs.images[name][box] for name in checkpoint.sources]), brain)
+        window = _window(architecture, inputs.bf16)
+        path, reason = chosen_path(inputs.path, content.get("fast_path"))
+        mean = np.zeros(inputs.mask.shape, np.float32)
         try:
-            return Prediction(sliding_window(generator, images, inputs.mask, patch, overlap, batch, device))
+            mean[box] = predict_volume(generator, images, brain, window, path, device)
         except (MemoryError, RuntimeError) as fault:
-            raise told_memory(fault, patch, batch, architecture["stages"][-1]["settings"].get("width")) from fault
+            width = architecture["stages"][-1]["settings"].get("width")
+            raise told_memory(fault, window.patch, window.batch, width) from fault
+        return Prediction(mean, report={"Path": path, "PathReason": reason})
 
     def _architecture(self, job: TrainingJob, sketches: Sketches | None) -> dict[str, Any]:
         """What `build_generator` and the sliding window need, as plain values; the stages in their order."""
@@ -145,6 +156,8 @@ class NetworkSystem(System):
             "std": torch.from_numpy(data.statistics.std),
             "weights": {key: value.cpu() for key, value in networks.generator.state_dict().items()},
             "lineage": data.sketches.lineage if data.sketches else [],
+            "voxel_mm": voxel_mm(data.training),
+            "fast_path": _gate(networks.generator, data, architecture, device) if Ranks.current().leads else None,
         }
         sketches = data.sketches
         report = {
@@ -157,6 +170,8 @@ class NetworkSystem(System):
             "Sketches": sketches.origin if sketches else None,
             "SketcherSha256": sketches.sha256 if sketches else None,
             "Stages": [stage["network"] for stage in architecture["stages"]],
+            "VoxelSize": content["voxel_mm"],
+            "FastPath": content["fast_path"],
         }
         return Trained(job.checkpoint(content), report)
 
@@ -176,6 +191,17 @@ class _Validation:
     def _error(self, images: NDArray[np.float32], target: NDArray[np.float32], mask: NDArray[np.bool_]) -> float:
         predicted = sliding_window(self.generator, images, mask, *self.settings)
         return float(np.abs(predicted - target)[mask].mean(dtype=np.float64))
+
+
+def _window(architecture: dict[str, Any], bf16: bool = False) -> Window:
+    return Window(architecture["patch"], architecture["overlap"], architecture["batch"], bf16)
+
+
+def _gate(generator: nn.Module, data: _Data, architecture: dict[str, Any], device: torch.device) -> dict[str, Any]:
+    """Whether the trained generator may take a faster path by default: judged on the validation subjects alone."""
+    window = _window(architecture)
+    subjects = (Held(data.statistics.normalise(s.sources, s.mask), s.target, s.mask) for s in data.validation)
+    return judge(lambda images, mask, path: predict_volume(generator, images, mask, window, path, device), subjects)
 
 
 def _patch_sources(job: TrainingJob, data: _Data, generator: Any) -> list[PatchSource]:

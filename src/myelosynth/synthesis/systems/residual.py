@@ -17,6 +17,7 @@ from myelosynth.synthesis.data.split import assign_folds
 from myelosynth.synthesis.data.subjects import Statistics, Subject, load_subject
 from myelosynth.synthesis.engine.logs import write_log
 from myelosynth.synthesis.engine.reproducibility import derived_seed, fingerprint_of, make_deterministic
+from myelosynth.synthesis.fitness import voxel_mm
 from myelosynth.synthesis.systems.base import Prediction, PredictionInputs, System, Trained, TrainingJob
 from myelosynth.synthesis.systems.residual_members import HeldOut, Member, fit_member, key_of, sample_voxels
 
@@ -55,6 +56,7 @@ class ResidualContextSystem(System):
             "trust": trust,
             "calibration": {key: found.record() for key, found in calibration.items()},
             "correlation": correlation.record(),
+            "voxel_mm": voxel_mm([subject for _, subject in training]),
         }
         report = {
             "Members": len(members),
