@@ -7,6 +7,8 @@ EVALUATED = [
     "agreement",
     "summary",
     "comparisons",
+    "ceilings",
+    "ranking",
 ]
 
 
