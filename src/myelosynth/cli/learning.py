@@ -171,6 +171,7 @@ def _load_inputs(paths: dict[str, Path], mask: Path) -> "PredictionInputs":
     from myelosynth.images.transform import LinearTransform
     from myelosynth.images.volume import load_mask, load_volume, open_image
     from myelosynth.synthesis.config import TEMPLATE
+    from myelosynth.synthesis.data.subjects import require_measured
     from myelosynth.synthesis.systems.base import PredictionInputs
 
     brain, grid = load_mask(mask), Grid.of(open_image(mask))
@@ -181,6 +182,7 @@ def _load_inputs(paths: dict[str, Path], mask: Path) -> "PredictionInputs":
             continue
         volume = load_volume(path)
         grid.require(volume.grid, path, mask)
+        require_measured(name, volume.data[brain], path)
         images[name] = volume.data
     return PredictionInputs(images, transforms, brain, grid)
 

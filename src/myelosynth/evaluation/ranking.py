@@ -8,7 +8,7 @@ from myelosynth.evaluation.ceilings import paired_interval
 from myelosynth.evaluation.cohort import FLOORS, TRUE
 from myelosynth.evaluation.scores import STRATA, Row, Scores
 from myelosynth.evaluation.significance import bca_interval
-from myelosynth.evaluation.study import ALL_POSITIVE, NO_CHANGE
+from myelosynth.evaluation.study import ALL_POSITIVE, MEASURED, NO_CHANGE
 
 MEASURES = ("mse_masked", "lesion_mae", "lesion_mean_difference", "dice")
 _WITHOUT_MODEL = (ALL_POSITIVE, NO_CHANGE)
@@ -80,7 +80,7 @@ def statements(ranking: Sequence[Row], against: str) -> list[str]:
     It does where both tests, Holm-corrected over the methods, fall below .05 in its favour.
     """
     told = []
-    for row in ranking:
+    for row in sorted(ranking, key=lambda row: (row["reference"] != MEASURED, row["session_id"])):
         if row["metric"] not in _CLAIMED or row["system"] not in _FLOORS or row["system"] == against:
             continue
         if row.get("difference") is None:

@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from myelosynth.errors import InputError
 
 TEMPLATE = "template"
+MASK_WORDS = {"lesion", "lesions", "mask", "masks", "nawm", "dseg", "seg", "segmentation", "label", "labels", "roi"}
+"""Contrasts that a generator must never see: drawn by an expert who had the truth before him."""
 
 
 class _Strict(BaseModel):
@@ -30,6 +32,11 @@ class Task(_Strict):
         names = [*self.sources, self.target, TEMPLATE]
         if len(set(names)) != len(names):
             raise ValueError(f"sources, target and `{TEMPLATE}` must differ, got {names}")
+        masks = [name for name in self.sources if MASK_WORDS & set(re.split(r"[^a-z]+", name.lower()))]
+        if masks:
+            raise ValueError(
+                f"leak: source {masks[0]} is a mask by its name; masks may weigh a loss, never be a source"
+            )
         return self
 
 

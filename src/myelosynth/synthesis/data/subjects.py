@@ -52,8 +52,32 @@ class Statistics:
         return (((sources - self.mean.reshape(shape)) / self.std.reshape(shape)) * mask).astype(np.float32)
 
 
+def shows_mask(data: NDArray, found: NDArray[np.bool_], brain: NDArray[np.bool_]) -> bool:
+    """Whether an image is a mask in disguise: in the brain it has two values, one exactly where the mask is.
+
+    data, found (the mask), brain: (X, Y, Z). Scaled or inverted masks are recognised; an empty mask shows nowhere.
+    """
+    values, inside = data[brain], found[brain]
+    if not inside.any() or inside.all():
+        return False
+    return bool(
+        np.ptp(values[inside]) == 0 and np.ptp(values[~inside]) == 0 and values[inside][0] != values[~inside][0]
+    )
+
+
+def require_measured(name: str, values: NDArray, where: object) -> None:
+    """Raises InputError where a source has exactly two values in the brain (N,): it is a mask, no measurement."""
+    low, high = values.min(), values.max()
+    if low != high and bool(((values == low) | (values == high)).all()):
+        told = f"{name} has the two values {low:g} and {high:g} in the brain"
+        raise InputError("leak: mask in the place of an image", where, told, "give the measured map")
+
+
 def load_subject(scan: Scan, task: Task) -> Subject:
-    """Load a scan. Raises InputError when an image or mask does not lie on the target's grid."""
+    """Load a scan.
+
+    Raises InputError when an image or mask does not lie on the target's grid, or a source is the lesion mask (a leak).
+    """
     target = load_volume(scan.paths[task.target])
     sources = []
     for name in task.sources:
@@ -66,4 +90,10 @@ def load_subject(scan: Scan, task: Task) -> Subject:
         if path is not None:
             found = load_mask(path, target.grid, target.path, allow_empty=True, labels=label == LESION)
             regions[found & mask] = label
+            for name, data in zip(task.sources, sources, strict=True):
+                if shows_mask(data, found, mask):
+                    values = f"{name} of {scan.name} has two values, split as {path.name}"
+                    raise InputError(
+                        "leak: mask in the place of an image", scan.paths[name], values, "give the measured map"
+                    )
     return Subject(scan.name, np.stack(sources), target.data * mask, mask, regions, target.grid)

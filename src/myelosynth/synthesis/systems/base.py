@@ -33,6 +33,10 @@ class TrainingJob:
     sketches: Path | None = None
     resume: bool = False
 
+    def __post_init__(self) -> None:
+        """Raises InputError when a scan of the job does not have the role that the fold gives its participant."""
+        self.scans.require_held_out(self.fold)
+
     def checkpoint(self, content: dict[str, Any]) -> Checkpoint:
         """The checkpoint of this job around what a system has learned."""
         participants = {role: self.fold.participants(role) for role in ("train", "validation", "test")}
