@@ -4,14 +4,14 @@ import base64
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import matplotlib
 
 from myelosynth import __version__
-from myelosynth.images.atomic import write_text
+from myelosynth.images.atomic import staged, write_text
 from myelosynth.reports.simulated import NOTICE
 
 matplotlib.use("Agg")
@@ -40,11 +40,12 @@ _STYLE: dict[Any, Any] = {
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure of a page: data URI, words for those who cannot see it, caption."""
+    """A figure of a page: data URI, words for those who cannot see it, caption; the plot itself behind an SVG."""
 
     uri: str
     alt: str
     caption: str = ""
+    figure: Figure | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,25 @@ def png_uri(figure: Figure, true_colour: bool, dpi: int = 110) -> str:
         image = image.quantize(255, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     image.save(small, format="PNG", optimize=True)
     return f"data:image/png;base64,{base64.b64encode(small.getvalue()).decode()}"
+
+
+def save_picture(picture: Picture, folder: Path, name: str) -> None:
+    """Write a picture as files of its own: NAME.png, and NAME.svg where it is a plot."""
+    kind, data = picture.uri.removeprefix("data:image/").split(";base64,", 1)
+    content = base64.b64decode(data)
+    if picture.figure is not None:
+        _write(folder / f"{name}.svg", content)
+        stream = io.BytesIO()
+        picture.figure.savefig(stream, format="png", dpi=150, bbox_inches="tight", metadata={"Software": None})
+        content = stream.getvalue()
+    elif kind != "png":
+        raise ValueError(f"a picture of kind {kind} without its plot")
+    _write(folder / f"{name}.png", content)
+
+
+def _write(path: Path, content: bytes) -> None:
+    with staged(path) as (part,):
+        part.write_bytes(content)
 
 
 def write_page(out: Path, template: str, simulated: bool, **context: Any) -> None:
