@@ -75,13 +75,15 @@ def _against(score: Scores, reference: Scores, test: Row | None, seed: int, resa
 
 
 def statements(ranking: Sequence[Row], against: str) -> list[str]:
-    """Whether the reference method beats ridge and the mean atlas on masked MSE and lesion error, in words.
+    """Whether the reference method beats ridge and the mean atlas on masked MSE and lesion error at t0, in words.
 
     It does where both tests, Holm-corrected over the methods, fall below .05 in its favour.
     """
     told = []
     for row in sorted(ranking, key=lambda row: (row["reference"] != MEASURED, row["session_id"])):
-        if row["metric"] not in _CLAIMED or row["system"] not in _FLOORS or row["system"] == against:
+        if row["metric"] not in _CLAIMED or row["session_id"] != "ses-t0":
+            continue
+        if row["system"] not in _FLOORS or row["system"] == against:
             continue
         if row.get("difference") is None:
             continue

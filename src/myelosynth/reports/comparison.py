@@ -27,23 +27,25 @@ def write_comparison_page(cohort: CohortInputs, verdict: Verdict, ceilings: Sequ
 
     What is not there is listed on the page. Raises InputError for a table that cannot be read or lacks columns.
     """
-    gaps = [Gap(f"table {name}", "it has not been made") for name in cohort.missing_tables()]
+    missing = [name for name in cohort.missing_tables() if not name.startswith("clinical")]
+    gaps = [Gap(f"table {name}", "it has not been made") for name in missing]
     shown = [*cohort.ordered(cohort.systems), *map(named, ceilings)]
     drawn = _drawn(cohort, shown, gaps)
     examples = change_examples(cohort)
     if not examples:
         gaps.append(Gap("examples of change maps", "no patient has maps at both sessions"))
     figures = out.with_name(f"{out.stem}_figures")
+    simulated = is_simulated(cohort.layout.root, cohort.raw)
     for name, picture in drawn.items():
-        save_picture(picture, figures, name)
-    for number, (_, picture) in enumerate(examples, start=1):
-        save_picture(picture, figures, f"figure-6_{number}")
+        save_picture(picture, figures, name, simulated, AGREEMENT if name == "figure-3b" else ())
+    for number, (words, picture) in enumerate(examples, start=1):
+        save_picture(picture, figures, f"figure-6_{number}", simulated, [*CHANGE, ("#000000", words)])
     others = [(s, r) for r in ("measured", "noise-free") for s in ("ses-t0", "ses-t1") if (s, r) != _FIRST]
     settings = verdict.settings
     write_page(
         out,
         "comparison.html",
-        is_simulated(cohort.layout.root, cohort.raw),
+        simulated,
         title="Comparison of systems",
         convention=CONVENTION,
         main=named(cohort.main),

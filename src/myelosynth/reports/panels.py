@@ -65,4 +65,4 @@ def panel_grid(
             axes.set_ylabel(scale.label, color="white", fontsize=8)
             axes.tick_params(colors="white", labelsize=7)
             axes.grid(False)
-        return png_uri(figure, true_colour=True)
+        return png_uri(figure, true_colour=True, dpi=150)

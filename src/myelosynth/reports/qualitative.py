@@ -50,7 +50,7 @@ def example_masks(cohort: CohortInputs, sub: str, shown: Sequence[System]) -> Pi
         f"sub-{sub} (median DICE of {system(cohort.main).name}), axial slice with most lesion, radiological "
         "convention. DICE is of all lesion voxels of this patient, not of the slice. After figure 3B."
     )
-    return Picture(panel_grid(panels, cut, analysis.sizes, _COLUMNS), "demyelinated voxels by system", caption)
+    return Picture(panel_grid(panels, cut, analysis.sizes, _COLUMNS - 1), "demyelinated voxels by system", caption)
 
 
 def _mask_panel(one: System, found: NDArray, truth: NDArray, analysis: Analysis, box: Box, base: Layer) -> Panel:

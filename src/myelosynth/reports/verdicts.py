@@ -70,9 +70,11 @@ def ranking_tables(cohort: CohortInputs, first: bool) -> list[Table]:
         against = f", against the {reference} DVR" if metric != "dice" else ""
         rows = [_ranked(row, digits) for row in part.to_dict("records")]
         classes = [_row_class(cohort, row) for row in part.to_dict("records")]
-        heads = ["Rank", "System", "Part", "n", "Mean", "95 % interval", "SD of seeds", "Difference", "95 % interval"]
-        heads += ["p (t, Holm)", "p (Wilcoxon, Holm)", "Verdict"]
-        found.append(Table(heads, rows, f"{head}, {', '.join(about)}{against}", classes, _notes(part), 3))
+        heads = ["System", "Part", "Rank", "n", "Mean\n(95 % interval)", "Difference\n(95 % interval)"]
+        heads += ["p, Holm\n(t)", "p, Holm\n(Wilcoxon)", "Verdict", "SD of seeds"]
+        if part["seed_sd"].isna().all():
+            heads, rows = heads[:-1], [row[:-1] for row in rows]
+        found.append(Table(heads, rows, f"{head}, {', '.join(about)}{against}", classes, _notes(part), 2))
     return found
 
 
@@ -100,16 +102,18 @@ def _ranked(row: Mapping[str, Any], digits: int) -> list[str]:
 
     verdict = word(row["verdict"])
     return [
-        count(row["rank"]),
         named(str(row["system"])).name,
         "model" if row["part"] == "method" else str(row["part"]),
+        count(row["rank"]),
         count(row["n"]),
-        show(row["mean"]),
-        interval(row["ci_low"], row["ci_high"], show),
-        number(row["seed_sd"], digits + 1),
-        signed(row["difference"]),
-        interval(row["difference_low"], row["difference_high"], signed),
+        _two_lines(show(row["mean"]), interval(row["ci_low"], row["ci_high"], show)),
+        _two_lines(signed(row["difference"]), interval(row["difference_low"], row["difference_high"], signed)),
         p_value(row["p_t_holm"]),
         p_value(row["p_wilcoxon_holm"]),
         "" if verdict == MISSING else verdict,
+        number(row["seed_sd"], digits + 1),
     ]
+
+
+def _two_lines(value: str, ends: str) -> str:
+    return value if ends == MISSING else f"{value}\n({ends})"
