@@ -8,6 +8,7 @@ import pandas as pd
 
 from myelosynth.bids.layout import Layout
 from myelosynth.evaluation import columns
+from myelosynth.evaluation.ranking import ranking_rows, statements
 from myelosynth.evaluation.scores import all_scores
 from myelosynth.evaluation.summary import agreement_rows, comparison_rows, summary_rows
 from myelosynth.evaluation.tables import write_table
@@ -104,9 +105,15 @@ def _score_tables(
         "comparisons": (columns.COMPARISONS, comparison_rows(scores, SYSTEMS, MAIN)),
         "clinical": (columns.CLINICAL_SUMMARY, _clinical_rows(scored)),
     }
+    rows["ceilings"] = (columns.CEILINGS, [])
+    ranking = ranking_rows(scores, rows["comparisons"][1], SYSTEMS, MAIN, 1, 100)
+    rows["ranking"] = (columns.RANKING, ranking)
     gaps = [{"participant_id": "sub-004", "session_id": "t1", "system": "ridge", "missing": "predicted DVR"}]
+    settings = {"systems": list(SYSTEMS), "ceilings": ["retest", "noise-free"], "reference": MAIN, "seed": 1}
+    settings |= {"resamples": 100, "test_subjects": len(everybody), "replicates": 1, "folds": [1, 2, 3]}
+    words = {"OracleFaults": [], "CeilingNotes": ["a note"], "Statements": statements(ranking, MAIN)}
     for name, (described, content) in rows.items():
-        write_table(layout.table(name), described, content, [], Gaps=gaps)
+        write_table(layout.table(name), described, content, [], Gaps=gaps, Settings=settings, **words)
 
 
 def _image_row(

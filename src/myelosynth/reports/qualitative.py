@@ -20,13 +20,12 @@ _COLUMNS = 6
 
 
 def typical_patient(cohort: CohortInputs) -> str | None:
-    """The patient whose t0 DICE of the main system is the median one (the upper of two); None without any."""
+    """The patient with maps whose t0 DICE of the main system is the median one (the upper of two); None without any."""
     overlap = cohort.table("overlap")
     own = overlap[(overlap["system"] == cohort.main) & (overlap["session_id"] == "ses-t0") & overlap["dice"].notna()]
-    if own.empty:
-        return None
-    ordered = own.sort_values(["dice", "participant_id"])["participant_id"].tolist()
-    return str(ordered[len(ordered) // 2]).removeprefix("sub-")
+    ordered = [str(name).removeprefix("sub-") for name in own.sort_values(["dice", "participant_id"])["participant_id"]]
+    ordered = [sub for sub in ordered if cohort.layout.demyelinated("true", sub, BASELINE).is_file()]
+    return ordered[len(ordered) // 2] if ordered else None
 
 
 def example_masks(cohort: CohortInputs, sub: str, shown: Sequence[System]) -> Picture | Gap:
