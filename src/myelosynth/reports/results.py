@@ -158,7 +158,7 @@ def _head(one: System) -> list[str]:
     return [one.name, one.tag]
 
 
-def _cell(row: Mapping[str, Any] | None, digits: int) -> str:
+def _cell(row: Mapping[Any, Any] | None, digits: int) -> str:
     if row is None or pd.isna(row["mean"]):
         return MISSING
     seeds = "" if pd.isna(row["seed_sd"]) else f" ± {number(row['seed_sd'], digits + 1)}"
@@ -167,7 +167,7 @@ def _cell(row: Mapping[str, Any] | None, digits: int) -> str:
     return f"{number(row['mean'], digits)}{seeds} ({number(row['ci_low'], digits)} to {number(row['ci_high'], digits)})"
 
 
-def _printed(row: Mapping[str, Any] | None, head: str, digits: int, sources: dict[str, int]) -> str:
+def _printed(row: Mapping[Any, Any] | None, head: str, digits: int, sources: dict[str, int]) -> str:
     if row is None or pd.isna(row["published"]):
         return ""
     source = sources.setdefault(str(row["published_source"]), len(sources) + 1)

@@ -89,11 +89,11 @@ def _notes(part: Any) -> tuple[str, ...]:
     )
 
 
-def _row_class(cohort: CohortInputs, row: Mapping[str, Any]) -> str:
+def _row_class(cohort: CohortInputs, row: Mapping[Any, Any]) -> str:
     return "main" if row["system"] == cohort.main else str(row["part"])
 
 
-def _ranked(row: Mapping[str, Any], digits: int) -> list[str]:
+def _ranked(row: Mapping[Any, Any], digits: int) -> list[str]:
     def show(value: Any) -> str:
         return number(value, digits)
 
