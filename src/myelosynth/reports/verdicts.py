@@ -71,7 +71,7 @@ def ranking_tables(cohort: CohortInputs, first: bool) -> list[Table]:
         rows = [_ranked(row, digits) for row in part.to_dict("records")]
         classes = [_row_class(cohort, row) for row in part.to_dict("records")]
         heads = ["System", "Part", "Rank", "n", "Mean\n(95 % interval)", "Difference\n(95 % interval)"]
-        heads += ["p, Holm\n(t)", "p, Holm\n(Wilcoxon)", "Verdict", "SD of seeds"]
+        heads += ["p, Holm\n(t, Wilcoxon)", "Verdict", "SD of seeds"]
         if part["seed_sd"].isna().all():
             heads, rows = heads[:-1], [row[:-1] for row in rows]
         found.append(Table(heads, rows, f"{head}, {', '.join(about)}{against}", classes, _notes(part), 2))
@@ -100,7 +100,7 @@ def _ranked(row: Mapping[Any, Any], digits: int) -> list[str]:
     def signed(value: Any) -> str:
         return number(value, digits, sign=True)
 
-    verdict = word(row["verdict"])
+    verdict, tests = word(row["verdict"]), [p_value(row[name]) for name in ("p_t_holm", "p_wilcoxon_holm")]
     return [
         named(str(row["system"])).name,
         "model" if row["part"] == "method" else str(row["part"]),
@@ -108,8 +108,7 @@ def _ranked(row: Mapping[Any, Any], digits: int) -> list[str]:
         count(row["n"]),
         _two_lines(show(row["mean"]), interval(row["ci_low"], row["ci_high"], show)),
         _two_lines(signed(row["difference"]), interval(row["difference_low"], row["difference_high"], signed)),
-        p_value(row["p_t_holm"]),
-        p_value(row["p_wilcoxon_holm"]),
+        MISSING if tests == [MISSING, MISSING] else ", ".join(tests),
         "" if verdict == MISSING else verdict,
         number(row["seed_sd"], digits + 1),
     ]
