@@ -37,17 +37,15 @@ class Selection:
     gaps: list[str] = field(default_factory=list)
 
     def require_held_out(self, fold: Fold) -> None:
-        """Raises InputError for a scan whose participant has another role in the fold: statistics and weights fitted on
-        a test participant, or early stopping on one."""
-        for role, what, scans in (
-            ("train", "in the training data", self.training),
-            ("validation", "chooses the weights", self.validation),
-        ):
+        """Raises InputError for a scan of a participant whom the fold tests or does not know: statistics and weights
+        fitted on a test participant, or early stopping on one. Inner splits of the others are no leak."""
+        for what, scans in (("in the training data", self.training), ("chooses the weights", self.validation)):
             for scan in scans:
-                if fold.roles.get(scan.participant) != role:
-                    values = f"{scan.name} is {fold.roles.get(scan.participant, 'unknown')} in fold {fold.number}"
+                role = fold.roles.get(scan.participant, "unknown")
+                if role not in ("train", "validation"):
+                    values = f"{scan.name} is {role} in fold {fold.number}"
                     cure = "select scans by the split of this fold"
-                    raise InputError(f"leak: participant of another role {what}", "training job", values, cure)
+                    raise InputError(f"leak: test participant {what}", "training job", values, cure)
 
 
 def read_manifest(path: Path) -> list[Scan]:

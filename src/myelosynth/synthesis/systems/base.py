@@ -34,7 +34,7 @@ class TrainingJob:
     resume: bool = False
 
     def __post_init__(self) -> None:
-        """Raises InputError when a scan of the job does not have the role that the fold gives its participant."""
+        """Raises InputError when a scan of the job is of a participant whom the fold tests."""
         self.scans.require_held_out(self.fold)
 
     def checkpoint(self, content: dict[str, Any]) -> Checkpoint:
