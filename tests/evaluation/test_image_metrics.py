@@ -8,7 +8,7 @@ import pytest
 from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structural_similarity
 
 from myelosynth.errors import InputError
-from myelosynth.evaluation.image_metrics import compare, region_difference
+from myelosynth.evaluation.image_metrics import compare, psnr, region_difference
 
 SHAPE = (16, 14, 13)
 
@@ -121,3 +121,25 @@ def test_region_difference_tells_both_readings_apart():
 def test_faults_name_both_values(change, message):
     with pytest.raises(InputError, match=message):
         compare(**({"pred": np.ones(SHAPE), "target": np.ones(SHAPE)} | change))
+
+
+def test_psnr_takes_the_largest_dvr_of_the_target_as_its_max():
+    """Against a naive float64 loop to 1e-6 (models.md, known error 1): the published PSNR inverts to MAX 2.85-3.02."""
+    rng = np.random.default_rng(7)
+    target = rng.uniform(0.2, 1.6, (12, 13, 11)).astype(np.float32)
+    target[3, 4, 5] = 2.9
+    pred = (target + rng.normal(0, 0.08, target.shape)).astype(np.float32)
+    mask = rng.random(target.shape) < 0.4
+    total, inside, count, largest = 0.0, 0.0, 0, 0.0
+    for voxel in np.ndindex(target.shape):
+        square = (float(pred[voxel]) - float(target[voxel])) ** 2
+        total, largest = total + square, max(largest, float(target[voxel]))
+        if mask[voxel]:
+            inside, count = inside + square, count + 1
+    found = compare(pred, target, mask)
+    assert found["data_range"] == pytest.approx(2.9)
+    assert found["mse"] == pytest.approx(total / target.size, rel=1e-6)
+    assert found["psnr"] == pytest.approx(20 * log10(largest) - 10 * log10(total / target.size), abs=1e-6)
+    assert found["psnr_masked"] == pytest.approx(20 * log10(largest) - 10 * log10(inside / count), abs=1e-6)
+    for mse, published, top in ((0.0078, 30.285, 2.89), (0.0136, 27.767, 2.85), (0.0107, 29.297, 3.02)):
+        assert psnr(mse, top) == pytest.approx(published, abs=0.03)

@@ -15,7 +15,7 @@ from myelosynth.evaluation.cohort import open_study
 from myelosynth.images.grid import Grid
 from myelosynth.images.volume import load_volume, save_volume
 
-NAMES = ("image_metrics", "overlap", "indices", "agreement", "summary", "comparisons")
+NAMES = ("image_metrics", "overlap", "indices", "agreement", "summary", "comparisons", "ranking")
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from myelosynth.evaluation.published import CLINICAL, FIGURES, published
-from myelosynth.evaluation.summary import agreement_rows, all_scores, comparison_rows, summary_rows
+from myelosynth.evaluation.scores import all_scores
+from myelosynth.evaluation.summary import agreement_rows, comparison_rows, summary_rows
 
 
 def images(systems, n=12):
@@ -14,6 +15,7 @@ def images(systems, n=12):
     return [
         {
             "system": system,
+            "replicate": 1,
             "participant_id": f"sub-{i:02d}",
             "session_id": "ses-t0",
             "group": "patient",
@@ -49,7 +51,7 @@ def test_pairs_need_both_subjects():
 def test_sign_errors_stand_in_the_global_row_only():
     values = {"percent_t0": 0.5, "percent_t1": 0.6, "demyelination": 0.2, "remyelination": 0.1}
     rows = [
-        {"system": system, "participant_id": f"sub-{i}", **values, "global": sign * 0.1}
+        {"system": system, "replicate": 1, "participant_id": f"sub-{i}", **values, "global": sign * 0.1}
         for system, signs in (("true", (1, -1, 1)), ("refiner-cf-sagan-nwl1", (1, 1, -1)))
         for i, sign in enumerate(signs)
     ]
@@ -72,7 +74,7 @@ def test_published_rows_agree_with_their_own_arithmetic():
 def test_error_of_an_index_is_absolute():
     values = dict.fromkeys(("percent_t0", "percent_t1", "global", "demyelination"), 0.1)
     rows = [
-        {"system": system, "participant_id": f"sub-{i}", **values, "remyelination": value}
+        {"system": system, "replicate": 1, "participant_id": f"sub-{i}", **values, "remyelination": value}
         for system, pair in (("true", (0.3, 0.1)), ("ridge", (0.1, 0.2)))
         for i, value in enumerate(pair)
     ]

@@ -8,7 +8,9 @@ import pandas as pd
 
 from myelosynth.bids.layout import Layout
 from myelosynth.evaluation import columns
-from myelosynth.evaluation.summary import agreement_rows, all_scores, comparison_rows, summary_rows
+from myelosynth.evaluation.ranking import ranking_rows, statements
+from myelosynth.evaluation.scores import all_scores
+from myelosynth.evaluation.summary import agreement_rows, comparison_rows, summary_rows
 from myelosynth.evaluation.tables import write_table
 
 SYSTEMS = ("mean-atlas", "ridge", "unet-l1", "refiner-cf-sagan-nwl1")
@@ -59,7 +61,7 @@ def tables(study: Study) -> None:
             lost, gained = np.clip(base + 0.03 * random.standard_normal(2), 0.01, 1)
             row = {"percent_t0": 0.6, "percent_t1": 0.6 + lost - gained, "global": lost - gained}
             row |= {"demyelination": lost, "remyelination": gained, "coverage": 1.0}
-            indices.append({"system": system, "participant_id": f"sub-{sub}", **row})
+            indices.append({"system": system, "replicate": 1, "participant_id": f"sub-{sub}", **row})
             if system == "null-scan":
                 continue
             person = {"participant_id": f"sub-{sub}", "system": system, **who[f"sub-{sub}"]}
@@ -103,9 +105,15 @@ def _score_tables(
         "comparisons": (columns.COMPARISONS, comparison_rows(scores, SYSTEMS, MAIN)),
         "clinical": (columns.CLINICAL_SUMMARY, _clinical_rows(scored)),
     }
+    rows["ceilings"] = (columns.CEILINGS, [])
+    ranking = ranking_rows(scores, rows["comparisons"][1], SYSTEMS, MAIN, 1, 100)
+    rows["ranking"] = (columns.RANKING, ranking)
     gaps = [{"participant_id": "sub-004", "session_id": "t1", "system": "ridge", "missing": "predicted DVR"}]
+    settings = {"systems": list(SYSTEMS), "ceilings": ["retest", "noise-free"], "reference": MAIN, "seed": 1}
+    settings |= {"resamples": 100, "test_subjects": len(everybody), "replicates": 1, "folds": [1, 2, 3]}
+    words = {"OracleFaults": [], "CeilingNotes": ["a note"], "Statements": statements(ranking, MAIN)}
     for name, (described, content) in rows.items():
-        write_table(layout.table(name), described, content, [], Gaps=gaps)
+        write_table(layout.table(name), described, content, [], Gaps=gaps, Settings=settings, **words)
 
 
 def _image_row(
@@ -117,7 +125,7 @@ def _image_row(
     regions = {"nawm_mae": 0.03, "nawm_mean_difference": 0.01, "nawm_bias": 0.01}
     if who[1] == "patient":
         regions |= {"lesion_mae": 0.04, "lesion_mean_difference": 0.02, "lesion_bias": -0.02}
-    head = {"system": system, "participant_id": f"sub-{who[0]}", "session_id": ses, "group": who[1]}
+    head = {"system": system, "replicate": 1, "participant_id": f"sub-{who[0]}", "session_id": ses, "group": who[1]}
     ranges = {"data_range": 1.5, "ssim_range": 1.2}
     return {**head, "fold": number % 3 + 1, "reference": reference, **values, **masked, **ranges, **regions}
 
@@ -126,7 +134,7 @@ def _overlap_row(random: np.random.Generator, system: str, sub: str, when: str, 
     """One DICE; that of the retest's change in sub-002 is undefined."""
     defined = (system, sub, when) != ("retest", "002", "change")
     score = {"dice": float(random.uniform(0.5, 0.9)) if defined else None, "n_true": 100, "n_predicted": 110}
-    head = {"system": system, "participant_id": f"sub-{sub}", "session_id": when, "map": which}
+    head = {"system": system, "replicate": 1, "participant_id": f"sub-{sub}", "session_id": when, "map": which}
     return {**head, "fold": 1, **score, "defined": defined}
 
 

@@ -7,6 +7,8 @@ EVALUATED = [
     "agreement",
     "summary",
     "comparisons",
+    "ceilings",
+    "ranking",
 ]
 
 # Options where a run has not every fold once.

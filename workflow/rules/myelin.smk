@@ -71,7 +71,8 @@ rule myelin_curve:
         ),
         options=f"--bin-width {study.curve.bin_width} --minimum-voxels {study.curve.minimum_voxels}",
     shell:
-        "myelosynth myelin-curve {params.images} {params.options} --out {output} > {log} 2>&1"
+        "myelosynth myelin-curve {params.images} {params.options} --split {input.split} --fold {wildcards.fold}"
+        " --out {output} > {log} 2>&1"
 
 
 rule demyelination:

@@ -58,3 +58,16 @@ def entities_of(path: Path | str) -> dict[str, str]:
     stem = Path(path).name.split(".")[0]
     *pairs, suffix = stem.split("_")
     return {**dict(pair.split("-", 1) for pair in pairs if "-" in pair), "suffix": suffix}
+
+
+def participant_of(path: Path | str) -> str | None:
+    """The participant that a path names, `sub-LABEL`, in its file name or else in a folder; None without one.
+
+    >>> participant_of("sub-01/ses-t0/anat/sub-01_ses-t0_T1w.nii.gz"), participant_of("sub-02/FA.nii.gz")
+    ('sub-01', 'sub-02')
+    """
+    for part in reversed(Path(path).parts):
+        label = part.split("_")[0].split(".")[0]
+        if label.startswith("sub-") and len(label) > 4:
+            return label
+    return None

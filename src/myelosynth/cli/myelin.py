@@ -19,18 +19,26 @@ def myelin_curve(
     out: Annotated[Path, typer.Option(help="curve, TSV")],
     bin_width: Annotated[float, typer.Option(help="width of a distance bin, mm")] = 1.0,
     minimum_voxels: Annotated[int, typer.Option(help="bins with fewer voxels merge outward")] = 100,
+    split: Annotated[Path | None, typer.Option(help="split that the controls are checked against")] = None,
+    fold: Annotated[int | None, typer.Option(help="its fold: nobody whom it tests may be among the controls")] = None,
 ) -> None:
     """Mean and SD of DVR by distance from CSF in the white matter of controls."""
     from myelosynth import __version__
     from myelosynth.bids.sidecar import Provenance
     from myelosynth.errors import InputError
     from myelosynth.images.volume import load_mask, load_volume
+    from myelosynth.myelin.controls import check_controls, named_participants
     from myelosynth.myelin.curve import fit_curve
 
-    out = output(out, [*dvr, *distance, *wm], ".tsv")
+    out = output(out, [*dvr, *distance, *wm, split], ".tsv")
     if not len(dvr) == len(distance) == len(wm):
         values = f"{len(dvr)} --dvr, {len(distance)} --distance, {len(wm)} --wm"
         raise InputError("controls are incomplete", "myelin-curve", values, "give one of each per control")
+    if (split is None) != (fold is None):
+        values = f"--split {split or 'not given'}, --fold {fold or 'not given'}"
+        raise InputError("options belong together", "myelin-curve", values, "give both, or neither")
+    participants = named_participants(dvr)
+    origin = check_controls(participants, split, fold) if split and fold else {}
     maps, distances, masks = [], [], []
     for dvr_path, distance_path, wm_path in zip(dvr, distance, wm, strict=True):
         volume, apart = load_volume(dvr_path), load_volume(distance_path)
@@ -41,7 +49,9 @@ def myelin_curve(
     curve = fit_curve(maps, distances, masks, bin_width, minimum_voxels)
     curve.write(out)
     settings = {"bin_width_mm": bin_width, "minimum_voxels": minimum_voxels, "controls": len(dvr)}
-    Provenance("control curve", _ENGINE, __version__, [*dvr, *distance, *wm], settings, _curve_columns()).write(out)
+    fields = {"Participants": participants, **origin, **_curve_columns()}
+    sources = [*dvr, *distance, *wm, *([split] if split else [])]
+    Provenance("control curve", _ENGINE, __version__, sources, settings, fields).write(out)
 
 
 def _curve_columns() -> dict[str, dict[str, str]]:
@@ -91,10 +101,12 @@ def demyelination(
     from myelosynth import __version__
     from myelosynth.bids.sidecar import Provenance, bids_uri
     from myelosynth.images.volume import load_mask, load_volume, save_volume
+    from myelosynth.myelin.controls import curve_participants, require_unseen
     from myelosynth.myelin.curve import Curve
     from myelosynth.myelin.maps import demyelinated
 
     out = output(out, [dvr, lesions, distance, curve])
+    require_unseen(dvr, curve)
     controls, volume, apart = Curve.read(curve), load_volume(dvr), load_volume(distance)
     volume.grid.require(apart.grid, distance, dvr)
     lesion_mask = load_mask(lesions, volume.grid, dvr, labels=True)
@@ -106,6 +118,7 @@ def demyelination(
         "LesionVoxels": int(lesion_mask.sum()),
         "LesionVoxelsWithoutDVR": int((lesion_mask & (volume.data <= 0)).sum()),
         "DemyelinatedVoxels": int(mask.sum()),
+        "CurveParticipants": curve_participants(curve),
     }
     settings = {"rule": "DVR < mean - 1 SD"}
     sources = [dvr, lesions, distance, curve]

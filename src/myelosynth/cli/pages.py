@@ -1,12 +1,16 @@
 """Commands: pages."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from myelosynth.cli.app import app
 from myelosynth.cli.paths import output
+
+if TYPE_CHECKING:
+    from myelosynth.reports.inputs import CohortInputs
+    from myelosynth.reports.verdicts import Verdict
 
 report = typer.Typer(no_args_is_help=True, help="Self-contained HTML pages: one session, one patient, the cohort.")
 app.add_typer(report, name="report")
@@ -96,6 +100,85 @@ def cohort(
     sources = {"sources": tuple(load_task(task).sources)} if task else {}
     inputs = CohortInputs(Layout(root), found, folder, tuple(system), chosen, data, **sources)
     write_cohort_page(inputs, split, out)
+
+
+@report.command("comparison")
+def comparison(
+    results: Results,
+    index: Index,
+    split: Annotated[Path, typer.Option(help="TSV of `myelosynth split`")],
+    system: Annotated[list[str], typer.Option(help="a system of the tables; repeat for more")],
+    out: Out,
+    ceiling: Annotated[list[str] | None, typer.Option(help="retest, noise-free, oracle; repeat")] = None,
+    replicates: Annotated[int, typer.Option(min=1, help="seeds of each system, as evaluated")] = 1,
+    fold: Annotated[list[int] | None, typer.Option(help="folds, as evaluated; repeat")] = None,
+    tables: Annotated[
+        Path | None, typer.Option(help="folder of `myelosynth evaluate`; default: RESULTS/tables")
+    ] = None,
+    main: Annotated[str | None, typer.Option(help="system of the figures; default: the tables' reference")] = None,
+    raw: Annotated[Path | None, typer.Option(help="raw data set, asked only whether it is simulated")] = None,
+) -> None:
+    """All systems: ranking, tables beside the published ones, figures 3 to 6 and 8 of wei2020 (also as files)."""
+    from myelosynth.reports.comparison import write_comparison_page
+
+    out = output(out, [index, split], ".html")
+    inputs, verdict = _compared(results, index, system, ceiling or [], replicates, fold or [], tables, main, raw)
+    write_comparison_page(inputs, verdict, ceiling or [], out)
+
+
+@report.command("results")
+def results_document(
+    results: Results,
+    index: Index,
+    system: Annotated[list[str], typer.Option(help="a system of the tables; repeat for more")],
+    out: Annotated[Path, typer.Option(help="Markdown document to write")],
+    ceiling: Annotated[list[str] | None, typer.Option(help="retest, noise-free, oracle; repeat")] = None,
+    replicates: Annotated[int, typer.Option(min=1, help="seeds of each system, as evaluated")] = 1,
+    fold: Annotated[list[int] | None, typer.Option(help="folds, as evaluated; repeat")] = None,
+    tables: Annotated[
+        Path | None, typer.Option(help="folder of `myelosynth evaluate`; default: RESULTS/tables")
+    ] = None,
+    main: Annotated[str | None, typer.Option(help="default system; default: the tables' reference")] = None,
+    raw: Annotated[Path | None, typer.Option(help="raw data set, asked only whether it is simulated")] = None,
+    title: Annotated[str, typer.Option(help="heading of the document")] = "Measured results",
+    hardware: Annotated[str | None, typer.Option(help="what the systems were trained on, in words")] = None,
+) -> None:
+    """The measured tables as Markdown: mean, interval, n, floors, ceilings, published values, seeds, minutes."""
+    from myelosynth.images.atomic import write_text
+    from myelosynth.reports.results import results_markdown
+
+    out = output(out, [index], ".md")
+    inputs, verdict = _compared(results, index, system, ceiling or [], replicates, fold or [], tables, main, raw)
+    write_text(out, results_markdown(inputs, verdict, title, hardware))
+
+
+def _compared(
+    results: Path,
+    index: Path,
+    systems: list[str],
+    ceilings: list[str],
+    replicates: int,
+    folds: list[int],
+    tables: Path | None,
+    main: str | None,
+    raw: Path | None,
+) -> "tuple[CohortInputs, Verdict]":
+    """Results, tables and what they say, checked to be of the run that is asked for. Raises InputError."""
+    from myelosynth.bids.index import SessionIndex
+    from myelosynth.bids.layout import Layout
+    from myelosynth.errors import InputError
+    from myelosynth.reports.inputs import CohortInputs
+    from myelosynth.reports.verdicts import Verdict
+
+    root = _folder(results, "results folder")
+    folder = _folder(tables or root / "tables", "tables folder")
+    verdict = Verdict.of(folder)
+    verdict.require(folder, systems, ceilings, replicates, folds)
+    chosen = main or str(verdict.settings["reference"])
+    if chosen not in systems:
+        raise InputError("unknown main system", "--main", f"{chosen}, systems {', '.join(systems)}", "name one of them")
+    data = _folder(raw, "raw data set") if raw else None
+    return CohortInputs(Layout(root), SessionIndex.read(index, root), folder, tuple(systems), chosen, data), verdict
 
 
 @report.command("index")

@@ -41,7 +41,7 @@ def load_inputs(paths: dict[str, Path], mask: Path, path: str = "auto", bf16: bo
     from myelosynth.images.transform import LinearTransform
     from myelosynth.images.volume import load_mask, load_volume, open_image
     from myelosynth.synthesis.config import TEMPLATE
-    from myelosynth.synthesis.data.subjects import require_image
+    from myelosynth.synthesis.data.subjects import require_measured
     from myelosynth.synthesis.systems.base import PredictionInputs
 
     brain, grid = load_mask(mask), Grid.of(open_image(mask))
@@ -52,7 +52,7 @@ def load_inputs(paths: dict[str, Path], mask: Path, path: str = "auto", bf16: bo
             continue
         volume = load_volume(file)
         grid.require(volume.grid, file, mask)
-        require_image(volume.data, name, file)
+        require_measured(name, volume.data[brain], file)
         images[name] = volume.data
     return PredictionInputs(images, transforms, brain, grid, path, bf16)
 

@@ -1,8 +1,9 @@
 """Who is evaluated: test subjects of all folds with their groups and sessions."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from myelosynth.bids.index import SessionIndex, read_table
@@ -12,7 +13,9 @@ from myelosynth.bids.sidecar import read_json
 from myelosynth.errors import InputError
 
 BASELINE, FOLLOW_UP = "t0", "t1"
-TRUE, NOISE_FREE = "true", "noise-free"
+TRUE, NOISE_FREE, ORACLE, RETEST = "true", "noise-free", "oracle", "retest"
+FLOORS = ("mean-atlas", "regional-mean", "ridge", "random-forest")
+"""Systems that a network must beat to mean anything."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +32,30 @@ class Subject:
         return f"sub-{self.label}"
 
 
+@dataclass(frozen=True)
+class Run:
+    """One training of a system, or a ceiling: system, replicate from 1, and the name of its derivative folder."""
+
+    system: str
+    replicate: int = 1
+
+    @property
+    def key(self) -> str:
+        """Replicate 1 has the bare name of the system.
+
+        >>> Run("unet-l1", 2).key, Run("unet-l1").key
+        ('unet-l1@2', 'unet-l1')
+        """
+        return self.system if self.replicate == 1 else f"{self.system}@{self.replicate}"
+
+
 @dataclass
 class Study:
     """Results on disk, whom to score, and the gaps met on the way.
 
     systems: methods; ceilings: pseudo-systems with the same file names, such as `retest` and `noise-free`; nulls:
-    follow-ups without any change of the tissue, whose indices are what noise and processing alone give.
+    follow-ups without any change of the tissue, whose indices are what noise and processing alone give; replicates:
+    trainings of each method with seeds of their own.
     """
 
     layout: Layout
@@ -43,6 +64,7 @@ class Study:
     ceilings: list[str]
     nulls: list[str] = field(default_factory=list)
     split_sha256: str = ""
+    replicates: int = 1
     gaps: list[dict[str, str]] = field(default_factory=list)
 
     def there(self, path: Path, subject: Subject, session: str, system: str, what: str) -> bool:
@@ -58,8 +80,17 @@ class Study:
             self.gaps.append(gap)
 
     def require_held_out(self, prediction: Path, subject: Subject) -> None:
-        """Raises InputError unless the sidecar of a prediction names this split and the fold that tests the subject."""
+        """Raises InputError unless the sidecar of a prediction names this split and the fold that tests the subject.
+
+        One that lists the subject as training or validation participant is a leak, whatever its fold says.
+        """
         record = read_json(sidecar_path(prediction))
+        for role, what in (("train", "learned from"), ("validation", "chose its weights by")):
+            people = {str(name).removeprefix("sub-") for name in (record.get("Participants") or {}).get(role, [])}
+            if subject.label in people:
+                values = f"the model {what} {subject.participant_id}, test in fold {subject.fold}"
+                cure = "train on the folds of the split, then predict again"
+                raise InputError("leak: the model has seen the subject", prediction, values, cure)
         found = (record.get("Fold"), str(record.get("SplitSha256"))[:12])
         wanted = (subject.fold, self.split_sha256[:12])
         if found != wanted:
@@ -67,22 +98,55 @@ class Study:
             cure = "predict with the checkpoint of that fold, trained on this split"
             raise InputError("prediction is not held out", prediction, values, cure)
 
-    @property
-    def scored(self) -> list[str]:
-        """Methods first, then ceilings."""
-        return [*self.systems, *self.ceilings]
+    def require_fair_map(self, mask: Path, subject: Subject) -> None:
+        """Raises InputError where the control curve behind a demyelination map was fitted with the subject or with
+        another test subject of its fold; maps without a record of their curve pass."""
+        sidecar = sidecar_path(mask)
+        record = read_json(sidecar) if sidecar.is_file() else {}
+        controls = {str(name).removeprefix("sub-") for name in record.get("CurveParticipants") or []}
+        tested = sorted(
+            other.label for other in self.subjects if other.fold == subject.fold and other.label in controls
+        )
+        if tested:
+            values = f"fitted with sub-{', sub-'.join(tested)}, test in fold {subject.fold} as {subject.participant_id}"
+            cure = "fit the curve of the fold without its test controls (`myelin-curve --split --fold`), map again"
+            raise InputError("leak: control curve saw test subjects", mask, values, cure)
+
+    @cached_property
+    def runs(self) -> list[Run]:
+        """What is scored: every training of the methods that left something behind, then the ceilings.
+
+        A method without any file of a replicate (a regression has no seed) is noted once.
+        """
+        found = []
+        for system in self.systems:
+            for replicate in range(1, self.replicates + 1):
+                run = Run(system, replicate)
+                if replicate == 1 or self.layout.system(run.key).is_dir():
+                    found.append(run)
+                else:
+                    self.note_gap("n/a", "n/a", run.key, f"replicate {replicate}: none of its files")
+        return [*found, *(Run(name) for name in self.ceilings)]
 
     def patients(self) -> Iterator[Subject]:
         return (subject for subject in self.subjects if subject.group == "patient")
 
 
 def open_study(
-    results: Path, index: Path, split: Path, systems: list[str], ceilings: list[str], nulls: list[str]
+    results: Path,
+    index: Path,
+    split: Path,
+    systems: list[str],
+    ceilings: list[str],
+    nulls: list[str],
+    replicates: int = 1,
+    only: Sequence[int] = (),
 ) -> Study:
-    """The study under `results`; subjects without a fold are noted as gaps.
+    """The study under `results`; subjects without a fold, or of a fold that is not among `only`, are noted as gaps.
 
-    Raises InputError for results that are not there, a system that is also a ceiling or named twice, tables that
-    disagree, and a participant that is test in more than one fold, or test and training in one fold (leakage).
+    only: folds of the run; all of them where it is empty. Raises InputError for results that are not there, a system
+    that is also a ceiling, named twice or with its replicate, a fold that the split has not, tables that disagree, and
+    a participant that is test in more than one fold, or test and training in one fold (leakage).
     """
     if not results.is_dir():
         raise InputError("results missing", results, "no such folder", "give the output folder of the study")
@@ -93,16 +157,26 @@ def open_study(
         raise InputError(
             "system named twice or reserved", "--system, --ceiling, --null", values, "name each system once"
         )
+    seeded = [name for name in names if "@" in name]
+    if seeded:
+        cure = "name systems without their replicate and give --replicates"
+        raise InputError("replicate named as a system", "--system", ", ".join(seeded), cure)
     roster = SessionIndex.read(index, results)
     folds = test_folds(split)
+    strangers = sorted(set(only) - set(folds.values()))
+    if strangers:
+        values = f"{', '.join(map(str, strangers))}, the split has {', '.join(map(str, sorted(set(folds.values()))))}"
+        raise InputError("no such fold", "--fold", values, "give folds of the split")
     unknown = sorted(label for label in folds if label not in roster.groups)
     if unknown:
         values = f"{', '.join(unknown)} in {split}, not in {index}"
         raise InputError("split and index disagree", split, values, "make both from one data set")
     sha256 = hashlib.sha256(split.read_bytes()).hexdigest()
-    study = Study(Layout(results), [], systems, ceilings, nulls, sha256)
+    study = Study(Layout(results), [], systems, ceilings, nulls, sha256, replicates)
     for label, group in roster.groups.items():
-        if label in folds:
+        if label in folds and only and folds[label] not in only:
+            study.note_gap(f"sub-{label}", "n/a", "n/a", f"test in fold {folds[label]}, which is not in the run")
+        elif label in folds:
             study.subjects.append(Subject(label, group, folds[label], tuple(roster.sessions(label))))
         else:
             study.note_gap(f"sub-{label}", "n/a", "n/a", "not in the split: never a test subject")

@@ -12,6 +12,7 @@ def _described(unit: str = "", **texts: str) -> Columns:
 
 
 _SYSTEM = _described(system="method or ceiling (derivative folder), `true` for the measured PET, or a floor")
+_REPLICATE = _described(replicate="training of the system, by its seed, from 1; 1 for what is not trained")
 _PARTICIPANT = _described(participant_id="test subject")
 _FOLD = _described(fold="fold in which the subject was test")
 _INDICES: Columns = {name: {"Description": text, "Units": "1"} for name, text in DESCRIPTIONS.items()}
@@ -25,6 +26,7 @@ _CONDITION = _described(
 
 IMAGE_METRICS: Columns = {
     **_SYSTEM,
+    **_REPLICATE,
     **_PARTICIPANT,
     **_described(session_id="session", group="patient or control"),
     **_FOLD,
@@ -51,6 +53,7 @@ IMAGE_METRICS: Columns = {
 }
 OVERLAP: Columns = {
     **_SYSTEM,
+    **_REPLICATE,
     **_PARTICIPANT,
     **_described(session_id="ses-t0 or ses-t1, `change` for maps of both", map="class of lesion voxels compared"),
     **_FOLD,
@@ -61,10 +64,11 @@ OVERLAP: Columns = {
         defined="false where both maps are empty: excluded from means and counted",
     ),
 }
-INDICES: Columns = {**_SYSTEM, **_PARTICIPANT, **_FOLD, **_INDICES}
+INDICES: Columns = {**_SYSTEM, **_REPLICATE, **_PARTICIPANT, **_FOLD, **_INDICES}
 AGREEMENT: Columns = {
     **_SYSTEM,
     **_described(index="column of indices.tsv", n="patients with both values"),
+    **_described(replicates="trainings (seeds) over which every figure of the row is averaged"),
     **_described(
         "1",
         bias="mean of system minus true",
@@ -90,6 +94,8 @@ SUMMARY: Columns = {
         ci_low="lower end of the 95 % BCa bootstrap interval of the mean over subjects; n/a with n < 3",
         ci_high="upper end of that interval",
         n_undefined="subjects whose value is undefined, left out of the mean",
+        replicates="trainings (seeds) over which each subject's value is averaged first",
+        seed_sd="standard deviation (n - 1) between replicates of the mean over subjects; n/a with one replicate",
         published="mean printed for this system on clinical data that is not public: a comparison, not a target",
         published_sd="standard deviation printed with it",
         published_source="where it was printed",
@@ -110,6 +116,42 @@ COMPARISONS: Columns = {
         p_wilcoxon_holm="p_wilcoxon after Holm's correction over the methods of this condition",
         tested="false where no test was made",
         note="why not",
+    ),
+}
+CEILINGS: Columns = {
+    **_described(system="method", ceiling="oracle or retest: what it is held against, over the same subjects"),
+    **_CONDITION,
+    **_described(
+        n="subjects with a defined value of both",
+        mean="mean of the system, in the unit of the metric",
+        ceiling_mean="mean of the ceiling over the same subjects",
+        gain="mean paired difference, positive where the system is better than the ceiling",
+        gain_low="lower end of its 95 % BCa bootstrap interval; n/a with n < 3",
+        gain_high="upper end of that interval",
+        bound="true where the ceiling is the best that MRI allows: error scores against the oracle",
+        verdict="passes, below or not told apart, by the interval; too few without one",
+        fault="true where a system passes a bound: a leak or a bug",
+    ),
+}
+RANKING: Columns = {
+    **_CONDITION,
+    **_described(rank="place among the methods by the mean; n/a for ceilings and floors without a model"),
+    **_SYSTEM,
+    **_described(
+        part="method, floor or ceiling",
+        n="subjects with a defined value",
+        mean="mean over subjects, in the unit of the metric",
+        ci_low="lower end of the 95 % BCa bootstrap interval of the mean; n/a with n < 3",
+        ci_high="upper end of that interval",
+        seed_sd="standard deviation between replicates of the mean over subjects; n/a with one replicate",
+        against="reference method",
+        n_pairs="subjects with a defined value of both",
+        difference="mean of the system minus `against`, in the unit of the metric",
+        difference_low="lower end of the 95 % BCa bootstrap interval of the difference",
+        difference_high="upper end of that interval",
+        p_t_holm="paired t, after Holm's correction over the methods of this condition; n/a where not tested",
+        p_wilcoxon_holm="Wilcoxon signed-rank, corrected likewise",
+        verdict="better, worse or not told apart: both corrected p below .05 or not; not tested, reference",
     ),
 }
 CLINICAL_TABLE: Columns = {

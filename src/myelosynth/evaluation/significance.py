@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 SMALLEST_N = 6  # with 6 pairs or fewer no exact test reaches p < .03: nothing is tested
@@ -30,7 +30,7 @@ def bca_interval(values: ArrayLike, seed: int, resamples: int) -> tuple[float | 
     values: one per subject. (None, None) with fewer than 3 subjects or where all values are equal.
     """
     sample = np.asarray(values, np.float64)
-    if len(sample) < 3 or np.ptp(sample) == 0:
+    if len(sample) < 3 or equal(sample):
         return None, None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", stats.DegenerateDataWarning)
@@ -39,6 +39,15 @@ def bca_interval(values: ArrayLike, seed: int, resamples: int) -> tuple[float | 
         ).confidence_interval
     ends = float(found.low), float(found.high)
     return ends if np.isfinite(ends).all() else (None, None)
+
+
+def equal(values: NDArray[np.float64]) -> bool:
+    """Whether values (N,) differ by rounding at most.
+
+    >>> equal(np.array([0.1 + 0.2, 0.3])), equal(np.array([0.3, 0.31]))
+    (True, False)
+    """
+    return bool(np.ptp(values) <= 1e-9 * np.abs(values).max())
 
 
 def paired_test(values: ArrayLike, reference: ArrayLike) -> PairedTest:

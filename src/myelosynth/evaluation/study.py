@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from myelosynth.evaluation.clinical_table import read_indices
-from myelosynth.evaluation.cohort import BASELINE, FOLLOW_UP, NOISE_FREE, TRUE, Study, Subject
+from myelosynth.evaluation.cohort import BASELINE, FOLLOW_UP, NOISE_FREE, TRUE, Run, Study, Subject
 from myelosynth.evaluation.image_metrics import compare, region_difference
 from myelosynth.evaluation.overlap import dice
 from myelosynth.images.grid import Grid
@@ -44,12 +44,12 @@ def image_rows(study: Study, track: Track = iter) -> list[Row]:
                 regions = _regions(study, subject, first.grid, first.path)
             for volume in references.values():
                 first.grid.require(volume.grid, volume.path, first.path)
-            for system, pred in _candidates(study, subject, session, references):
+            for run, pred in _candidates(study, subject, session, references):
                 for name, target in references.items():
-                    if system == name or (system == TRUE and name == MEASURED):
+                    if run.system == name or (run.system == TRUE and name == MEASURED):
                         continue
                     target.grid.require(pred.grid, pred.path, target.path)
-                    head = _head(subject, session, system) | {"reference": name}
+                    head = _head(subject, session, run) | {"reference": name}
                     rows.append(head | _image_scores(pred.data, target.data, regions))
     return rows
 
@@ -69,19 +69,19 @@ def _references(study: Study, subject: Subject, session: str) -> dict[str, Volum
 
 def _candidates(
     study: Study, subject: Subject, session: str, references: dict[str, Volume]
-) -> Iterable[tuple[str, Volume]]:
+) -> Iterable[tuple[Run, Volume]]:
     """Every image to be scored, one at a time; already loaded references are not read again."""
     if MEASURED in references and NOISE_FREE in references:
-        yield TRUE, references[MEASURED]
-    for system in study.scored:
-        if system in references:
-            yield system, references[system]
+        yield Run(TRUE), references[MEASURED]
+    for run in study.runs:
+        if run.system in references:
+            yield run, references[run.system]
             continue
-        path = study.layout.prediction(system, subject.label, session)
-        if study.there(path, subject, session, system, "predicted DVR"):
-            if system in study.systems:
+        path = study.layout.prediction(run.key, subject.label, session)
+        if study.there(path, subject, session, run.key, "predicted DVR"):
+            if run.system in study.systems:
                 study.require_held_out(path, subject)
-            yield system, load_volume(path)
+            yield run, load_volume(path)
 
 
 def _regions(study: Study, subject: Subject, grid: Grid, where: Path) -> dict[str, Mask | None]:
@@ -131,13 +131,16 @@ def overlap_rows(study: Study, track: Track = iter) -> list[Row]:
             truth = layout.demyelinated(TRUE, subject.label, session)
             if not study.there(truth, subject, session, TRUE, "demyelination map"):
                 continue
+            study.require_fair_map(truth, subject)
             true_mask = load_mask(truth, grid, lesions, allow_empty=True)
-            for system in study.scored:
-                path = layout.demyelinated(system, subject.label, session)
-                if study.there(path, subject, session, system, "demyelination map"):
+            for run in study.runs:
+                path = layout.demyelinated(run.key, subject.label, session)
+                if study.there(path, subject, session, run.key, "demyelination map"):
+                    study.require_fair_map(path, subject)
                     pred = load_mask(path, grid, lesions, allow_empty=True)
-                    rows.append(_overlap(subject, f"ses-{session}", system, "demyelinated", pred, true_mask))
-            rows.append(_overlap(subject, f"ses-{session}", ALL_POSITIVE, "demyelinated", lesion_mask, true_mask))
+                    rows.append(_overlap(subject, f"ses-{session}", run, "demyelinated", pred, true_mask))
+            floor = Run(ALL_POSITIVE)
+            rows.append(_overlap(subject, f"ses-{session}", floor, "demyelinated", lesion_mask, true_mask))
         rows += _change_rows(study, subject, lesion_mask, grid, lesions)
     return rows
 
@@ -149,23 +152,24 @@ def _change_rows(study: Study, subject: Subject, lesion_mask: Mask, grid: Grid, 
     if not study.there(truth, subject, FOLLOW_UP, TRUE, "change map"):
         return []
     true_classes = _classes(truth, grid, where)
-    for system in study.scored:
-        path = layout.change(system, subject.label, FOLLOW_UP)
-        if not study.there(path, subject, FOLLOW_UP, system, "change map"):
+    for run in study.runs:
+        path = layout.change(run.key, subject.label, FOLLOW_UP)
+        if not study.there(path, subject, FOLLOW_UP, run.key, "change map"):
             continue
         classes = _classes(path, grid, where)
         for name, label in CHANGE_MAPS.items():
-            rows.append(_overlap(subject, "change", system, name, classes == label, true_classes == label))
+            rows.append(_overlap(subject, "change", run, name, classes == label, true_classes == label))
     for name, label in CHANGE_MAPS.items():
         for floor, pred in ((ALL_POSITIVE, lesion_mask), (NO_CHANGE, np.zeros_like(lesion_mask))):
-            rows.append(_overlap(subject, "change", floor, name, pred, true_classes == label))
+            rows.append(_overlap(subject, "change", Run(floor), name, pred, true_classes == label))
     return rows
 
 
-def _overlap(subject: Subject, session_id: str, system: str, which: str, pred: Mask, truth: Mask) -> Row:
+def _overlap(subject: Subject, session_id: str, run: Run, which: str, pred: Mask, truth: Mask) -> Row:
     score = dice(pred, truth)
     counts = {"n_true": int(truth.sum()), "n_predicted": int(pred.sum()), "defined": score is not None}
-    head = {"system": system, "participant_id": subject.participant_id, "session_id": session_id, "map": which}
+    head = {"system": run.system, "replicate": run.replicate, "participant_id": subject.participant_id}
+    head |= {"session_id": session_id, "map": which}
     return {**head, "fold": subject.fold, "dice": score, **counts}
 
 
@@ -173,15 +177,15 @@ def index_rows(study: Study) -> list[Row]:
     """The five indices of every patient with a follow-up, true, predicted and under the null, as fractions."""
     rows = []
     for subject in study.patients():
-        for system in [TRUE, *study.scored, *study.nulls]:
-            path = study.layout.indices(system, subject.label, FOLLOW_UP)
-            if study.there(path, subject, FOLLOW_UP, system, "indices"):
-                head = {"system": system, "participant_id": subject.participant_id, "fold": subject.fold}
+        for run in [Run(TRUE), *study.runs, *map(Run, study.nulls)]:
+            path = study.layout.indices(run.key, subject.label, FOLLOW_UP)
+            if study.there(path, subject, FOLLOW_UP, run.key, "indices"):
+                head = {"system": run.system, "replicate": run.replicate, "participant_id": subject.participant_id}
                 values = read_indices(path)
-                rows.append({**head, **values})
+                rows.append({**head, "fold": subject.fold, **values})
                 if (values["coverage"] or 0) < 1:
                     what = f"DVR in {1 - (values['coverage'] or 0):.1%} of the lesion volume"
-                    study.note_gap(subject.participant_id, FOLLOW_UP, system, what)
+                    study.note_gap(subject.participant_id, FOLLOW_UP, run.key, what)
     return rows
 
 
@@ -192,9 +196,10 @@ def _classes(path: Path, grid: Grid, reference: Path) -> NDArray:
     return volume.data
 
 
-def _head(subject: Subject, session: str, system: str) -> Row:
+def _head(subject: Subject, session: str, run: Run) -> Row:
     return {
-        "system": system,
+        "system": run.system,
+        "replicate": run.replicate,
         "participant_id": subject.participant_id,
         "session_id": f"ses-{session}",
         "group": subject.group,

@@ -25,6 +25,10 @@ TABLES = {
 }
 
 
+VERDICTS = {"ceilings": columns.CEILINGS, "ranking": columns.RANKING}
+"""What the comparison page needs besides."""
+
+
 @dataclass(frozen=True)
 class CohortInputs:
     """A study's results, its roster, the folder of its tables, the systems to show, the one of the figures, and
@@ -41,12 +45,13 @@ class CohortInputs:
     def table(self, name: str) -> pd.DataFrame:
         """A table of the evaluation, limited to the systems shown; without rows where it has not been made.
 
-        Raises InputError for a table that lacks columns.
+        Scores of several replicates come as their mean. Raises InputError for a table that lacks columns.
         """
-        frame = read_table(self.tables / f"{name}.tsv", list(TABLES[name]))
+        known = list((TABLES | VERDICTS)[name])
+        frame = read_table(self.tables / f"{name}.tsv", known)
         if frame is None:
-            return pd.DataFrame(columns=list(TABLES[name]))
-        return frame[[self.shows(str(key)) for key in frame["system"]]]
+            return pd.DataFrame(columns=known)
+        return over_replicates(frame[[self.shows(str(key)) for key in frame["system"]]])
 
     def missing_tables(self) -> list[str]:
         return [name for name in TABLES if not (self.tables / f"{name}.tsv").is_file()]
@@ -61,6 +66,17 @@ class CohortInputs:
 
     def row_class(self, one: System) -> str:
         return "main" if one.key == self.main else one.kind
+
+
+def over_replicates(scores: pd.DataFrame) -> pd.DataFrame:
+    """Scores with one row per subject and system: the mean over replicates; other tables as they are."""
+    if "replicate" not in scores or not (scores["replicate"] > 1).any():
+        return scores
+    names = ("system", "participant_id", "session_id", "map", "group", "fold", "reference")
+    keys = [name for name in names if name in scores]
+    values = [name for name in scores.select_dtypes(["number", "bool"]) if name not in (*keys, "replicate")]
+    merged = scores.groupby(keys, sort=False, dropna=False, as_index=False)[values].mean()
+    return merged.reindex(columns=scores.columns).assign(replicate=1)
 
 
 def patients_sorted(indices: pd.DataFrame, by: str) -> list[str]:

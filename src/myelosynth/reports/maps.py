@@ -123,7 +123,7 @@ def dvr_maps(analysis: Analysis, system: str) -> Picture | Gap:
         return Gap("DVR maps", "neither a measured nor a predicted DVR is there")
     box = box_of(analysis.brain, analysis.sizes, 3)
     cuts = analysis.cuts(box, 5)
-    low, high = _dvr_scale([data for _, data in present], analysis.brain)
+    low, high = dvr_scale([data for _, data in present], analysis.brain)
     shown, outline = analysis.brain[box], analysis.outline(box)
     rows = [Row(f"{analysis.background_name} of t0 with lesion outline", cuts, [analysis.base(box), outline])]
     for label, data in present:
@@ -144,7 +144,7 @@ def dvr_maps(analysis: Analysis, system: str) -> Picture | Gap:
     return Picture(mosaic(rows, analysis.sizes, bars=bars), "measured and predicted DVR maps", caption)
 
 
-def _dvr_scale(images: Sequence[NDArray], brain: NDArray[np.bool_]) -> tuple[float, float]:
+def dvr_scale(images: Sequence[NDArray], brain: NDArray[np.bool_]) -> tuple[float, float]:
     """2nd to 98th percentile within the brain over all images, rounded outwards to .05."""
     values = np.concatenate([image[brain & (image > 0)] for image in images])
     if not values.size:

@@ -2,16 +2,16 @@
 
 import base64
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import matplotlib
 
 from myelosynth import __version__
-from myelosynth.images.atomic import write_text
+from myelosynth.images.atomic import staged, write_text
 from myelosynth.reports.simulated import NOTICE
 
 matplotlib.use("Agg")
@@ -40,11 +40,12 @@ _STYLE: dict[Any, Any] = {
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure of a page: data URI, words for those who cannot see it, caption."""
+    """A figure of a page: data URI, words for those who cannot see it, caption; the plot itself behind an SVG."""
 
     uri: str
     alt: str
     caption: str = ""
+    figure: Figure | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,55 @@ def png_uri(figure: Figure, true_colour: bool, dpi: int = 110) -> str:
         image = image.quantize(255, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     image.save(small, format="PNG", optimize=True)
     return f"data:image/png;base64,{base64.b64encode(small.getvalue()).decode()}"
+
+
+def save_picture(
+    picture: Picture, folder: Path, name: str, simulated: bool, key: Sequence[tuple[str, str]] = ()
+) -> None:
+    """Write a picture as files of its own: NAME.png, and NAME.svg where it is a plot.
+
+    Alone, a file has neither the page's notice nor its colour key (colour, words), so both are written into it.
+    """
+    notice = NOTICE.split(". ")[0] + "." if simulated else ""
+    if picture.figure is not None:
+        if notice:
+            picture.figure.text(1.0, 0.0, notice, ha="right", va="top", fontsize=7, color="#8a6d00")
+        for kind in ("svg", "png"):
+            stream = io.BytesIO()
+            metadata = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
+            with pyplot.rc_context(_STYLE):
+                picture.figure.savefig(stream, format=kind, dpi=150, bbox_inches="tight", metadata=metadata)
+            _write(folder / f"{name}.{kind}", stream.getvalue())
+        return
+    kind, data = picture.uri.removeprefix("data:image/").split(";base64,", 1)
+    if kind != "png":
+        raise ValueError(f"a picture of kind {kind} without its plot")
+    _write(folder / f"{name}.png", _with_strip(base64.b64decode(data), notice, key))
+
+
+def _with_strip(png: bytes, notice: str, key: Sequence[tuple[str, str]]) -> bytes:
+    """A PNG with a strip below it that holds the colour key and the notice."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    image, font, high = Image.open(io.BytesIO(png)).convert("RGB"), ImageFont.load_default(13), 26
+    if not notice and not key:
+        return png
+    whole = Image.new("RGB", (image.width, image.height + high), "black")
+    whole.paste(image, (0, 0))
+    pen, left, top = ImageDraw.Draw(whole), 6, image.height + 5
+    for colour, words in key:
+        pen.rectangle((left, top + 2, left + 12, top + 14), fill=colour)
+        pen.text((left + 17, top), words, font=font, fill="white")
+        left += 17 + int(pen.textlength(words, font=font)) + 14
+    pen.text((whole.width - 6 - pen.textlength(notice, font=font), top), notice, font=font, fill="#ffd54a")
+    stream = io.BytesIO()
+    whole.save(stream, format="PNG", optimize=True)
+    return stream.getvalue()
+
+
+def _write(path: Path, content: bytes) -> None:
+    with staged(path) as (part,):
+        part.write_bytes(content)
 
 
 def write_page(out: Path, template: str, simulated: bool, **context: Any) -> None:

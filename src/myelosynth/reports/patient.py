@@ -247,7 +247,7 @@ def image_table(tables: Path, sub: str, system: str) -> Table | None:
     own = table[(table["participant_id"] == f"sub-{sub}") & (table["reference"] == "measured")]
     rows, classes = [], []
     for session, part in own.groupby("session_id", sort=True):
-        for _, row in part.iterrows():
+        for _, row in part.drop_duplicates("system").iterrows():  # the maps of this page are of the first replicate
             kind = named(row["system"]).kind
             if row["system"] != system and kind == "candidate":
                 continue

@@ -1,5 +1,7 @@
 """Plots over patients: DICE boxes, demyelinated percentages, indices (figures 3A, 4 and 5 of wei2020)."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot
@@ -32,7 +34,7 @@ def dice_boxes(cohort: CohortInputs) -> Picture | Gap:
             for row, one in enumerate(systems):
                 values = here[here["system"] == one.key]["dice"].to_numpy(float)
                 if values.size:
-                    _box(ax, values, row, palette[one.key])
+                    draw_box(ax, values, row, palette[one.key])
             ax.set_title(words)
             ax.set_xlim(0, 1)
             ax.set_xlabel("DICE (0 to 1)")
@@ -43,10 +45,11 @@ def dice_boxes(cohort: CohortInputs) -> Picture | Gap:
             "box: quartiles; whiskers: least and greatest. Floors light grey, ceilings dark grey. After figure 3A."
         )
         figure.tight_layout()
-        return Picture(svg_uri(figure), "box plots of DICE by system and map", caption)
+        return Picture(svg_uri(figure), "box plots of DICE by system and map", caption, figure)
 
 
-def _box(ax: Axes, values: np.ndarray, row: int, colour: str) -> None:
+def draw_box(ax: Axes, values: np.ndarray, row: int, colour: str) -> None:
+    """A horizontal box with every value (N,) as a point."""
     ax.boxplot(
         values,
         positions=[row],
@@ -88,17 +91,22 @@ def percent_bars(cohort: CohortInputs) -> Picture | Gap:
         _patient_axis(axes[1], order)
         name = system(cohort.main).name
         caption = f"Share of demyelinated voxels in each patient's baseline lesions; predicted: {name}. After figure 4."
-        return Picture(svg_uri(figure), "bars of demyelinated percentages per patient", caption)
+        return Picture(svg_uri(figure), "bars of demyelinated percentages per patient", caption, figure)
 
 
-def index_lines(cohort: CohortInputs) -> Picture | Gap:
-    """The three indices of change of every patient and system, sorted by the measured global index; figure 5."""
+def index_lines(cohort: CohortInputs, models: Sequence[str] | None = None) -> Picture | Gap:
+    """The three indices of change of every patient and system, sorted by the measured global index; figure 5.
+
+    models: the methods to show, all of them by default.
+    """
     indices = cohort.table("indices")
     order = patients_sorted(indices, "global")
     if not order:
         return Gap("indices of change", "no patient has indices from measured PET")
     hidden = ("noise-free", "oracle")
     systems = [one for one in cohort.ordered(indices["system"]) if one.key not in hidden and one.kind != "floor"]
+    if models is not None:
+        systems = [one for one in systems if one.kind != "candidate" or one.key in models]
     palette = colours(systems)
     with plotting():
         figure, axes = pyplot.subplots(len(DYNAMIC), 1, figsize=(9.4, 7.4), sharex=True)
@@ -116,7 +124,7 @@ def index_lines(cohort: CohortInputs) -> Picture | Gap:
             "demyelination prevails; below: remyelination. Null: the baseline tissue scanned again at t1, so that all "
             "of it is noise and processing. After figure 5."
         )
-        return Picture(svg_uri(figure), "the three indices of change per patient and system", caption)
+        return Picture(svg_uri(figure), "the three indices of change per patient and system", caption, figure)
 
 
 def _marker(one: System, main: str) -> dict:

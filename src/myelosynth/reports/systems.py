@@ -24,12 +24,18 @@ _KNOWN = {
     "all-positive": ("All lesion voxels positive", "floor"),
     "no-change": ("No change", "floor"),
     "dnn": ("2-layer DNN", "candidate"),
-    "residual-context": ("Residual context (ours)", "candidate"),
-    "unet-l1": ("3D U-Net, L1", "candidate"),
-    "cgan-l1": ("cGAN, L1", "candidate"),
     "cf-sagan-l1": ("CF-SAGAN, L1 (Sketcher)", "candidate"),
-    "cf-sagan-nwl1": ("CF-SAGAN, NWL1", "candidate"),
-    "refiner-cf-sagan-nwl1": ("Refiner CF-SAGAN, NWL1", "candidate"),
+    "residual-context": ("Residual context (ours)", "candidate"),
+}
+_NETWORKS = {"unet": "3D U-Net", "cgan": "cGAN", "cf-sagan": "CF-SAGAN"}
+_LOSSES = {"learned": "learned attention"}
+_STAGES = {"": "", "refiner-": "Refiner ", "refiner2-": "Second Refiner "}
+_KNOWN |= {
+    f"{stage}{network}-{loss}": (f"{told}{name}, {_LOSSES.get(loss, loss.upper())}", "candidate")
+    for stage, told in _STAGES.items()
+    for network, name in _NETWORKS.items()
+    for loss in ("l1", "wl1", "nwl1", "learned")
+    if f"{stage}{network}-{loss}" not in _KNOWN
 }
 KIND_WORDS = {"truth": "truth", "ceiling": "ceiling", "floor": "floor", "null": "null", "candidate": "model"}
 _ORDER = {"truth": 0, "candidate": 1, "floor": 2, "ceiling": 3, "null": 4}
@@ -42,6 +48,15 @@ class System:
     key: str
     name: str
     kind: str
+
+    @property
+    def short(self) -> str:
+        """The name without what is in brackets.
+
+        >>> system("oracle").short
+        'Oracle'
+        """
+        return self.name.split(" (")[0]
 
     @property
     def tag(self) -> str:

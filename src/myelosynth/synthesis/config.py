@@ -12,6 +12,8 @@ from myelosynth.errors import InputError
 from myelosynth.synthesis.names import registry_line
 
 TEMPLATE = "template"
+MASK_WORDS = {"lesion", "lesions", "mask", "masks", "nawm", "dseg", "seg", "segmentation", "label", "labels", "roi"}
+"""Contrasts that a generator must never see: drawn by an expert who had the truth before him."""
 
 
 class _Strict(BaseModel):
@@ -31,6 +33,11 @@ class Task(_Strict):
         names = [*self.sources, self.target, TEMPLATE]
         if len(set(names)) != len(names):
             raise ValueError(f"sources, target and `{TEMPLATE}` must differ, got {names}")
+        masks = [name for name in self.sources if MASK_WORDS & set(re.split(r"[^a-z]+", name.lower()))]
+        if masks:
+            raise ValueError(
+                f"leak: source {masks[0]} is a mask by its name; masks may weigh a loss, never be a source"
+            )
         return self
 
 

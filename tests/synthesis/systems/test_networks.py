@@ -92,7 +92,7 @@ def test_a_mask_in_the_manifest_is_no_source(cohort, run, tmp_path, column):
         row = table.index[(table.contrast == "FA") & (table.lesions != "")][0]
         table.loc[row, "path"] = table.loc[row, column]
 
-    with pytest.raises(InputError, match="leak: a mask as an image"):
+    with pytest.raises(InputError, match="leak: mask as an image"):
         run(cohort.options("ridge", tmp_path / "out", *rewritten(cohort, tmp_path, change)))
 
 
@@ -100,14 +100,16 @@ def test_a_mask_in_the_manifest_is_no_source(cohort, run, tmp_path, column):
 def test_a_mask_is_no_source_wherever_it_lies(cohort, trained, subject, run, tmp_path, name):
     copy = tmp_path / "FA.nii.gz"
     copy.write_bytes((subject / f"{name}.nii.gz").read_bytes())
-    with pytest.raises(InputError, match=r"leak: a mask as a source.*FA holds 0 and 1 only"):
+    with pytest.raises(
+        InputError, match=r"leak: mask in the place of an image.*FA has the two values 0 and 1 in the brain"
+    ):
         run(prediction(trained["ridge"] / "checkpoint.pt", subject, tmp_path / "p.nii.gz", FA=copy))
     training = read_fold(cohort.split, 1).participants("train")[0]
 
     def change(table):
         table.loc[(table.participant_id == training) & (table.contrast == "FA"), "path"] = str(copy)
 
-    with pytest.raises(InputError, match="leak: a mask as a source"):
+    with pytest.raises(InputError, match="leak: mask in the place of an image"):
         run(cohort.options("ridge", tmp_path / "out", *rewritten(cohort, tmp_path, change)))
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from myelosynth.bids.names import participant_of
 from myelosynth.errors import InputError
 from myelosynth.synthesis.data.folds import Fold
 from myelosynth.synthesis.data.tables import read_table
@@ -35,13 +36,24 @@ class Selection:
     validation: list[Scan]
     gaps: list[str] = field(default_factory=list)
 
+    def require_held_out(self, fold: Fold) -> None:
+        """Raises InputError for a scan of a participant whom the fold tests or does not know: statistics and weights
+        fitted on a test participant, or early stopping on one. Inner splits of the others are no leak."""
+        for what, scans in (("in the training data", self.training), ("chooses the weights", self.validation)):
+            for scan in scans:
+                role = fold.roles.get(scan.participant, "unknown")
+                if role not in ("train", "validation"):
+                    values = f"{scan.name} is {role} in fold {fold.number}"
+                    cure = "select scans by the split of this fold"
+                    raise InputError(f"leak: test participant {what}", "training job", values, cure)
+
 
 def read_manifest(path: Path) -> list[Scan]:
     """Read a manifest; relative paths start at the working directory.
 
-    Raises InputError for an empty path or mask, a contrast listed twice, differing masks within a session, one image
-    that is listed for two participants (a leak across folds), or a mask listed as an image (a lesion mask would tell a
-    generator what only an expert knows).
+    Raises InputError for an empty path or mask, a contrast listed twice, differing masks within a session, and for
+    leaks: one image listed for two participants (by two names too), an image whose name is of another participant, and
+    a mask in the place of an image.
     """
     table = read_table(path, COLUMNS)
     scans: dict[tuple[str, str], Scan] = {}
@@ -60,12 +72,16 @@ def read_manifest(path: Path) -> list[Scan]:
         if row["contrast"] in scan.paths:
             values = f"row {number}: {row['contrast']} of {scan.name} again"
             raise InputError("contrast listed twice", path, values, "keep one row per contrast")
-        if owners.setdefault(image, scan.participant) != scan.participant:
-            values = f"row {number}: {image} listed for {owners[image]} and {scan.participant}"
+        owner = owners.setdefault(image.resolve(), scan.participant)
+        if owner != scan.participant:
+            values = f"row {number}: {image} listed for {owner} and {scan.participant}"
             raise InputError("leak: one image for two participants", path, values, "give each their own image")
+        if scan.participant != (participant_of(image.name) or scan.participant):
+            values = f"row {number}: {image.name} listed for {scan.participant}"
+            raise InputError("leak: image of another participant", path, values, "give each their own image")
         if image in (mask, *masks):
-            values = f"row {number}: {row['contrast']} of {scan.name} is its mask {image}"
-            raise InputError("leak: a mask as an image", path, values, "give the image of this contrast")
+            values = f"row {number}: {row['contrast']} of {scan.name} is its mask {image.name}"
+            raise InputError("leak: mask as an image", path, values, "masks may weigh a loss, never be a source")
         scan.paths[row["contrast"]] = image
     return list(scans.values())
 

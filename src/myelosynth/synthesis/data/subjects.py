@@ -52,23 +52,28 @@ class Statistics:
         return (((sources - self.mean.reshape(shape)) / self.std.reshape(shape)) * mask).astype(np.float32)
 
 
-def require_image(data: NDArray[np.float32], name: str, where: object) -> None:
-    """Raises InputError for a source that holds 0 and 1 only: a mask, which no generator may be given."""
-    if np.isin(data, (0, 1)).all() and data.any() and not data.all():
-        values = f"{name} holds 0 and 1 only"
-        raise InputError("leak: a mask as a source", where, values, "give the image of this contrast")
+def require_measured(name: str, values: NDArray, where: object) -> None:
+    """Raises InputError where a source has exactly two values in the brain (N,): it is a mask, no measurement."""
+    low, high = values.min(), values.max()
+    if low != high and bool(((values == low) | (values == high)).all()):
+        told = f"{name} has the two values {low:g} and {high:g} in the brain"
+        raise InputError("leak: mask in the place of an image", where, told, "give the measured map")
 
 
 def load_subject(scan: Scan, task: Task) -> Subject:
-    """Load a scan. Raises InputError when an image or mask is not on the target's grid, or a source is a mask."""
+    """Load a scan.
+
+    Raises InputError when an image or mask does not lie on the target's grid, or a source is a mask (a leak).
+    """
     target = load_volume(scan.paths[task.target])
     sources = []
     for name in task.sources:
         volume = load_volume(scan.paths[name])
         target.grid.require(volume.grid, volume.path, target.path)
-        require_image(volume.data, name, volume.path)
         sources.append(volume.data)
     mask = load_mask(scan.mask, target.grid, target.path)
+    for name, data in zip(task.sources, sources, strict=True):
+        require_measured(name, data[mask], scan.paths[name])
     regions = np.full(mask.shape, OTHER, np.uint8)
     for path, label in ((scan.nawm, NAWM), (scan.lesions, LESION)):
         if path is not None:

@@ -35,6 +35,10 @@ class TrainingJob:
     resume: bool = False
     tensorboard: bool = False
 
+    def __post_init__(self) -> None:
+        """Raises InputError when a scan of the job is of a participant whom the fold tests."""
+        self.scans.require_held_out(self.fold)
+
     def checkpoint(self, content: dict[str, Any]) -> Checkpoint:
         """The checkpoint of this job around what a system has learned."""
         participants = {role: self.fold.participants(role) for role in ("train", "validation", "test")}

@@ -1,0 +1,52 @@
+"""Who is behind a control curve, so that nobody is measured against a threshold that he helped to set."""
+
+import csv
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from myelosynth.bids.names import participant_of, sidecar_path
+from myelosynth.bids.sidecar import read_json
+from myelosynth.errors import InputError
+
+_CURE = "fit the curve without the test subjects of the fold"
+
+
+def named_participants(images: Sequence[Path]) -> list[str]:
+    """The participants that the paths name, `sub-LABEL`, in order, without repeats."""
+    return list(dict.fromkeys(name for path in images if (name := participant_of(path))))
+
+
+def check_controls(participants: Sequence[str], split: Path, fold: int) -> dict[str, Any]:
+    """Fold and SplitSha256 for the sidecar of a curve.
+
+    Raises InputError for a split without the fold, and for a control whom the fold tests (a leak).
+    """
+    if not split.is_file():
+        raise InputError("file missing", split, "no such file", "run `myelosynth split` first")
+    rows = list(csv.DictReader(split.read_text(encoding="utf-8").splitlines(), delimiter="\t"))
+    roles = {row.get("participant_id"): row.get("role") for row in rows if row.get("fold") == str(fold)}
+    if not roles:
+        raise InputError("no such fold", split, f"fold {fold} has no row", "give one of the folds")
+    tested = [name for name in participants if roles.get(name) == "test"]
+    if tested:
+        values = f"{', '.join(tested)} among the controls, test in fold {fold}"
+        raise InputError("leak: control curve of test subjects", split, values, _CURE)
+    return {"Fold": fold, "SplitSha256": hashlib.sha256(split.read_bytes()).hexdigest()}
+
+
+def curve_participants(curve: Path) -> list[str] | None:
+    """The controls that the sidecar of a curve names, by Participants or else by its sources; None without any."""
+    sidecar = sidecar_path(curve)
+    record = read_json(sidecar) if sidecar.is_file() else {}
+    named = record.get("Participants") or named_participants([Path(str(uri)) for uri in record.get("Sources") or []])
+    return [str(name) for name in named] or None
+
+
+def require_unseen(dvr: Path, curve: Path) -> None:
+    """Raises InputError when the participant of a DVR is among the controls of the curve it is to be held against."""
+    participant = participant_of(dvr.name)
+    if participant and participant in (curve_participants(curve) or []):
+        values = f"{participant} is one of the controls behind {curve.name}"
+        raise InputError("leak: control curve saw the subject", dvr, values, _CURE)
