@@ -31,6 +31,11 @@ include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/reports.smk"
 
 
+if applied:
+
+    include: "workflow/rules/apply.smk"
+
+
 onstart:
     # Never in a dry run: a laptop may plan for a cluster.
     require_engines()

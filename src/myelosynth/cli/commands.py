@@ -1,3 +1,15 @@
 """Importing this module registers every command; each command imports its heavy libraries when it runs."""
 
-from myelosynth.cli import distortion, evaluation, geometry, imaging, learning, maps, myelin, pages, phantom, study  # noqa: F401
+from myelosynth.cli import (  # noqa: F401
+    bundle,
+    distortion,
+    evaluation,
+    geometry,
+    imaging,
+    learning,
+    maps,
+    myelin,
+    pages,
+    phantom,
+    study,
+)
