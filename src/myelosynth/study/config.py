@@ -155,8 +155,9 @@ class Apply(Strict):
     """A bundle that is applied to a data set without PET."""
 
     bundle: str = Field(description="folder that `myelosynth bundle` wrote")
-    participants: list[str] | None = Field(default=None, description="labels without sub-; null for all")
-    allow_intensity: bool = Field(default=False, description="predict although a source is far from the training's")
+    # No defaults: Snakemake would set them in the section although it is null.
+    participants: list[str] | None = Field(description="labels without sub-; null for all")
+    allow_intensity: bool = Field(description="predict although a source is far from the training's")
 
 
 class StudyConfig(Strict):

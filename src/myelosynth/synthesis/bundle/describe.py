@@ -55,8 +55,8 @@ def card_text(record: Mapping[str, Any]) -> str:
         "",
         "## Data",
         "",
-        f"{'Simulated' if record['Simulated'] else 'Real'} data: {data['Scans']} scans of {_groups(data['Learned'])} to "
-        "learn from. Participants who had each role in one of the members (one participant may have several):",
+        f"{'Simulated' if record['Simulated'] else 'Real'} data: {data['Scans']} scans of {_groups(data['Learned'])} "
+        "to learn from. Participants who had each role in one of the members (one participant may have several):",
         "",
         "| role | participants |",
         "|---|---|",

@@ -55,7 +55,9 @@ class Parts:
     @property
     def learned(self) -> dict[str, int]:
         """How many participants of each group any member was trained or validated on."""
-        return dict(sorted(Counter(self.members[0].fold.groups[p] for p in {s.participant for s in self.scans}).items()))
+        return dict(
+            sorted(Counter(self.members[0].fold.groups[p] for p in {s.participant for s in self.scans}).items())
+        )
 
     @property
     def counts(self) -> dict[str, dict[str, int]]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,10 @@ def export_safetensors(checkpoint: Checkpoint, path: Path) -> None:
     from safetensors.torch import save
 
     tensors = {name: tensor.contiguous().clone() for name, tensor in _tensors(checkpoint.content)}
-    metadata = {
-        "model": checkpoint.model,
-        "loss": checkpoint.loss,
-        "task": checkpoint.task,
-        "sources": json.dumps(checkpoint.sources),
-        "target": checkpoint.target,
-        "fold": str(checkpoint.fold),
-        "seed": str(checkpoint.seed),
-        "split_sha256": checkpoint.split_sha256,
-    }
+    facts = asdict(replace(checkpoint, content={}, participants={}))
+    facts = {name: value for name, value in facts.items() if name not in ("content", "participants")}
+    # One entry: the order of several is not the same in every process, and neither are the bytes.
+    metadata = {"checkpoint": json.dumps(facts)}
     with staged(Path(path)) as (part,):
         part.write_bytes(save(tensors, metadata))
 
