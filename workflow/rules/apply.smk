@@ -1,9 +1,8 @@
 """A bundle on patients without PET: grid, check and prediction, maps and pages. Only where the configuration names one."""
 
 
-# What the rules of a study make of their own models and of a measured baseline DVR.
+# What other rules make of a measured DVR, or for readers.
 ruleorder: analysis_grid > structural_to_t1w
-ruleorder: apply_predict > predict
 ruleorder: applied_page > patient_page
 
 
