@@ -147,7 +147,7 @@ def analysis_grid(
 @app.command("apply")
 def apply(
     bundle: Bundle,
-    bids_dir: Annotated[Path, typer.Argument(help="raw BIDS data set; PET in it is not looked at")],
+    bids_dir: Annotated[Path, typer.Argument(help="raw BIDS data set; PET in it is not used")],
     out: Annotated[Path, typer.Argument(help="folder of the results")],
     lesions: Annotated[
         Path | None, typer.Option(help="lesion mask derivative; default BIDS_DIR/derivatives/lesions")
