@@ -1,8 +1,7 @@
 """A bundle on patients without PET: grid, check and prediction, maps and pages. Only where the configuration names one."""
 
 
-# What other rules make of a measured DVR, or for readers.
-ruleorder: analysis_grid > structural_to_t1w
+# A patient's page without PET, not the one of the study.
 ruleorder: applied_page > patient_page
 
 
