@@ -60,13 +60,13 @@ def bundle_check(
 ) -> None:
     """Hold a session's maps against the brains that a bundle was trained on: refused, flagged, or within range."""
     from myelosynth.bids.sidecar import write_json
-    from myelosynth.cli.learning import _load_inputs, _named_sources
+    from myelosynth.cli.sources import load_inputs, named_sources
     from myelosynth.synthesis.bundle.card import load_bundle
 
     card = load_bundle(bundle)
-    paths = _named_sources(source, card.sources, card.inputs)
+    paths = named_sources(source, card.sources, card.inputs)
     out = output(out, [mask, *paths.values()], ".json") if out else None
-    findings = _compared(card, _load_inputs(paths, mask), mask, allow_voxel_size, allow_intensity)
+    findings = _compared(card, load_inputs(paths, mask), mask, allow_voxel_size, allow_intensity)
     if out:
         write_json(out, _found(card, findings))
     for finding in findings:
@@ -88,7 +88,7 @@ def bundle_predict(
     threads: Annotated[int, typer.Option(min=1, help="CPU threads")] = 1,
 ) -> None:
     """Check a session as `bundle-check` does and predict it, by the mean of the bundle's members."""
-    from myelosynth.cli.learning import _load_inputs, _named_sources
+    from myelosynth.cli.sources import load_inputs, named_sources
     from myelosynth.errors import InputError
     from myelosynth.images.volume import save_volume
     from myelosynth.synthesis.bundle.card import load_bundle
@@ -98,11 +98,11 @@ def bundle_predict(
     card = load_bundle(bundle)
     if out_std and not card.spread:
         raise InputError("bundle offers no spread", "--out-std", f"system {card.system}", "leave --out-std out")
-    paths = _named_sources(source, card.sources, card.inputs)
+    paths = named_sources(source, card.sources, card.inputs)
     read = [*card.files, mask, *paths.values()]
     out, out_std = output(out, read), output(out_std, read) if out_std else None
     distinct(out, out_std)
-    inputs = _load_inputs(paths, mask)
+    inputs = load_inputs(paths, mask)
     findings = _compared(card, inputs, mask, allow_voxel_size, allow_intensity)
     members = [load_checkpoint(path) for path in card.checkpoints]
     prediction, made_of = predict_together(members, inputs, torch_device(device, threads))
@@ -234,7 +234,7 @@ def _write_sidecar(image: Path, card: "Card", sources: list[Path], fields: dict[
     import torch
 
     from myelosynth.bids.sidecar import Provenance
-    from myelosynth.cli.learning import _spatial_reference
+    from myelosynth.cli.sources import spatial_reference
 
     record = card.record
     about = {
@@ -243,6 +243,6 @@ def _write_sidecar(image: Path, card: "Card", sources: list[Path], fields: dict[
         "Model": record["Model"],
         "Loss": record["Loss"],
         "SplitSha256": record["Training"]["SplitSha256"],
-        "SpatialReference": _spatial_reference(sources[-1], image),
+        "SpatialReference": spatial_reference(sources[-1], image),
     }
     Provenance("predict by a bundle", "torch", torch.__version__, sources, {}, {**about, **fields}).write(image)
