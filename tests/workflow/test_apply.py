@@ -133,7 +133,7 @@ def test_the_prediction_agrees_with_that_of_the_study(run, tiny_study):
 def test_maps_indices_and_the_page(run):
     layout, _ = run
     indices = pd.read_csv(layout.indices(SYSTEM, SUB, "t1"), sep="\t").iloc[0]
-    assert 0 < indices["percent_t0"] <= 1
+    assert 0 <= indices["percent_t0"] <= 1
     assert indices["global"] == pytest.approx(indices["demyelination"] - indices["remyelination"])
     text = layout.page(f"sub-{SUB}").read_text()
     assert "No PET: predicted only." in text
