@@ -25,10 +25,19 @@ include: "workflow/rules/registration.smk"
 include: "workflow/rules/maps.smk"
 include: "workflow/rules/pet.smk"
 include: "workflow/rules/grid.smk"
-include: "workflow/rules/learning.smk"
 include: "workflow/rules/myelin.smk"
 include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/reports.smk"
+
+
+# A bundle is applied, or a study learns by itself.
+if applied:
+
+    include: "workflow/rules/apply.smk"
+
+else:
+
+    include: "workflow/rules/learning.smk"
 
 
 onstart:

@@ -4,7 +4,11 @@ import os
 import subprocess
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
 import pytest
+
+from myelosynth.images.transform import LinearTransform
 
 
 class Study:
@@ -26,6 +30,14 @@ class Study:
         return subprocess.run(
             command, cwd=self.folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
+
+
+def placed_by_header(source: Path, transform: Path, target: Path) -> None:
+    """A map moved into the T1w's world without interpolation: its affine says where it lies."""
+    image = nib.load(source)
+    affine = (~LinearTransform.read(transform)).matrix @ image.affine
+    target.parent.mkdir(parents=True, exist_ok=True)
+    nib.save(nib.Nifti1Image(image.get_fdata(dtype=np.float32), affine), target)
 
 
 @pytest.fixture(scope="session")

@@ -13,18 +13,10 @@ from myelosynth.bids.layout import Layout, RawLayout
 from myelosynth.bids.names import sidecar_path
 from myelosynth.images.transform import LinearTransform
 
-from .conftest import Study
+from .conftest import Study, placed_by_header
 
 pytestmark = pytest.mark.workflow
 SUB, SES = "002", "t0"
-
-
-def placed_by_header(source, transform, target):
-    """A map moved into the T1w's world without interpolation: its affine says where it lies."""
-    image = nib.load(source)
-    affine = (~LinearTransform.read(transform)).matrix @ image.affine
-    target.parent.mkdir(parents=True, exist_ok=True)
-    nib.save(nib.Nifti1Image(image.get_fdata(dtype=np.float32), affine), target)
 
 
 def copied(source, target):

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from myelosynth.bids.index import BASELINE, TARGET
-from myelosynth.bids.layout import Layout, RawLayout
+from myelosynth.bids.layout import APPLIED_SPACE, MEASURED_SPACE, Layout, RawLayout
 from myelosynth.bids.names import companion_path
 from myelosynth.bids.ready import in_t1w
 from myelosynth.errors import InputError
@@ -11,10 +11,14 @@ from myelosynth.interfaces.engines import ENGINES, find_engine
 from myelosynth.study.config import read_study
 from myelosynth.study.plan import plan_split, read_task
 from myelosynth.study.roster import FOLLOW_UP, Roster, session_index, simulated_cohort
+from myelosynth.synthesis.bundle.card import read_card
+from myelosynth.synthesis.config import TEMPLATE
 from myelosynth.synthesis.names import CALIBRATED, FLOORS, parse_system
 
 try:
     study = read_study(config)
+    # The bundle that is applied to patients without PET; None in a study of its own.
+    applied = read_card(Path(study.apply.bundle)) if study.apply else None
     SOURCES = read_task(study).sources
     phantom = simulated_cohort(study)
     roster = Roster(session_index(study), SOURCES)
@@ -38,13 +42,13 @@ raw = RawLayout(
     Path(study.dataset.ready) if study.dataset.ready else None,
 )
 READY_OPTION = f"--ready {raw.ready}" if raw.ready else ""
-layout = Layout(Path(study.output))
+layout = Layout(Path(study.output), APPLIED_SPACE if applied else MEASURED_SPACE)
 # Further PET series of a simulated study: ceilings of every table, and the null of the indices.
 CEILINGS = ["retest", "noise-free", "oracle"] if phantom else []
 NULLS = ["null-scan"] if phantom else []
-SYSTEMS = study.learning.systems
+SYSTEMS = [applied.system] if applied else study.learning.systems
 # The same and their further replicates, SYSTEM@2 and so on: trained, predicted and scored.
-TRAINED = study.learning.trained
+TRAINED = SYSTEMS if applied else study.learning.trained
 FOLDS = study.folds.tested
 OUT_OF_FOLD = study.learning.sketches == "out-of-fold"
 # The transform and the native file behind each map.

@@ -6,7 +6,7 @@ rule t1w_to_grid:
     input:
         lambda w: [str(step).removeprefix("inverse:") for step in grid_steps(w)],
     output:
-        layout.transform("{sub}", "{ses}", "T1w", "dvrt0"),
+        layout.transform("{sub}", "{ses}", "T1w", layout.space),
     log:
         log_of("t1w_to_grid"),
     benchmark:
@@ -31,7 +31,7 @@ for _contrast in NATIVE:
         input:
             image=map_image(_contrast),
             steps=map_to_grid(_contrast),
-            grid=layout.source("{sub}", BASELINE, "DVR"),
+            grid=layout.analysis_grid("{sub}"),
         output:
             layout.source("{sub}", "{ses}", _contrast),
         log:
@@ -55,8 +55,8 @@ rule DVR_to_grid:
     input:
         image=map_image(TARGET),
         steps=map_to_grid(TARGET),
-        grid=layout.source("{sub}", BASELINE, "DVR"),
-        brain=layout.brain_mask("{sub}", BASELINE, space="dvrt0"),
+        grid=layout.analysis_grid("{sub}"),
+        brain=layout.brain_mask("{sub}", BASELINE, space=layout.space),
     output:
         layout.source("{sub}", "{ses}", "DVR"),
     log:
@@ -84,12 +84,12 @@ rule masks_to_grid:
         brain=layout.brain_mask("{sub}", BASELINE),
         wm=layout.label_mask("{sub}", BASELINE, "WM"),
         distance=layout.csf_distance("{sub}", BASELINE),
-        transform=layout.transform("{sub}", BASELINE, "T1w", "dvrt0"),
-        grid=layout.source("{sub}", BASELINE, "DVR"),
+        transform=layout.transform("{sub}", BASELINE, "T1w", layout.space),
+        grid=layout.analysis_grid("{sub}"),
     output:
-        brain=layout.brain_mask("{sub}", BASELINE, space="dvrt0"),
-        wm=layout.label_mask("{sub}", BASELINE, "WM", space="dvrt0"),
-        distance=layout.csf_distance("{sub}", BASELINE, space="dvrt0"),
+        brain=layout.brain_mask("{sub}", BASELINE, space=layout.space),
+        wm=layout.label_mask("{sub}", BASELINE, "WM", space=layout.space),
+        distance=layout.csf_distance("{sub}", BASELINE, space=layout.space),
     log:
         log_of("masks_to_grid", "sub-{sub}"),
     benchmark:
@@ -113,11 +113,11 @@ rule lesions_to_grid:
         lesions=lambda w: roster.index.path(w.sub, BASELINE, "lesions"),
         steps=lesion_to_grid_steps,
         nawm=layout.label_mask("{sub}", BASELINE, "NAWM"),
-        transform=layout.transform("{sub}", BASELINE, "T1w", "dvrt0"),
-        grid=layout.source("{sub}", BASELINE, "DVR"),
+        transform=layout.transform("{sub}", BASELINE, "T1w", layout.space),
+        grid=layout.analysis_grid("{sub}"),
     output:
-        lesions=layout.label_mask("{sub}", BASELINE, "L", space="dvrt0"),
-        nawm=layout.label_mask("{sub}", BASELINE, "NAWM", space="dvrt0"),
+        lesions=layout.label_mask("{sub}", BASELINE, "L", space=layout.space),
+        nawm=layout.label_mask("{sub}", BASELINE, "NAWM", space=layout.space),
     log:
         log_of("lesions_to_grid", "sub-{sub}"),
     benchmark:
@@ -141,8 +141,8 @@ rule draw_to_grid:
     input:
         image=layout.work("{sub}", "{ses}", "dvr_{system}.nii.gz"),
         steps=pet_to_grid_steps,
-        grid=layout.source("{sub}", BASELINE, "DVR"),
-        brain=layout.brain_mask("{sub}", BASELINE, space="dvrt0"),
+        grid=layout.analysis_grid("{sub}"),
+        brain=layout.brain_mask("{sub}", BASELINE, space=layout.space),
     output:
         layout.prediction("{system}", "{sub}", "{ses}"),
     log:

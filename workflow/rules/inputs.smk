@@ -167,8 +167,10 @@ def distance_csf(sub, ses):
 
 
 def grid_steps(w):
-    """Transforms from the T1w of this session to the baseline DVR; none between it and a DVR ready in its space."""
-    back = [f"inverse:{step}" for step in map_steps(w.sub, BASELINE, TARGET)]
+    """Transforms from the T1w of this session to the analysis grid: none at baseline where it lies in the T1w's world."""
+    # Without PET there is no DVR to be moved onto; a DVR ready in T1w space needs no step either.
+    measured = [] if applied else map_steps(w.sub, BASELINE, TARGET)
+    back = [f"inverse:{step}" for step in measured]
     if w.ses == BASELINE:
         return back
     return [layout.transform(w.sub, w.ses, f"T1w{w.ses}", "T1wt0"), *back]
@@ -177,12 +179,20 @@ def grid_steps(w):
 def lesion_to_grid_steps(w):
     """Transforms from the lesion mask's own grid to the analysis grid."""
     own = [] if DRAWN_ON_T1W[w.sub] else [final_flair(w)]
-    return [*own, layout.transform(w.sub, BASELINE, "T1w", "dvrt0")]
+    return [*own, layout.transform(w.sub, BASELINE, "T1w", layout.space)]
 
 
 def pet_to_grid_steps(w):
     """From the session's PET to the analysis grid; at baseline the two undo one another."""
     return [
         layout.transform(w.sub, w.ses, "PET", "T1w"),
-        layout.transform(w.sub, w.ses, "T1w", "dvrt0"),
+        layout.transform(w.sub, w.ses, "T1w", layout.space),
     ]
+
+
+# -- myelin.smk --------------------------------------------------------------------------------------------------------
+
+
+def control_curve(w):
+    """The curve of the fold that tests a participant; a bundle brings its own."""
+    return applied.curve if applied else layout.table(f"curve_fold-{fold_of(w.sub)}")

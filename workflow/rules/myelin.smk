@@ -14,11 +14,13 @@ rule white_core:
     input:
         wm=layout.label_mask("{sub}", BASELINE, "WM"),
         csf=lambda w: distance_csf(w.sub, BASELINE),
-        transform=layout.transform("{sub}", BASELINE, "T1w", "dvrt0"),
-        grid=layout.source("{sub}", BASELINE, "DVR"),
+        transform=layout.transform("{sub}", BASELINE, "T1w", layout.space),
+        grid=layout.analysis_grid("{sub}"),
     output:
         core=layout.work("{sub}", BASELINE, "white_core.nii.gz"),
-        moved=layout.label_mask("{sub}", BASELINE, "WM", space="dvrt0", desc="core"),
+        moved=layout.label_mask(
+            "{sub}", BASELINE, "WM", space=layout.space, desc="core"
+        ),
     log:
         log_of("white_core", "sub-{sub}"),
     benchmark:
@@ -44,11 +46,11 @@ rule myelin_curve:
             layout.source(sub, BASELINE, "DVR") for sub in controls_of_fold(w)
         ],
         distance=lambda w: [
-            layout.csf_distance(sub, BASELINE, space="dvrt0")
+            layout.csf_distance(sub, BASELINE, space=layout.space)
             for sub in controls_of_fold(w)
         ],
         wm=lambda w: [
-            layout.label_mask(sub, BASELINE, "WM", space="dvrt0", desc="core")
+            layout.label_mask(sub, BASELINE, "WM", space=layout.space, desc="core")
             for sub in controls_of_fold(w)
         ],
         split=layout.table("split"),
@@ -79,9 +81,9 @@ rule demyelination:
     """Voxels of baseline lesions below mean - 1 SD of controls at the same distance to CSF."""
     input:
         dvr=dvr_image,
-        lesions=layout.label_mask("{sub}", BASELINE, "L", space="dvrt0"),
-        distance=layout.csf_distance("{sub}", BASELINE, space="dvrt0"),
-        curve=lambda w: layout.table(f"curve_fold-{fold_of(w.sub)}"),
+        lesions=layout.label_mask("{sub}", BASELINE, "L", space=layout.space),
+        distance=layout.csf_distance("{sub}", BASELINE, space=layout.space),
+        curve=control_curve,
     output:
         layout.demyelinated("{system}", "{sub}", "{ses}"),
     log:
@@ -114,7 +116,7 @@ rule change:
         before=lambda w: layout.demyelinated(baseline_system(w), w.sub, BASELINE),
         after=lambda w: layout.demyelinated(system_of(w), w.sub, FOLLOW_UP),
         dvr=change_images,
-        lesions=layout.label_mask("{sub}", BASELINE, "L", space="dvrt0"),
+        lesions=layout.label_mask("{sub}", BASELINE, "L", space=layout.space),
     output:
         classes=layout.change("{system}", "{sub}", FOLLOW_UP),
         indices=layout.indices("{system}", "{sub}", FOLLOW_UP),

@@ -36,7 +36,7 @@ def map_to_grid(name):
     """Input function: transforms of a map to the analysis grid."""
     return lambda w: [
         *map_steps(w.sub, w.ses, name),
-        layout.transform(w.sub, w.ses, "T1w", "dvrt0"),
+        layout.transform(w.sub, w.ses, "T1w", layout.space),
     ]
 
 

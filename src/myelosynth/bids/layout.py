@@ -9,6 +9,10 @@ from pathlib import Path
 from myelosynth.bids.names import bids_path
 
 TRACER = "11CPIB"
+MEASURED_SPACE = "dvrt0"
+"""The analysis grid of a study: the lattice and the world of the baseline DVR."""
+APPLIED_SPACE = "T1wt0"
+"""The analysis grid where there is no PET: a lattice in the world of the baseline T1w."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +45,10 @@ class RawLayout:
 
 @dataclass(frozen=True)
 class Layout:
-    """The results of one study under `root`."""
+    """The results of one study under `root`; space: label of the analysis grid."""
 
     root: Path
+    space: str = MEASURED_SPACE
 
     @property
     def derivatives(self) -> Path:
@@ -102,10 +107,16 @@ class Layout:
             self.derivatives, "anat", "xfm", ".txt", sub=sub, ses=ses, from_=source, to=target, mode="image"
         )
 
-    # -- the analysis grid, space-dvrt0 ----------------------------------------------------------------------------
-    def source(self, sub: str, ses: str, contrast: str, space: str = "dvrt0") -> Path:
+    # -- the analysis grid -------------------------------------------------------------------------------------------
+    def analysis_grid(self, sub: str) -> Path:
+        """The image whose lattice is the analysis grid: the baseline DVR; without PET the baseline T1w laid on one."""
+        if self.space == MEASURED_SPACE:
+            return self.source(sub, "t0", "DVR")
+        return self.anat(sub, "t0", "T1w", space=self.space)
+
+    def source(self, sub: str, ses: str, contrast: str, space: str | None = None) -> Path:
         """A model input (MTR, FA, RD, AD) or the target (DVR) on the analysis grid, or on the T1w's for readers."""
-        where = {"sub": sub, "ses": ses, "space": space}
+        where = {"sub": sub, "ses": ses, "space": space or self.space}
         if contrast == "MTR":
             return bids_path(self.derivatives, "anat", "MTRmap", **where, desc="preproc")
         if contrast == "FA":
@@ -118,23 +129,23 @@ class Layout:
 
     def csf_share(self, sub: str, ses: str) -> Path:
         """Share of CSF in each voxel's PET signal, 0-1, on the lattice of the baseline DVR."""
-        where = {"sub": sub, "ses": ses, "space": "dvrt0"}
+        where = {"sub": sub, "ses": ses, "space": self.space}
         return bids_path(self.derivatives, "anat", "probseg", **where, label="CSF", desc="petshare")
 
     def prediction(self, system: str, sub: str, ses: str, desc: str = "predDvr") -> Path:
         """Predicted DVR of a system (desc="predDvrStd" for its spread)."""
         root = self.system(system)
-        return bids_path(root, "pet", "pet", sub=sub, ses=ses, trc=TRACER, space="dvrt0", desc=desc)
+        return bids_path(root, "pet", "pet", sub=sub, ses=ses, trc=TRACER, space=self.space, desc=desc)
 
     def demyelinated(self, system: str, sub: str, ses: str) -> Path:
         """Mask of demyelinated voxels in baseline lesions; system "true" is the measured PET."""
         root, desc = self._maps(system)
-        return bids_path(root, "anat", "mask", sub=sub, ses=ses, space="dvrt0", label="demyelinated", desc=desc)
+        return bids_path(root, "anat", "mask", sub=sub, ses=ses, space=self.space, label="demyelinated", desc=desc)
 
     def change(self, system: str, sub: str, ses: str) -> Path:
         """Change classes between t0 and t1, filed under t1."""
         root, desc = self._maps(system)
-        return bids_path(root, "anat", "dseg", sub=sub, ses=ses, space="dvrt0", seg="myelinChange", desc=desc)
+        return bids_path(root, "anat", "dseg", sub=sub, ses=ses, space=self.space, seg="myelinChange", desc=desc)
 
     def indices(self, system: str, sub: str, ses: str) -> Path:
         return self.change(system, sub, ses).with_name(

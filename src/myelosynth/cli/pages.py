@@ -70,6 +70,27 @@ def patient(
     write_patient_page(Layout(root), SessionIndex.read(index, root), sub, system, folder, out, data)
 
 
+@report.command("applied")
+def applied(
+    results: Results,
+    sub: Sub,
+    index: Index,
+    bundle: Annotated[Path, typer.Option(help="bundle that made the predictions")],
+    out: Out,
+    raw: Annotated[Path | None, typer.Option(help="raw data set, asked only whether it is simulated")] = None,
+) -> None:
+    """One patient without PET: predicted maps and indices, what lies beyond training, limits of the model."""
+    from myelosynth.bids.index import SessionIndex
+    from myelosynth.bids.layout import APPLIED_SPACE, Layout
+    from myelosynth.reports.applied import write_applied_page
+    from myelosynth.synthesis.bundle.card import read_card
+
+    out = output(out, [index], ".html")
+    root, card = _folder(results, "results folder"), read_card(bundle)
+    data = _folder(raw, "raw data set") if raw else None
+    write_applied_page(Layout(root, APPLIED_SPACE), SessionIndex.read(index, root), sub, card, out, data)
+
+
 @report.command("cohort")
 def cohort(
     results: Results,

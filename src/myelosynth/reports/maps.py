@@ -54,9 +54,9 @@ class Analysis:
             return None
         dvr = load_volume(reference)
         name, background = _background(layout, sub, dvr.grid, dvr.data)
-        brain_path = layout.brain_mask(sub, BASELINE, space="dvrt0")
+        brain_path = layout.brain_mask(sub, BASELINE, space=layout.space)
         brain = load_mask(brain_path, dvr.grid, reference) if brain_path.is_file() else dvr.data > 0
-        lesion_path = layout.label_mask(sub, BASELINE, "L", space="dvrt0")
+        lesion_path = layout.label_mask(sub, BASELINE, "L", space=layout.space)
         lesions = np.zeros_like(brain)
         if lesion_path.is_file():
             lesions = load_mask(lesion_path, dvr.grid, reference, allow_empty=True, labels=True)
@@ -96,7 +96,7 @@ class Analysis:
 
 def _background(layout: Layout, sub: str, grid: Grid, dvr: NDArray) -> tuple[str, NDArray]:
     """T1w pulled onto the analysis grid, else MTR, else the DVR itself."""
-    t1w, xfm = layout.anat(sub, BASELINE, "T1w"), layout.transform(sub, BASELINE, "T1w", "dvrt0")
+    t1w, xfm = layout.anat(sub, BASELINE, "T1w"), layout.transform(sub, BASELINE, "T1w", layout.space)
     if t1w.is_file() and xfm.is_file():
         volume = load_volume(t1w)
         return "T1w", resample(volume.data, volume.grid, grid, LinearTransform.read(xfm))

@@ -191,6 +191,15 @@ Training = Annotated[
 ]
 
 
+class Apply(Strict):
+    """A bundle that is applied to a data set without PET."""
+
+    bundle: str = Field(description="folder that `myelosynth bundle` wrote")
+    # No defaults: Snakemake would set them in the section although it is null.
+    participants: list[str] | None = Field(description="labels without sub-; null for all")
+    allow_intensity: bool = Field(description="predict although a source is far from the training's")
+
+
 class StudyConfig(Strict):
     """One study."""
 
@@ -207,6 +216,13 @@ class StudyConfig(Strict):
     folds: Folds
     learning: Learning
     training: Training = None
+    apply: Apply | None = None
+
+    @model_validator(mode="after")
+    def _applied_to_a_data_set(self) -> "StudyConfig":
+        if self.apply is not None and self.simulate is not None:
+            raise ValueError("apply names a bundle and simulate a cohort: set `simulate: null` and name the data set")
+        return self
 
     @model_validator(mode="after")
     def _lesions_are_simulated_too(self) -> "StudyConfig":

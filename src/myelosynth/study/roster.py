@@ -18,6 +18,7 @@ from myelosynth.phantom.roster import Cohort, roster
 from myelosynth.study.config import StudyConfig
 
 FOLLOW_UP = "t1"
+_OF_PET = ("PET", TARGET, "reference")
 MADE_OF = {name: images for name, images in COVERS.items() if name != TARGET}
 """Every map that a model can learn from, and the images it is made of."""
 
@@ -37,9 +38,25 @@ def session_index(config: StudyConfig) -> SessionIndex:
     raw = RawLayout(Path(config.dataset.bids_dir), Path(config.dataset.lesions), ready)
     cohort = simulated_cohort(config)
     if cohort is None:
-        return scan(raw)
+        found = scan(raw)
+        return without_pet(found, config.apply.participants) if config.apply else found
     require_simulated(raw.root, "set `simulate: null` to use this data set, or name another bids_dir to simulate one")
     return expected(raw, roster(cohort))
+
+
+def without_pet(index: SessionIndex, participants: Sequence[str] | None) -> SessionIndex:
+    """The index that a bundle is applied to: MRI alone, of these participants (None: of all).
+
+    Raises InputError for a participant whom the data set does not have.
+    """
+    known = index.groups
+    unknown = [sub for sub in participants or [] if sub not in known]
+    if unknown:
+        values = f"sub-{unknown[0]}; the data set has {', '.join(f'sub-{sub}' for sub in known) or 'nobody'}"
+        raise InputError("participant not in the data set", index.root, values, "give labels without sub-")
+    wanted = set(known if participants is None else participants)
+    kept = [row for row in index.rows if row.participant_id[4:] in wanted and row.contrast not in _OF_PET]
+    return SessionIndex(index.root, tuple(kept), index.unused)
 
 
 @dataclass(frozen=True)
@@ -87,6 +104,11 @@ class Roster:
     def synthesised(self) -> list[tuple[str, str]]:
         """(sub, ses) of eligible participants whose MRI is complete: a DVR can be predicted there."""
         return [(s, t) for s, t in self.sessions if s in self.eligible and self.predictable(s, t)]
+
+    @cached_property
+    def applicable(self) -> list[tuple[str, str]]:
+        """(sub, ses) that a bundle can be applied to: MRI complete there and at baseline, which carries the grid."""
+        return [(s, t) for s, t in self.sessions if self.predictable(s, BASELINE) and self.predictable(s, t)]
 
     @cached_property
     def measured(self) -> list[tuple[str, str]]:

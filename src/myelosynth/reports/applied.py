@@ -1,0 +1,184 @@
+"""The page of a patient without PET: what a bundle predicts, how far to trust it, and what it cannot tell."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from myelosynth.bids.index import BASELINE, SessionIndex
+from myelosynth.bids.layout import Layout
+from myelosynth.errors import InputError
+from myelosynth.reports.indices import INDICES, Index
+from myelosynth.reports.maps import CHANGE, FOLLOW_UP, Analysis, change_maps, dvr_maps
+from myelosynth.reports.mosaic import Bar, Row, mosaic
+from myelosynth.reports.names import qc_page, relative
+from myelosynth.reports.page import Gap, Picture, write_page
+from myelosynth.reports.provenance import provenance_table
+from myelosynth.reports.sidecars import record_of
+from myelosynth.reports.simulated import is_simulated
+from myelosynth.reports.slices import CONVENTION, Layer, box_of
+from myelosynth.reports.systems import system as named
+from myelosynth.reports.tables import Table, number, points
+from myelosynth.synthesis.bundle.card import Card
+
+DEMYELINATED = (("#D7301F", "demyelinated by the prediction"), ("#FFFFFF", "other lesion voxels"))
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One index of the prediction: value in percent as text, and why there is none."""
+
+    index: Index
+    value: str
+    why: str = ""
+
+
+def write_applied_page(
+    layout: Layout, index: SessionIndex, sub: str, card: Card, out: Path, raw_root: Path | None
+) -> None:
+    """Write the page of a participant to whom a bundle was applied; gaps are listed on it.
+
+    Raises InputError for a participant that the index does not list, or without a prediction at baseline.
+    """
+    if sub not in index.groups:
+        values = f"sub-{sub}; the index lists {len(index.groups)} participants"
+        raise InputError("participant not in the index", index.root, values, "check --sub and --index")
+    system = card.system
+    analysis = Analysis.of(layout, sub, system)
+    if analysis is None:
+        where = layout.prediction(system, sub, BASELINE)
+        raise InputError("prediction missing", where, "no such file", "run `myelosynth apply` first")
+    sessions = [ses for ses in index.sessions(sub) if layout.prediction(system, sub, ses).is_file()]
+    pictures: dict[str, Picture | None] = {}
+    gaps: list[Gap] = []
+    for name, drawn in (
+        ("dvr", dvr_maps(analysis, system)),
+        ("demyelinated", demyelinated_maps(analysis, system, sessions)),
+        ("change", change_maps(analysis, [system])),
+        ("spread", spread_maps(analysis, system, sessions) if card.spread else None),
+    ):
+        gaps += [drawn] if isinstance(drawn, Gap) else []
+        pictures[name] = drawn if isinstance(drawn, Picture) else None
+    if FOLLOW_UP not in sessions:
+        gaps.append(Gap("change between scans", f"there is no prediction of {FOLLOW_UP}"))
+    simulated = is_simulated(layout.root, raw_root)
+    write_page(
+        out,
+        "applied.html",
+        simulated,
+        title=f"Predicted myelin: sub-{sub}",
+        convention=CONVENTION,
+        system=named(system),
+        group=index.groups[sub],
+        sessions=sessions,
+        warnings=beyond_training(layout, sub, system, sessions),
+        unreal=card.simulated and not simulated,
+        estimates=estimates(layout, analysis, system, sessions),
+        values=value_table(analysis, system, sessions),
+        pictures=pictures,
+        demyelinated_key=DEMYELINATED,
+        change_key=CHANGE,
+        gaps=gaps,
+        limits=card.limits,
+        bundle=f"{card.folder.name}, sha256 {card.sha256}",
+        provenance=provenance_table(layout, sub, system, sessions),
+        quality=[(ses, relative(qc_page(layout, sub, ses), out)) for ses in sessions],
+    )
+
+
+def beyond_training(layout: Layout, sub: str, system: str, sessions: Sequence[str]) -> list[str]:
+    """One sentence for every measure that lies beyond the training subjects, from the predictions' sidecars."""
+    told = []
+    for ses in sessions:
+        for finding in record_of(layout.prediction(system, sub, ses)).get("BeyondTraining", []):
+            told.append(f"{ses}: {finding['words']}{'; ' + finding['likely'] if finding['likely'] else ''}")
+    return told
+
+
+def estimates(layout: Layout, analysis: Analysis, system: str, sessions: Sequence[str]) -> list[Estimate]:
+    """Every index of the prediction; without a follow-up the share at each scan alone."""
+    path = layout.indices(system, analysis.sub, FOLLOW_UP)
+    row = pd.read_csv(path, sep="\t").iloc[0] if path.is_file() else None
+    found = []
+    for index in INDICES:
+        share = float(row[index.key]) if row is not None else None
+        if share is None and not index.needs_change:
+            share = _share(analysis, system, index.key.removeprefix("percent_"))
+        why = "" if share is not None else _why(analysis, sessions)
+        found.append(Estimate(index, points(share, index.signed), why))
+    return found
+
+
+def _share(analysis: Analysis, system: str, ses: str) -> float | None:
+    """The demyelinated share of the baseline lesions in one session."""
+    mask = analysis.labels(analysis.layout.demyelinated(system, analysis.sub, ses))
+    lesions = int(analysis.lesions.sum())
+    return float((mask > 0).sum()) / lesions if mask is not None and lesions else None
+
+
+def _why(analysis: Analysis, sessions: Sequence[str]) -> str:
+    if not analysis.lesions.any():
+        return "no lesion mask"
+    return "" if FOLLOW_UP in sessions else "one scan only"
+
+
+def value_table(analysis: Analysis, system: str, sessions: Sequence[str]) -> Table:
+    """Predicted DVR in lesions and in the rest of the brain, with the mean SD of a voxel where there is one."""
+    rows = []
+    for ses in sessions:
+        mean = analysis.volume(analysis.layout.prediction(system, analysis.sub, ses))
+        std = analysis.volume(analysis.layout.prediction(system, analysis.sub, ses, desc="predDvrStd"))
+        for words, where in (
+            ("lesions", analysis.lesions & analysis.brain),
+            ("brain without lesions", analysis.brain & ~analysis.lesions),
+        ):
+            if mean is not None and where.any():
+                cells = [_mean(mean, where), _mean(std, where) if std is not None else number(None)]
+                rows.append([ses, words, *cells])
+    heads = ("Session", "Region", "Mean predicted DVR", "Mean SD of a voxel")
+    notes = ("DVR: ratio without unit. A dash: the model gives no SD.",)
+    return Table(heads, rows, "Predicted DVR", notes=notes, text_columns=2)
+
+
+def _mean(data: NDArray, where: NDArray[np.bool_]) -> str:
+    return number(float(data[where].mean()))
+
+
+def demyelinated_maps(analysis: Analysis, system: str, sessions: Sequence[str]) -> Picture | Gap:
+    """Demyelinated lesion voxels of the prediction, one row a session."""
+    if not analysis.lesions.any():
+        return Gap("demyelinated voxels", "there is no lesion mask, or it is empty")
+    box = box_of(analysis.lesions, analysis.sizes, 12)
+    cuts = analysis.cuts(box, 4)
+    rows = [Row(f"{analysis.background_name} of {BASELINE}", cuts, [analysis.base(box)])]
+    for ses in sessions:
+        found = analysis.labels(analysis.layout.demyelinated(system, analysis.sub, ses))
+        if found is not None:
+            classes = np.where(found > 0, 1, 2 * analysis.lesions).astype(np.uint8)
+            layer = Layer("labels", classes[box], palette=tuple(colour for colour, _ in DEMYELINATED))
+            rows.append(Row(f"Predicted, {ses}", cuts, [analysis.base(box, 1.8), layer]))
+    if len(rows) == 1:
+        return Gap("demyelinated voxels", "they have not been mapped")
+    return Picture(mosaic(rows, analysis.sizes, highest=2.2), "demyelinated lesion voxels of the prediction")
+
+
+def spread_maps(analysis: Analysis, system: str, sessions: Sequence[str]) -> Picture | Gap:
+    """The SD of the predicted DVR, one row a session."""
+    paths = {ses: analysis.layout.prediction(system, analysis.sub, ses, desc="predDvrStd") for ses in sessions}
+    images = {ses: data for ses, path in paths.items() if (data := analysis.volume(path)) is not None}
+    if not images:
+        return Gap("spread of the prediction", "its images are not there")
+    box = box_of(analysis.brain, analysis.sizes, 3)
+    cuts = analysis.cuts(box, 5)
+    high = max(0.01, float(np.percentile(np.concatenate([d[analysis.brain] for d in images.values()]), 98)))
+    shown, outline = analysis.brain[box], analysis.outline(box)
+    rows = [
+        Row(f"SD of the predicted DVR, {ses}", cuts, [Layer("image", data[box], "magma", 0, high, shown), outline])
+        for ses, data in images.items()
+    ]
+    made_of = record_of(next(iter(paths.values()))).get("SpreadOf", "")
+    bars = [Bar("SD of DVR", "magma", 0, high, 0, len(rows) - 1)]
+    return Picture(mosaic(rows, analysis.sizes, bars=bars), "spread of the prediction", f"Made of: {made_of}.")

@@ -1,0 +1,1 @@
+"""A trained system in one folder, for patients without PET: made, checked, held against their images, applied."""

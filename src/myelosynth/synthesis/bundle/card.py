@@ -1,0 +1,117 @@
+"""The bundle on disk: its files, its card, its hashes; read by the Snakefile, so imports stay light."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from myelosynth.bids.sidecar import read_json, sha256
+from myelosynth.errors import InputError
+
+FORMAT = 1
+CARD, TEXT = "model_card.json", "model_card.md"
+TASK, CURVE, STATISTICS, PREPROCESSING = "task.yaml", "curve.tsv", "statistics.json", "preprocessing.yaml"
+_KEYS = ("Format", "System", "Sources", "Inputs", "Target", "Members", "Spread", "Files", "Limits", "Simulated")
+_AGAIN = "get the bundle again, or make it again with `myelosynth bundle`"
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a bundle says about itself: `record` is model_card.json as it stands."""
+
+    folder: Path
+    record: dict[str, Any]
+
+    @property
+    def system(self) -> str:
+        """The system as a study writes it; predictions are filed under it."""
+        return str(self.record["System"])
+
+    @property
+    def sources(self) -> list[str]:
+        """The task's sources: the channels that a patient must have."""
+        return list(self.record["Sources"])
+
+    @property
+    def inputs(self) -> list[str]:
+        """What a prediction is made from: the sources, or `template` for a system that looks at no image."""
+        return list(self.record["Inputs"])
+
+    @property
+    def spread(self) -> bool:
+        """Whether a prediction comes with its spread."""
+        return bool(self.record["Spread"])
+
+    @property
+    def simulated(self) -> bool:
+        """Whether it was trained on simulated data."""
+        return bool(self.record["Simulated"])
+
+    @property
+    def limits(self) -> list[str]:
+        """What the model cannot do, one sentence each."""
+        return [str(line) for line in self.record["Limits"]]
+
+    @property
+    def checkpoints(self) -> list[Path]:
+        """The members of the ensemble."""
+        return [self.folder / member["Checkpoint"] for member in self.record["Members"]]
+
+    @property
+    def task(self) -> Path:
+        return self.folder / TASK
+
+    @property
+    def curve(self) -> Path:
+        """The control curve: mean and SD of DVR by distance to CSF."""
+        return self.folder / CURVE
+
+    @property
+    def statistics(self) -> Path:
+        """What the brains of the training subjects looked like, channel by channel."""
+        return self.folder / STATISTICS
+
+    @property
+    def preprocessing(self) -> Path | None:
+        """Settings by which the training images were made; None where the bundle does not tell."""
+        return self.folder / PREPROCESSING if PREPROCESSING in self.record["Files"] else None
+
+    @property
+    def files(self) -> list[Path]:
+        """Every file of the bundle."""
+        return [self.folder / CARD, *(self.folder / name for name in self.record["Files"])]
+
+    @property
+    def sha256(self) -> str:
+        """The identity of the bundle: of its card, which holds the hashes of all else."""
+        return sha256(self.folder / CARD)
+
+
+def read_card(folder: Path) -> Card:
+    """The card of a bundle, its files not looked at. Raises InputError for a folder that is no bundle."""
+    path = Path(folder) / CARD
+    if not path.is_file():
+        found = "no such folder" if not Path(folder).is_dir() else f"it has no {CARD}"
+        raise InputError("not a bundle", folder, found, "give the folder that `myelosynth bundle` wrote")
+    record = read_json(path)
+    missing = [key for key in _KEYS if key not in record]
+    if missing or record["Format"] != FORMAT:
+        found = f"no {', '.join(missing)}" if missing else f"format {record['Format']}, expected {FORMAT}"
+        raise InputError("bundle not understood", path, found, _AGAIN)
+    return Card(Path(folder), record)
+
+
+def load_bundle(folder: Path) -> Card:
+    """The card of a bundle of which every file is as it was made.
+
+    Raises InputError for the first file that is missing or was changed.
+    """
+    card = read_card(folder)
+    for name, expected in card.record["Files"].items():
+        path = card.folder / name
+        if not path.is_file():
+            raise InputError("file of the bundle missing", path, f"{CARD} lists it", _AGAIN)
+        found = sha256(path)
+        if found != expected:
+            values = f"sha256 {found[:12]}..., expected {expected[:12]}... by {CARD}"
+            raise InputError("file of the bundle was changed", path, values, _AGAIN)
+    return card

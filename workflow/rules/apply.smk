@@ -1,0 +1,129 @@
+"""A bundle on patients without PET: grid, check and prediction, maps and pages. Only where the configuration names one."""
+
+
+# A patient's page without PET, not the one of the study.
+ruleorder: applied_page > patient_page
+
+
+def applied_sources(w):
+    """Files that a prediction is made from, by the names of the bundle."""
+    return {
+        name: (
+            layout.transform(w.sub, BASELINE, "T1w", "MNI152")
+            if name == TEMPLATE
+            else layout.source(w.sub, w.ses, name)
+        )
+        for name in applied.inputs
+    }
+
+
+def applied_sessions(sub):
+    return [ses for other, ses in roster.applicable if other == sub]
+
+
+def applied_maps(sub):
+    """Predictions of a participant; with lesions also demyelinated voxels, with a follow-up the change."""
+    sessions = applied_sessions(sub)
+    files = [layout.prediction(applied.system, sub, ses) for ses in sessions]
+    if roster.has_lesions(sub):
+        files += [layout.demyelinated(applied.system, sub, ses) for ses in sessions]
+        if FOLLOW_UP in sessions:
+            files.append(layout.indices(applied.system, sub, FOLLOW_UP))
+    return files
+
+
+rule apply:
+    """Everything that the bundle can tell of each participant."""
+    input:
+        [layout.page(f"sub-{sub}") for sub in dict(roster.applicable)],
+        [layout.page(f"qc/sub-{sub}_ses-{ses}") for sub, ses in roster.applicable],
+
+
+rule analysis_grid:
+    """The baseline T1w on a lattice of the trained voxels: without PET no image gives the grid."""
+    input:
+        t1w=layout.anat("{sub}", BASELINE, "T1w"),
+        brain=layout.brain_mask("{sub}", BASELINE),
+        bundle=applied.files,
+    output:
+        layout.analysis_grid("{sub}"),
+    log:
+        log_of("analysis_grid", "sub-{sub}"),
+    benchmark:
+        benchmark_of("analysis_grid", "sub-{sub}")
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=5,
+    params:
+        bundle=applied.folder,
+    shell:
+        "myelosynth analysis-grid {input.t1w} {output} --mask {input.brain} --bundle {params.bundle} > {log} 2>&1"
+
+
+rule apply_predict:
+    """Predicted DVR, refused or flagged where the maps are not like those of training."""
+    input:
+        # Not unpacked: a source may have any name.
+        sources=lambda w: list(applied_sources(w).values()),
+        mask=layout.brain_mask("{sub}", BASELINE, space=layout.space),
+        bundle=applied.files,
+    output:
+        mean=layout.prediction(applied.system, "{sub}", "{ses}"),
+        std=(
+            layout.prediction(applied.system, "{sub}", "{ses}", desc="predDvrStd")
+            if applied.spread
+            else []
+        ),
+    log:
+        log_of("apply_predict"),
+    benchmark:
+        benchmark_of("apply_predict")
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=30,
+    params:
+        bundle=applied.folder,
+        sources=lambda w: " ".join(
+            f"--source {name}={path}" for name, path in applied_sources(w).items()
+        ),
+        options=lambda w, output: (
+            f"--out-std {output.std} " if applied.spread else ""
+        )
+        + ("--allow-intensity " if study.apply.allow_intensity else "")
+        + f"--device {study.learning.device}",
+    shell:
+        "myelosynth bundle-predict {params.bundle} {params.sources} --mask {input.mask} --out {output.mean}"
+        " {params.options} --threads {threads} > {log} 2>&1"
+
+
+rule applied_page:
+    """One participant: predicted maps and indices, what lies beyond training, the limits of the model."""
+    input:
+        index=layout.table("index"),
+        maps=lambda w: applied_maps(w.sub),
+        bundle=applied.files,
+    output:
+        layout.page("sub-{sub}"),
+    log:
+        log_of("applied_page", "sub-{sub}"),
+    benchmark:
+        benchmark_of("applied_page", "sub-{sub}")
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        root=layout.root,
+        raw=raw.root,
+        bundle=applied.folder,
+    shell:
+        "myelosynth report applied {params.root} --raw {params.raw} --index {input.index} --sub {wildcards.sub}"
+        " --bundle {params.bundle} --out {output} > {log} 2>&1"
