@@ -29,7 +29,7 @@ install: .venv/installed ## the environment in .venv, pinned by requirements.loc
 
 demo: install ## simulate a cohort, run the workflow, print the indices and the path of the report
 	snakemake --profile profiles/local --cores $(CORES)
-	myelosynth report index results --system refiner-cf-sagan-nwl1
+	myelosynth report index results --system residual-context
 
 test: install ## the tests, a tiny end-to-end run among them
 	pytest

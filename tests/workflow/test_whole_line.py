@@ -15,7 +15,7 @@ from myelosynth.reports.systems import system
 
 pytestmark = pytest.mark.workflow
 
-SYSTEMS = ("mean-atlas", "ridge", "unet-l1", "cf-sagan-l1", "refiner-cf-sagan-nwl1")
+SYSTEMS = ("mean-atlas", "ridge", "residual-context", "cf-sagan-l1", "refiner-cf-sagan-nwl1")
 
 
 @pytest.fixture

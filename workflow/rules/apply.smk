@@ -29,6 +29,8 @@ def applied_maps(sub):
         files += [layout.demyelinated(applied.system, sub, ses) for ses in sessions]
         if FOLLOW_UP in sessions:
             files.append(layout.indices(applied.system, sub, FOLLOW_UP))
+            if applied.calibrated:
+                files.append(layout.index_intervals(applied.system, sub, FOLLOW_UP))
     return files
 
 

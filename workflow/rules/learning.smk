@@ -178,6 +178,17 @@ rule predict:
         " {params.spread} --device {params.device} --threads {threads} > {log} 2>&1"
 
 
+use rule predict as predict_with_spread with:
+    output:
+        layout.prediction("{system}", "{sub}", "{ses}"),
+        layout.prediction("{system}", "{sub}", "{ses}", desc="predDvrStd"),
+    wildcard_constraints:
+        system="|".join(WITH_INTERVALS),
+
+
+ruleorder: predict_with_spread > predict
+
+
 use rule predict as sketch with:
     input:
         checkpoint=sketching_checkpoint,

@@ -147,17 +147,6 @@ use rule change as change_true with:
         benchmark_of("change", "true_sub-{sub}")
 
 
-use rule predict as predict_with_spread with:
-    output:
-        layout.prediction("{system}", "{sub}", "{ses}"),
-        layout.prediction("{system}", "{sub}", "{ses}", desc="predDvrStd"),
-    wildcard_constraints:
-        system="|".join(WITH_INTERVALS),
-
-
-ruleorder: predict_with_spread > predict
-
-
 rule index_intervals:
     """Intervals of the five fractions, from the spread of both predictions."""
     input:
@@ -169,9 +158,9 @@ rule index_intervals:
             layout.prediction("{system}", "{sub}", ses, desc="predDvrStd")
             for ses in (BASELINE, FOLLOW_UP)
         ],
-        lesions=layout.label_mask("{sub}", BASELINE, "L", space="dvrt0"),
-        distance=layout.csf_distance("{sub}", BASELINE, space="dvrt0"),
-        curve=lambda w: layout.table(f"curve_fold-{fold_of(w.sub)}"),
+        lesions=layout.label_mask("{sub}", BASELINE, "L", space=layout.space),
+        distance=layout.csf_distance("{sub}", BASELINE, space=layout.space),
+        curve=control_curve,
     output:
         layout.index_intervals("{system}", "{sub}", FOLLOW_UP),
     log:

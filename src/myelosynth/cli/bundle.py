@@ -12,6 +12,7 @@ from myelosynth.cli.paths import distinct, folder, given, output
 if TYPE_CHECKING:
     from myelosynth.synthesis.bundle.card import Card
     from myelosynth.synthesis.bundle.check import Finding
+    from myelosynth.synthesis.checkpoints import Checkpoint
     from myelosynth.synthesis.systems.base import PredictionInputs
 
 Bundle = Annotated[Path, typer.Argument(help="folder that `myelosynth bundle` wrote")]
@@ -92,8 +93,8 @@ def bundle_predict(
     from myelosynth.errors import InputError
     from myelosynth.images.volume import save_volume
     from myelosynth.synthesis.bundle.card import load_bundle
-    from myelosynth.synthesis.bundle.ensemble import predict_together
     from myelosynth.synthesis.checkpoints import load_checkpoint
+    from myelosynth.synthesis.ensemble import predict_ensemble
 
     card = load_bundle(bundle)
     if out_std and not card.spread:
@@ -105,14 +106,15 @@ def bundle_predict(
     inputs = load_inputs(paths, mask)
     findings = _compared(card, inputs, mask, allow_voxel_size, allow_intensity)
     members = [load_checkpoint(path) for path in card.checkpoints]
-    prediction, made_of = predict_together(members, inputs, torch_device(device, threads))
+    prediction = predict_ensemble(members, inputs, torch_device(device, threads))
     fields = {**_found(card, findings), "Units": "1", "SkullStripped": True}
     sources = [*card.checkpoints, *paths.values(), mask]
     save_volume(out, prediction.mean, inputs.grid)
     _write_sidecar(out, card, sources, fields)
     if out_std and prediction.std is not None:
         save_volume(out_std, prediction.std, inputs.grid)
-        _write_sidecar(out_std, card, sources, {**fields, "SpreadOf": made_of})
+        record = {"SpreadOf": _spread_of(members), **prediction.spread_record}
+        _write_sidecar(out_std, card, sources, {**fields, **record})
 
 
 @app.command("analysis-grid")
@@ -217,6 +219,17 @@ def _compared(
     if not allow_intensity:
         require_range(findings, mask)
     return findings
+
+
+def _spread_of(members: "list[Checkpoint]") -> str:
+    """What the SD of a prediction is made of, in words."""
+    from myelosynth.synthesis.systems.registry import find_system
+
+    own = find_system(members[0].model).spread
+    if len(members) == 1:
+        return "the model's own"
+    between = "differences between the members, not calibrated"
+    return f"the model's own and {between}" if own else between
 
 
 def _found(card: "Card", findings: "list[Finding]") -> dict[str, Any]:

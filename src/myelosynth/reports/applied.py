@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from myelosynth.bids.index import BASELINE, SessionIndex
 from myelosynth.bids.layout import Layout
 from myelosynth.errors import InputError
-from myelosynth.reports.indices import INDICES, Index
+from myelosynth.reports.indices import INDICES, INTERVAL_COLUMNS, Index, interval_words
 from myelosynth.reports.maps import CHANGE, FOLLOW_UP, Analysis, change_maps, dvr_maps
 from myelosynth.reports.mosaic import Bar, Row, mosaic
 from myelosynth.reports.names import qc_page, relative
@@ -21,7 +21,7 @@ from myelosynth.reports.sidecars import record_of
 from myelosynth.reports.simulated import is_simulated
 from myelosynth.reports.slices import CONVENTION, Layer, box_of
 from myelosynth.reports.systems import system as named
-from myelosynth.reports.tables import Table, number, points
+from myelosynth.reports.tables import Table, number, points, read_table
 from myelosynth.synthesis.bundle.card import Card
 
 DEMYELINATED = (("#D7301F", "demyelinated by the prediction"), ("#FFFFFF", "other lesion voxels"))
@@ -29,11 +29,12 @@ DEMYELINATED = (("#D7301F", "demyelinated by the prediction"), ("#FFFFFF", "othe
 
 @dataclass(frozen=True)
 class Estimate:
-    """One index of the prediction: value in percent as text, and why there is none."""
+    """One index of the prediction: value in percent as text, why there is none, its interval where there is one."""
 
     index: Index
     value: str
     why: str = ""
+    interval: str = ""
 
 
 def write_applied_page(
@@ -102,13 +103,14 @@ def estimates(layout: Layout, analysis: Analysis, system: str, sessions: Sequenc
     """Every index of the prediction; without a follow-up the share at each scan alone."""
     path = layout.indices(system, analysis.sub, FOLLOW_UP)
     row = pd.read_csv(path, sep="\t").iloc[0] if path.is_file() else None
+    intervals = read_table(layout.index_intervals(system, analysis.sub, FOLLOW_UP), INTERVAL_COLUMNS)
     found = []
     for index in INDICES:
         share = float(row[index.key]) if row is not None else None
         if share is None and not index.needs_change:
             share = _share(analysis, system, index.key.removeprefix("percent_"))
         why = "" if share is not None else _why(analysis, sessions)
-        found.append(Estimate(index, points(share, index.signed), why))
+        found.append(Estimate(index, points(share, index.signed), why, interval_words(intervals, index)))
     return found
 
 

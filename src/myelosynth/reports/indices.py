@@ -2,6 +2,12 @@
 
 from dataclasses import dataclass
 
+import pandas as pd
+
+from myelosynth.reports.tables import points
+
+INTERVAL_COLUMNS = ("index", "low", "high", "level")
+
 
 @dataclass(frozen=True)
 class Index:
@@ -54,3 +60,12 @@ INDICES = (
     ),
 )
 DYNAMIC = tuple(index for index in INDICES if index.needs_change)
+
+
+def interval_words(intervals: pd.DataFrame | None, index: Index) -> str:
+    """The interval of one index of a table of `index-intervals`, as `90 % interval 10.0 to 12.0`; empty without one."""
+    if intervals is None:
+        return ""
+    row = intervals[intervals["index"] == index.key].iloc[0]
+    bounds = " to ".join(points(row[end], index.signed) for end in ("low", "high"))
+    return f"{100 * row['level']:.0f} % interval for a measured PET: {bounds}"

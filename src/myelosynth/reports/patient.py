@@ -11,7 +11,7 @@ from myelosynth.bids.index import SessionIndex
 from myelosynth.bids.layout import Layout
 from myelosynth.errors import InputError
 from myelosynth.evaluation.significance import SMALLEST_N
-from myelosynth.reports.indices import INDICES, Index
+from myelosynth.reports.indices import INDICES, INTERVAL_COLUMNS, Index, interval_words
 from myelosynth.reports.maps import AGREEMENT, CHANGE, FOLLOW_UP, Analysis, agreement_maps, change_maps, dvr_maps
 from myelosynth.reports.names import qc_page, relative
 from myelosynth.reports.page import Gap, Picture, write_page
@@ -23,7 +23,6 @@ from myelosynth.reports.tables import Table, count, interval, number, points, re
 
 RETEST, NULL = "retest", "null-scan"
 AGREEMENT_COLUMNS = ("system", "index", "n", "bias", "loa_low", "loa_high")
-INTERVAL_COLUMNS = ("index", "low", "high", "level")
 INDEX_COLUMNS = ("system", "participant_id", "coverage", *(index.key for index in INDICES))
 
 
@@ -148,10 +147,9 @@ def _card(
     values = [("Measured PET", "true"), ("Predicted from MRI", system)]
     values += [("Null: no change", NULL)] if index.needs_change else []
     shown = [(words, points(value_of(indices, key, index.key), index.signed)) for words, key in values]
-    if intervals is not None:
-        row = intervals[intervals["index"] == index.key].iloc[0]
-        bounds = [points(row[end], index.signed) for end in ("low", "high")]
-        shown.insert(2, (f"{100 * row['level']:.0f} % interval for a measured PET", " to ".join(bounds)))
+    if told := interval_words(intervals, index):
+        words, bounds = told.split(": ")
+        shown.insert(2, (words, bounds))
     return Card(index, shown, verdict(indices, system, index, limits))
 
 

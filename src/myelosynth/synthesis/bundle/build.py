@@ -20,7 +20,7 @@ from myelosynth.synthesis.bundle.card import CARD, CURVE, FORMAT, PREPROCESSING,
 from myelosynth.synthesis.bundle.describe import card_text, limits_of
 from myelosynth.synthesis.bundle.parts import Parts, read_metrics
 from myelosynth.synthesis.bundle.statistics import training_statistics
-from myelosynth.synthesis.bundle.weights import export_safetensors
+from myelosynth.synthesis.checkpoints import export_safetensors
 from myelosynth.synthesis.systems.registry import find_system
 
 

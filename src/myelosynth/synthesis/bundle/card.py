@@ -6,6 +6,7 @@ from typing import Any
 
 from myelosynth.bids.sidecar import read_json, sha256
 from myelosynth.errors import InputError
+from myelosynth.synthesis.names import CALIBRATED, parse_system
 
 FORMAT = 1
 CARD, TEXT = "model_card.json", "model_card.md"
@@ -40,6 +41,11 @@ class Card:
     def spread(self) -> bool:
         """Whether a prediction comes with its spread."""
         return bool(self.record["Spread"])
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether its spread is calibrated and tells how its errors hang together: of one member, not of several."""
+        return parse_system(self.system).model in CALIBRATED and len(self.record["Members"]) == 1
 
     @property
     def simulated(self) -> bool:
