@@ -159,8 +159,8 @@ def test_a_task_that_no_rule_serves_is_told(record, tmp_path, change):
 
 def test_a_preset_must_have_every_network(record, tmp_path):
     preset = yaml.safe_load(Path("config/presets/tiny.yaml").read_text())
-    del preset["training"]["networks"]["unet"]
+    del preset["training"]["networks"]["cf-sagan"]
     record["learning"]["preset"] = str(tmp_path / "lean.yaml")
     Path(record["learning"]["preset"]).write_text(yaml.safe_dump(preset))
-    with pytest.raises(InputError, match="no entry 'unet'"):
+    with pytest.raises(InputError, match="no entry 'cf-sagan'"):
         read_task(read_study(record))

@@ -117,6 +117,7 @@ def trained(
         "regional-mean": [],
         "ridge": [],
         "random-forest": [],
+        "residual-context": [],
         "dnn": [],
         "unet": ["--loss", "l1"],
         "cgan": ["--loss", "l1"],

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from myelosynth.evaluation.published import FIGURES
-from myelosynth.synthesis.names import ATLASES, FLOORS, LOSSES, parse_system, registry_line, stages
+from myelosynth.synthesis.names import ATLASES, CALIBRATED, FLOORS, LOSSES, parse_system, registry_line, stages
 from myelosynth.synthesis.systems.networks import NetworkSystem
 from myelosynth.synthesis.systems.registry import SYSTEMS, find_system
 
@@ -16,7 +16,7 @@ def test_names_and_registry_agree():
     for name, system in SYSTEMS.items():
         written = name if len(LOSSES[name]) == 1 else f"{name}-{LOSSES[name][0]}"
         assert (parse_system(written).sketcher is not None) == system.needs_sketches
-        assert isinstance(system, NetworkSystem) == (name not in FLOORS)
+        assert isinstance(system, NetworkSystem) == (name not in (*FLOORS, *CALIBRATED))
         assert (system.prediction_sources(["FA"]) == ["template"]) == (name in ATLASES)
 
 

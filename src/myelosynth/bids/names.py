@@ -1,5 +1,6 @@
 """BIDS names: one function for every path."""
 
+import re
 from pathlib import Path
 
 _ORDER = (
@@ -67,7 +68,6 @@ def participant_of(path: Path | str) -> str | None:
     ('sub-01', 'sub-02')
     """
     for part in reversed(Path(path).parts):
-        label = part.split("_")[0].split(".")[0]
-        if label.startswith("sub-") and len(label) > 4:
-            return label
+        if label := re.match(r"sub-[0-9A-Za-z]+(?=[_.]|$)", part):
+            return label.group()
     return None

@@ -1,6 +1,5 @@
 """The command `predict`."""
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -42,6 +41,7 @@ def predict(
     threads: Threads = 1,
 ) -> None:
     """Predict one session with a trained system, or with several as one ensemble."""
+    from myelosynth.bids.names import participant_of
     from myelosynth.cli.sources import load_inputs, named_sources
     from myelosynth.images.volume import save_volume
     from myelosynth.synthesis.checkpoints import load_checkpoint
@@ -59,7 +59,7 @@ def predict(
     out, out_std = output(out, read), output(out_std, read) if out_std else None
     distinct(out, out_std)
     if len(members) > 1 and not new_participant:
-        for participant in _participants([mask, *paths.values()]):
+        for participant in sorted({found for file in (mask, *paths.values()) if (found := participant_of(file.name))}):
             require_unseen(members, checkpoint, participant)
     inputs = load_inputs(paths, mask, path, bf16)
     if not any_voxel_size:
@@ -110,12 +110,6 @@ def _check_options(
                 raise InputError("option means nothing to the model", option, values, "leave it out")
         needed += [name for name in system.prediction_sources(member.sources) if name not in needed]
     return needed, all(find_system(member.model).optional_sources for member in members)
-
-
-def _participants(paths: list[Path]) -> list[str]:
-    """The participants that these file names tell (sub-LABEL), each once."""
-    found = (re.match(r"sub-[A-Za-z0-9]+(?=_)", path.name) for path in paths)
-    return sorted({match.group() for match in found if match})
 
 
 def _fields(members: list["Checkpoint"], paths: list[Path], reports: list[dict[str, Any]]) -> dict[str, Any]:

@@ -137,7 +137,7 @@ class TrainingPreset(_Strict):
     ridge: Ridge
     forest: Forest
     learned_attention: LearnedAttention
-    residual: ResidualContext | None = None
+    residual_context: ResidualContext | None = None
 
     @model_validator(mode="after")
     def _lengths_fit_sampling(self) -> "TrainingPreset":
@@ -161,9 +161,9 @@ class TrainingPreset(_Strict):
     @property
     def own(self) -> ResidualContext:
         """The settings of `residual-context`. Raises InputError when the preset has none."""
-        if self.residual is None:
-            raise InputError("preset incomplete", "training", "no entry `residual`", "add `residual` to the preset")
-        return self.residual
+        if self.residual_context is None:
+            raise InputError("preset incomplete", "training", "no entry `residual_context`", "add it to the preset")
+        return self.residual_context
 
 
 def load_task(name: str) -> Task:

@@ -14,9 +14,9 @@ from myelosynth.synthesis.data.subjects import load_subject
 
 def test_numbered_lesions_are_lesions_but_numbered_white_matter_is_refused(tmp_path, repository):
     grid, task = Grid((4, 4, 4), np.eye(4)), load_task(str(repository / "config" / "tasks" / "myelin.yaml"))
-    image, labels = np.ones(grid.shape), np.zeros(grid.shape)
+    image, labels = np.arange(64).reshape(grid.shape), np.zeros(grid.shape)
     labels[1], labels[2] = 1, 2
-    for name, data in {"image": image, "mask": image, "labels": labels, "nawm": labels == 0}.items():
+    for name, data in {"image": image, "mask": np.ones(grid.shape), "labels": labels, "nawm": labels == 0}.items():
         save_volume(tmp_path / f"{name}.nii.gz", data, grid, np.uint8)
     paths = dict.fromkeys((*task.sources, task.target), tmp_path / "image.nii.gz")
     mask, lesions, nawm = (tmp_path / f"{name}.nii.gz" for name in ("mask", "labels", "nawm"))

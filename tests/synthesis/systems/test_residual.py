@@ -109,7 +109,7 @@ def test_one_training_participant_is_too_few(cohort, run, tmp_path):
     table.to_csv(tmp_path / "split.tsv", sep="\t", index=False)
     options = cohort.options(MODEL, tmp_path / "out")
     options[options.index("--split") + 1] = str(tmp_path / "split.tsv")
-    with pytest.raises(InputError, match="too few participants to cross-fit"):
+    with pytest.raises(InputError, match="one training participant"):
         run(options)
     assert not (tmp_path / "out").exists()
 

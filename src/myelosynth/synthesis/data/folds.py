@@ -13,7 +13,8 @@ from myelosynth.synthesis.data.tables import read_table
 COLUMNS = ("participant_id", "group", "fold", "role")
 EXCLUDED = "excluded"
 """In an inner split: who the outer fold validates or tests, in every inner fold."""
-ROLES = ("train", "validation", "test", EXCLUDED)
+ROLES = ("train", "validation", "test")
+_KNOWN = (*ROLES, EXCLUDED)
 _AGAIN = "make the split again with `myelosynth split`"
 
 
@@ -64,9 +65,9 @@ def read_fold(path: Path, number: int) -> Fold:
     participant who is not test in exactly one fold, unless excluded from all of them (an inner split).
     """
     table = read_table(path, COLUMNS)
-    unknown = table[~table.role.isin(ROLES)]
+    unknown = table[~table.role.isin(_KNOWN)]
     if len(unknown):
-        values = f"{unknown.participant_id.iloc[0]}: got {unknown.role.iloc[0]!r}, expected {', '.join(ROLES)}"
+        values = f"{unknown.participant_id.iloc[0]}: got {unknown.role.iloc[0]!r}, expected {', '.join(_KNOWN)}"
         raise InputError("unknown role", path, values, _AGAIN)
     rows = table[table.fold == str(number)]
     if rows.empty:

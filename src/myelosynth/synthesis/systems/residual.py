@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from myelosynth.errors import InputError
 from myelosynth.images.fields import FieldModel, fit_field
 from myelosynth.models.residual import CHUNK, Context, subsets
 from myelosynth.synthesis.calibration import Calibration, calibrate, subject_score
@@ -36,7 +35,7 @@ class ResidualContextSystem(System):
     optional_sources = True
 
     def train(self, job: TrainingJob) -> Trained:
-        """Raises InputError for fewer than two training participants, or a preset without `residual`."""
+        """Raises InputError for a preset without `residual_context`."""
         make_deterministic(job.device)
         settings = job.preset.own
         training = [(scan, load_subject(scan, job.task)) for scan in job.scans.training]
@@ -101,14 +100,8 @@ class ResidualContextSystem(System):
 
 
 def inner_parts(job: TrainingJob, members: int) -> dict[str, int]:
-    """The part (from 0) of every training participant, dealt by group; a member per part, fewer where people are few.
-
-    Raises InputError for fewer than two training participants.
-    """
+    """The part (from 0) of every training participant, dealt by group; a member a part, fewer where people are few."""
     people = list(dict.fromkeys(scan.participant for scan in job.scans.training))
-    if len(people) < 2:
-        values = f"{len(people)} training participants in fold {job.fold.number}, expected at least 2"
-        raise InputError("too few participants to cross-fit", "split", values, "use fewer validation participants")
     groups = {participant: job.fold.groups[participant] for participant in people}
     rows = assign_folds(groups, min(members, len(people)), 0, job.seed)
     return {row.participant: row.fold - 1 for row in rows if row.role == "test"}
