@@ -63,7 +63,7 @@ def test_what_is_missing_is_named(monkeypatch, tmp_path):
 def test_extras_stand_in_pyproject(repository):
     extras = tomllib.loads((repository / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     optional = [engine for engines in ENGINES.values() for engine in engines if engine.extra]
-    assert {engine.extra for engine in optional} == set(extras) - {"dev"}
+    assert {engine.extra for engine in optional} == set(extras) - {"dev", "tensorboard"}
     for engine in optional:
         assert any(requirement.startswith(f"{engine.suite}>=") for requirement in extras[engine.extra])
 

@@ -148,7 +148,7 @@ def test_cohort_without_any_table(study, tmp_path):
 def test_table_without_its_columns_is_named(study, tmp_path):
     (tmp_path / "overlap.tsv").write_text("system\tdice\nridge\t0.5\n")
     cohort = CohortInputs(study.layout, SessionIndex.read(study.index, study.raw), tmp_path, (MAIN,), MAIN, None)
-    with pytest.raises(InputError, match=r"columns missing.*overlap\.tsv.*no participant_id"):
+    with pytest.raises(InputError, match=r"columns missing.*overlap\.tsv.*no replicate, participant_id"):
         cohort.table("overlap")
 
 
