@@ -14,7 +14,7 @@ from myelosynth.study.roster import Roster, session_index
 from .conftest import Study
 
 pytestmark = pytest.mark.workflow
-JOB = re.compile(r"^rule (train|train_inner|predict|sketch):\n    input: (.*)\n    output: (.*)\n", re.MULTILINE)
+JOB = re.compile(r"^rule (train|train_inner|predict|predict_with_spread|sketch):\n    input: (.*)\n    output: (.*)\n", re.MULTILINE)
 MODEL = re.compile(r"models/([^/]+)/fold-(\d+)/(?:inner-(\d+)/)?checkpoint.pt")
 PERSON = re.compile(r"/sub-([0-9A-Za-z]+)[/_]")
 
@@ -45,7 +45,7 @@ def test_every_system_is_trained_on_every_fold_and_predicts_its_test_subjects(re
     systems, folds = config.learning.systems, config.folds.tested
     trained = [MODEL.search(output).groups()[:2] for rule, _, output in jobs if rule == "train"]
     assert sorted(trained) == sorted((system, str(fold)) for system in systems for fold in folds)
-    predictions = [output for rule, _, output in jobs if rule == "predict"]
+    predictions = [output for rule, _, output in jobs if rule.startswith("predict")]
     counts = Counter(output.split("/")[2] for output in predictions)
     assert set(counts) == set(systems)
     # Both sessions of the patients of these folds, one of the controls.
@@ -68,7 +68,7 @@ def nested(repository, tmp_path_factory):
     overlay.write_text(
         "simulate: {patients: 9, controls: 6}\nfolds: {only: [2]}\n"
         "learning:\n  replicates: 2\n  sketches: out-of-fold\n  inner_folds: 2\n"
-        "  systems: [ridge, cf-sagan-l1, refiner-cf-sagan-nwl1]\n"
+        "  systems: [ridge, cf-sagan-l1, refiner-cf-sagan-nwl1]\n  main: refiner-cf-sagan-nwl1\n"
     )
     jobs, text = planned(Study(folder / "study", repository, overlay))
     with pytest.MonkeyPatch.context() as patch:

@@ -148,7 +148,7 @@ rule predict:
         template=lambda w: layout.transform(w.sub, BASELINE, "PET", "MNI152"),
         mask=layout.brain_mask("{sub}", BASELINE, space="dvrt0"),
     output:
-        layout.prediction("{system}", "{sub}", "{ses}"),
+        mean=layout.prediction("{system}", "{sub}", "{ses}"),
     log:
         log_of("predict", "{system}_sub-{sub}_ses-{ses}"),
     benchmark:
@@ -170,18 +170,17 @@ rule predict:
                 [*SOURCES, "template"], [*input.sources, input.template]
             )
         ),
-        # A second output is the SD.
-        spread=lambda w, output: f"--out-std {output[1]}" if len(output) > 1 else "",
+        spread=lambda w, output: f"--out-std {output.std}" if output.get("std") else "",
         device=study.learning.device,
     shell:
-        "myelosynth predict --checkpoint {input.checkpoint} {params.sources} --mask {input.mask} --out {output[0]}"
+        "myelosynth predict --checkpoint {input.checkpoint} {params.sources} --mask {input.mask} --out {output.mean}"
         " {params.spread} --device {params.device} --threads {threads} > {log} 2>&1"
 
 
 use rule predict as predict_with_spread with:
     output:
-        layout.prediction("{system}", "{sub}", "{ses}"),
-        layout.prediction("{system}", "{sub}", "{ses}", desc="predDvrStd"),
+        mean=layout.prediction("{system}", "{sub}", "{ses}"),
+        std=layout.prediction("{system}", "{sub}", "{ses}", desc="predDvrStd"),
     wildcard_constraints:
         system="|".join(WITH_INTERVALS),
 
@@ -198,7 +197,7 @@ use rule predict as sketch with:
         template=lambda w: layout.transform(w.sub, BASELINE, "PET", "MNI152"),
         mask=layout.brain_mask("{sub}", BASELINE, space="dvrt0"),
     output:
-        layout.sketch("{system}", "{fold}", "{sub}", BASELINE),
+        mean=layout.sketch("{system}", "{fold}", "{sub}", BASELINE),
     log:
         log_of("sketch", "{system}_fold-{fold}_sub-{sub}"),
     benchmark:

@@ -154,10 +154,8 @@ rule index_intervals:
             layout.prediction("{system}", "{sub}", ses)
             for ses in (BASELINE, FOLLOW_UP)
         ],
-        std=[
-            layout.prediction("{system}", "{sub}", ses, desc="predDvrStd")
-            for ses in (BASELINE, FOLLOW_UP)
-        ],
+        std_t0=layout.prediction("{system}", "{sub}", BASELINE, desc="predDvrStd"),
+        std_t1=layout.prediction("{system}", "{sub}", FOLLOW_UP, desc="predDvrStd"),
         lesions=layout.label_mask("{sub}", BASELINE, "L", space=layout.space),
         distance=layout.csf_distance("{sub}", BASELINE, space=layout.space),
         curve=control_curve,
@@ -176,5 +174,5 @@ rule index_intervals:
         mem_mb=2000,
         runtime=20,
     shell:
-        "myelosynth index-intervals {input.dvr} --std-t0 {input.std[0]} --std-t1 {input.std[1]}"
+        "myelosynth index-intervals {input.dvr} --std-t0 {input.std_t0} --std-t1 {input.std_t1}"
         " --lesions {input.lesions} --distance {input.distance} --curve {input.curve} --out {output} > {log} 2>&1"
