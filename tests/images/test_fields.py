@@ -27,10 +27,12 @@ def test_draws_have_unit_variance_and_the_stated_correlation():
     assert abs((fields[::2] * fields[1::2]).mean()) < 0.05
 
 
-def test_opposite_faces_do_not_know_of_each_other():
-    pairs = model({8.0: 1.0}, 0.0).pairs(np.random.default_rng(1), (40, 4, 4), VOXEL)
-    fields = np.stack([field for _ in range(200) for field in next(pairs)])
-    assert abs((fields[:, 0] * fields[:, -1]).mean()) < 0.1
+@pytest.mark.parametrize("length", [4.0, 8.0, 16.0])
+def test_opposite_faces_do_not_know_of_each_other(length):
+    pairs = model({length: 1.0}, 0.0).pairs(np.random.default_rng(1), (60, 1, 1), VOXEL)
+    fields = np.stack([field for _ in range(4000) for field in next(pairs)])
+    assert abs((fields[:, 0] * fields[:, -1]).mean()) < 0.05
+    assert fields.var() == pytest.approx(1, abs=0.05)
 
 
 def test_the_fit_finds_the_mixture():
@@ -43,6 +45,7 @@ def test_the_fit_finds_the_mixture():
     distance = np.array([0.0, 2, 4, 8, 16, 30])
     np.testing.assert_allclose(found.correlation(distance), wanted.correlation(distance), atol=0.08)
     assert FieldModel.of_record(found.record(), "here") == found
+    assert found.scale == pytest.approx(2.5, rel=0.05)
 
 
 def test_the_same_seed_draws_the_same():

@@ -28,8 +28,8 @@ def test_a_new_subject_is_covered_as_promised(subjects, rank):
         found = calibrate([subject_score(e, np.ones(200)) for e in errors[:-1]], 0.9)
         covered.append(subject_score(errors[-1], np.ones(200)) <= found.factor)
     assert found.rank == rank
-    assert np.mean(covered) == pytest.approx(found.guarantee, abs=0.04)
-    assert found.guarantee >= 0.9 or subjects < 9
+    assert np.mean(covered) == pytest.approx(found.rank_level, abs=0.04)
+    assert found.rank_level >= 0.9 or subjects < 9
 
 
 @pytest.mark.parametrize("std", [[1.0, 0.0], [1.0, -1.0], [1.0, np.nan], []])

@@ -100,6 +100,11 @@ def train(
     contrasts = system.training_contrasts(settings)
     scans = select(read_manifest(data), roles, settings.training_sessions, contrasts, data)
     with joined(torch_device(device, threads)) as where:
+        if Ranks.current().count > 1 and not system.windows:
+            values = f"{Ranks.current().count} processes, {model} trains in one"
+            raise InputError(
+                "several processes mean nothing to the model", "torchrun", values, "start it without torchrun"
+            )
         job = TrainingJob(
             model,
             loss,

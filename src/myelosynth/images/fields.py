@@ -13,17 +13,23 @@ from myelosynth.errors import InputError
 LENGTHS_MM = (0.0, 2.0, 4.0, 8.0, 16.0)
 """Standard deviations of the Gaussian kernels whose smoothed white noises are mixed; 0 is white noise itself."""
 _REACH_MM = 40.0
-_PADDING = 3.0
+# In SDs of the longest kernel: the correlation across the padding is exp(-9).
+_PADDING = 6.0
 
 
 @dataclass(frozen=True)
 class FieldModel:
     """A stationary field of unit variance: `shares` of it have the kernels of `lengths_mm`, `common` is one number for
-    the whole image (an error that all voxels of a subject share). They add up to 1."""
+    the whole image (an error that all voxels of a subject share). They add up to 1.
+
+    scale: root mean square of the errors that it was fitted to, in units of the SD that is written beside a prediction:
+    an SD that covers nearly every subject is larger than the usual error, and draws should not be.
+    """
 
     lengths_mm: tuple[float, ...]
     shares: tuple[float, ...]
     common: float
+    scale: float = 1.0
 
     def correlation(self, distance: NDArray[np.float64]) -> NDArray[np.float64]:
         """Correlation of two voxels at each distance, mm: white noise under a Gaussian kernel of SD s has
@@ -46,7 +52,9 @@ class FieldModel:
         axes = [np.minimum(np.arange(n), n - np.arange(n)) * s for n, s in zip(padded, voxel_sizes, strict=True)]
         squared = axes[0][:, None, None] ** 2 + axes[1][:, None] ** 2 + axes[2] ** 2
         local = self.correlation(np.sqrt(squared)) - self.common
-        gain = np.sqrt(np.clip(fft.fftn(local).real, 0, None))
+        power = np.clip(fft.fftn(local).real, 0, None)
+        # What is clipped must not change the variance.
+        gain = np.sqrt(power * (local[0, 0, 0] / max(power.mean(), np.finfo(float).tiny)))
         inside = tuple(slice(n) for n in shape)
         while True:
             white = random.standard_normal(padded) + 1j * random.standard_normal(padded)
@@ -56,7 +64,8 @@ class FieldModel:
 
     def record(self) -> dict[str, Any]:
         """Plain values for a checkpoint or a sidecar."""
-        return {"lengths_mm": list(self.lengths_mm), "shares": list(self.shares), "common": self.common}
+        known = {"lengths_mm": list(self.lengths_mm), "shares": list(self.shares)}
+        return {**known, "common": self.common, "scale": self.scale}
 
     @classmethod
     def of_record(cls, record: Mapping[str, Any], where: object) -> "FieldModel":
@@ -64,14 +73,14 @@ class FieldModel:
         try:
             lengths = tuple(float(value) for value in record["lengths_mm"])
             shares = tuple(float(value) for value in record["shares"])
-            common = float(record["common"])
+            common, scale = float(record["common"]), float(record["scale"])
         except (KeyError, TypeError, ValueError) as fault:
             values = f"could not read {fault}"
             raise InputError("error correlation unknown", where, values, "predict again with --out-std") from fault
-        if len(lengths) != len(shares) or min(*shares, common) < 0 or abs(sum(shares) + common - 1) > 1e-6:
+        if len(lengths) != len(shares) or min(*shares, common, scale) < 0 or abs(sum(shares) + common - 1) > 1e-6:
             values = f"{len(lengths)} lengths, shares {shares} and common {common}; expected them to add up to 1"
             raise InputError("error correlation unknown", where, values, "predict again with --out-std")
-        return cls(lengths, shares, common)
+        return cls(lengths, shares, common, scale)
 
 
 def fit_field(
@@ -79,7 +88,7 @@ def fit_field(
 ) -> FieldModel:
     """The mixture whose correlation is closest to that of standardised errors, subjects weighing the same.
 
-    errors: (X, Y, Z) per subject in units of their SD; masks: their brains; voxel sizes in mm. Products of voxel pairs
+    errors: (X, Y, Z) per subject in units of the SD that is written beside a prediction; masks: their brains; voxel sizes in mm. Products of voxel pairs
     along the three axes up to 40 mm apart, without taking a mean out (an error shared by all voxels is part of it),
     fitted by non-negative least squares. Raises InputError when the errors are all 0.
     """
@@ -95,7 +104,8 @@ def fit_field(
     basis = np.column_stack([_basis(np.array(distances), LENGTHS_MM), np.ones(len(distances))])
     shares, _ = optimize.nnls(basis, np.array(products) / products[0])
     shares = shares / shares.sum()
-    return FieldModel(LENGTHS_MM, tuple(float(share) for share in shares[:-1]), float(shares[-1]))
+    scale = float(np.sqrt(products[0]))
+    return FieldModel(LENGTHS_MM, tuple(float(share) for share in shares[:-1]), float(shares[-1]), scale)
 
 
 def _zip(

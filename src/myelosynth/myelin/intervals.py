@@ -36,12 +36,13 @@ class Patient:
 def index_intervals(
     patient: Patient, before: Session, after: Session, draws: int, level: float, seed: int
 ) -> dict[str, tuple[float, float, float]]:
-    """Value, lower and upper bound of each index: percentiles over `draws` of DVR + SD x error field.
+    """Value, lower and upper bound of each index: percentiles over `draws` of DVR + scale x SD x error field.
 
     The errors of neighbouring voxels hang together, so fields with the fitted correlation are drawn: independent voxels
     would average out and give intervals far too narrow. The errors of the two sessions are drawn independently, since
     training at baseline alone cannot tell how alike they are; where they are alike, the intervals of change are too
-    wide. The SD is that of the measured DVR around the prediction, so an interval is for the index from a measured PET,
+    wide. The scale takes the SD, which was widened until it covers nearly every subject, back to the usual error. It is
+    that of the measured DVR around the prediction, so an interval is for the index from a measured PET,
     whose noise moves voxels across the threshold as well: it need not be centred on the value. Maps and indices follow
     the rules of `demyelinated`, `change_classes` and `myelin_indices`, on voxels with a DVR at both times.
     Raises InputError where an SD is negative or not finite in a lesion.
@@ -62,7 +63,10 @@ def index_intervals(
     least = np.finfo(np.float32).tiny
     drawn = []
     for _ in range(draws):
-        maps = [np.maximum(s.dvr[both] + s.std[both] * next(f), least) for s, f in zip(sessions, fields, strict=True)]
+        maps = [
+            np.maximum(s.dvr[both] + s.errors.scale * s.std[both] * next(f), least)
+            for s, f in zip(sessions, fields, strict=True)
+        ]
         drawn.append([_indices(patient, both, maps)[name] for name in COLUMNS])
     low, high = np.quantile(np.array(drawn), [(1 - level) / 2, (1 + level) / 2], axis=0)
     return {name: (point[name], float(low[n]), float(high[n])) for n, name in enumerate(COLUMNS)}

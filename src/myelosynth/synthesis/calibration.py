@@ -24,11 +24,14 @@ class Calibration:
     that nobody learned from, exchangeable with a new one, the k-th smallest of their scores covers the new subject with
     probability at least k / (n + 1) (split conformal prediction; the unit is the subject, since voxels of one subject
     are not exchangeable with those of another). k = ceil((1 - alpha)(n + 1)) keeps that at 1 - alpha where it is n or
-    less: 90 % needs 9 subjects. With fewer the largest score is taken, and `guarantee` says what it allows (5: 83 %).
+    less: 90 % needs 9 subjects. With fewer the largest score is taken, and `rank_level` says what it allows (5: 83 %).
 
-    Scores out of the folds of one training are not independent (each one's model learned from the others), and a new
-    subject gets the mean of the members where single members were calibrated: then the statement is that of CV+ (Barber
-    2021, Annals of Statistics 49:486), which guarantees 1 - 2 alpha and in practice gives about 1 - alpha.
+    That is exact for one model and subjects it never saw. Scores out of the folds of one training are not independent
+    (each one's model learned from the others), a new subject gets the mean of the members where single members were
+    scored, and a choice made on the same subjects leans on them: for those `rank_level` is an approximation without a
+    theorem. The nearest one, of K-fold CV+ (Barber 2021, Annals of Statistics 49:486, theorem 4), bounds the coverage
+    of its own intervals by 1 - 2 alpha - min(2 (1 - 1/K) / (n/K + 1), (1 - K/n) / (K + 1)), .69 for n = 16, K = 5 and
+    alpha = .1; in practice CV+ gives about 1 - alpha.
     """
 
     factor: float
@@ -37,13 +40,13 @@ class Calibration:
     confidence: float
 
     @property
-    def guarantee(self) -> float:
-        """Probability that a new subject is covered, for one held-out model: rank / (subjects + 1)."""
+    def rank_level(self) -> float:
+        """rank / (subjects + 1): the coverage of a new subject, exact for one held-out model alone."""
         return self.rank / (self.subjects + 1)
 
     def record(self) -> dict[str, Any]:
         """Plain values for a checkpoint or a sidecar."""
-        return {**asdict(self), "guarantee": self.guarantee}
+        return {**asdict(self), "rank_level": self.rank_level}
 
 
 def subject_score(error: NDArray[np.floating], std: NDArray[np.floating]) -> float:

@@ -63,3 +63,5 @@ def test_what_is_asked_for_is_done():
     assert chosen_path("whole", gate) == ("whole", "asked for")
     assert chosen_path("auto", judge(predictor(window=0.1, few=0.1, whole=0.2), held()))[0] == "few"
     assert chosen_path("auto", None)[0] == "window"
+    passed = judge(predictor(window=0.1, few=0.1, whole=0.2), held())
+    assert chosen_path("auto", passed, bf16=True) == ("window", "the gate judged float32, not bfloat16")

@@ -10,9 +10,10 @@ import torch
 from myelosynth.errors import InputError
 from myelosynth.images.fields import FieldModel
 from myelosynth.images.volume import load_mask, load_volume
+from myelosynth.synthesis.calibration import Z
 from myelosynth.synthesis.checkpoints import load_checkpoint, load_state, save_state
 from myelosynth.synthesis.data.folds import read_fold
-from myelosynth.synthesis.systems.residual import _trust
+from myelosynth.synthesis.systems.residual import _calibrate, _trust
 from myelosynth.synthesis.systems.residual_members import HeldOut, key_of
 
 MODEL = "residual-context"
@@ -51,7 +52,7 @@ def test_it_finds_the_relation_and_its_error(folder, subject, run, tmp_path):
     record = json.loads((tmp_path / "s.json").read_text())
     assert record["MissingSources"] == []
     assert record["Calibration"]["subjects"] == 4
-    assert record["Calibration"]["guarantee"] == pytest.approx(4 / 5)
+    assert record["Calibration"]["rank_level"] == pytest.approx(4 / 5)
     assert FieldModel.of_record(record["ErrorCorrelation"], "s.json").common >= 0
 
 
@@ -68,6 +69,51 @@ def test_nobody_is_calibrated_on_a_member_that_saw_them(folder, cohort):
             mask = load_mask(cohort.folder / participant / "mask.nii.gz")
             voxels.append(load_volume(cohort.folder / participant / "MTR.nii.gz").data[mask])
         assert float(member["mean"][0]) == pytest.approx(np.concatenate(voxels).mean(dtype=np.float64), rel=1e-5)
+
+
+def test_a_score_comes_from_the_member_of_ones_own_part(cohort, run, tmp_path, monkeypatch):
+    """Of the training people each is scored by the member that did not learn from it, and by no other."""
+    asked, made, real = [], {}, HeldOut.of
+
+    def spy(member, subject, *more):
+        asked.append((subject.name.split("_")[0], float(member.statistics.mean[0])))
+        return real(member, subject, *more)
+
+    monkeypatch.setattr(HeldOut, "of", spy)
+    run(cohort.options(MODEL, tmp_path))
+    record = json.loads((tmp_path / "checkpoint.json").read_text())
+    for number, member in enumerate(load_checkpoint(tmp_path / "checkpoint.pt").content["members"]):
+        made[number + 1] = float(member["mean"][0])
+    validation = read_fold(cohort.split, 1).participants("validation")
+    scored = {participant: mean for participant, mean in asked if participant not in validation}
+    assert len(asked) == len(scored) + len(validation)
+    assert scored == {participant: made[part] for participant, part in record["InnerParts"].items()}
+
+
+def test_the_worst_scan_of_a_participant_counts():
+    one, two = torch.full((100,), 1.0), torch.full((100,), 3.0)
+    scans = [HeldOut(None, {"0": (error, 0 * one, one)}, ()) for error in (one, two)]  # type: ignore[arg-type]
+    assert _calibrate({"sub-001": scans}, "0", 1.0, 0.9).factor == pytest.approx(3 / Z)
+    assert _calibrate({"sub-001": scans[:1]}, "0", 1.0, 0.9).factor == pytest.approx(1 / Z)
+
+
+def test_trust_and_factor_are_used(folder, subject, run, tmp_path):
+    mean, std = predict(run, folder, subject, tmp_path)
+    checkpoint = load_checkpoint(folder / "checkpoint.pt")
+    key = key_of((0, 1, 2, 3))
+    checkpoint.content["calibration"][key]["factor"] *= 2
+    checkpoint.save(tmp_path / "wide" / "checkpoint.pt")
+    same, wide = predict(run, tmp_path / "wide", subject, tmp_path / "wide")
+    np.testing.assert_array_equal(same, mean)
+    np.testing.assert_allclose(wide, 2 * std, rtol=1e-6)
+    found = []
+    for trust in (0.0, 0.5, 1.0):
+        checkpoint.content["trust"][key] = trust
+        out = tmp_path / str(trust)
+        checkpoint.save(out / "checkpoint.pt")
+        found.append(predict(run, out, subject, out)[0])
+    assert np.abs(found[2] - found[0]).max() > 1e-4
+    np.testing.assert_allclose(found[1], (found[0] + found[2]) / 2, atol=1e-5)
 
 
 @pytest.mark.parametrize("names", [("MTR",), ("AD", "MTR", "FA")])

@@ -53,10 +53,13 @@ class Statistics:
 
 
 def require_measured(name: str, values: NDArray, where: object) -> None:
-    """Raises InputError where a source has one or two values in the brain (N,): it is a mask, no measurement."""
+    """Raises InputError where a source has one or two values in the brain (N,): it is empty or a mask."""
     low, high = values.min(), values.max()
+    if low == high:
+        told = f"{name} is {low:g} in every voxel of the brain"
+        raise InputError("source is constant", where, told, "check how it was made; a mask may never be a source")
     if bool(((values == low) | (values == high)).all()):
-        told = f"{name} has no other values than {low:g} and {high:g} in the brain"
+        told = f"{name} has the two values {low:g} and {high:g} in the brain"
         raise InputError("leak: mask in the place of an image", where, told, "give the measured map")
 
 

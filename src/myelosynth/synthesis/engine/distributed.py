@@ -80,8 +80,9 @@ class Ranks:
 
     def require_same(self, step: int, where: object, device: torch.device) -> None:
         """Raises InputError when the processes would not continue at the same step."""
-        mean = float(self.mean(torch.tensor(float(step), dtype=torch.float64, device=device)))
-        if mean != step:
+        own = torch.tensor([float(step), float(step) ** 2], dtype=torch.float64, device=device)
+        mean, squared = self.mean(own).tolist()
+        if squared != mean**2:
             values = f"process {self.rank} is at step {step}, the mean of all is {mean:g}"
             raise InputError("processes see different states", where, values, "put --out on a disk that all share")
 

@@ -76,10 +76,12 @@ def _compared(scores: NDArray, reference: NDArray) -> dict[str, float]:
     return {"psnr": float(psnr), "mae": float(mae), "loss_db": loss, "psnr_against_window": float(against_window)}
 
 
-def chosen_path(wanted: str, gate: dict[str, Any] | None) -> tuple[str, str]:
+def chosen_path(wanted: str, gate: dict[str, Any] | None, bf16: bool = False) -> tuple[str, str]:
     """The path that `wanted` (auto, window, few or whole) means for a checkpoint with this gate, and why."""
     if wanted != "auto":
         return wanted, "asked for"
     if gate is None:
         return "window", "the checkpoint has no gate on fast paths"
+    if bf16:
+        return "window", "the gate judged float32, not bfloat16"
     return (gate["path"], gate["reason"]) if gate["allowed"] else ("window", gate["reason"])

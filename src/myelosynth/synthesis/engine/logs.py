@@ -21,7 +21,7 @@ from myelosynth.images.atomic import write_text
 LOG_COLUMNS = {
     "step": {"Description": "optimisation steps of the generator so far"},
     "learning_rate": {"Description": "learning rate of the last step"},
-    "image_loss": {"Description": "mean image loss (L1, WL1 or NWL1) since the row before", "Units": "target units"},
+    "image_loss": {"Description": "mean image loss of the system since the row before", "Units": "target units"},
     "adversarial_loss": {"Description": "mean adversarial loss of the generator since the row before"},
     "discriminator_loss": {"Description": "mean loss of the discriminator since the row before"},
     "validation_l1": {"Description": "mean absolute error in the brains of the validation subjects; n/a without any"},

@@ -19,7 +19,7 @@ from myelosynth.synthesis.systems.base import TrainingJob
 Images = Mapping[str, NDArray[np.float32]]
 # Streams of the head's initial weights and patches, which no step of another network reaches.
 _INITIAL = 2**61
-_PATCHES = 61
+_PATCHES = 2**61 + 1
 
 
 def learned_weights(
@@ -63,7 +63,7 @@ def with_weights(source: PatchSource) -> PatchSource:
 
 
 class _Joined(nn.Module):
-    """An ErrorHead on one stack of MRI and sketch; 1 outside the brain, where nothing asks."""
+    """An ErrorHead on one stack of MRI and sketch."""
 
     def __init__(self, head: ErrorHead) -> None:
         super().__init__()

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from myelosynth.synthesis.checkpoints import Checkpoint
 from myelosynth.synthesis.data.subjects import Statistics, load_subject
+from myelosynth.synthesis.fitness import voxel_mm
 from myelosynth.synthesis.systems.base import Prediction, PredictionInputs, System, Trained, TrainingJob
 
 # Voxels predicted together: some 100 MB for 60 trees.
@@ -49,6 +50,7 @@ class RandomForest(System):
         content = {
             "mean": torch.from_numpy(statistics.mean),
             "std": torch.from_numpy(statistics.std),
+            "voxel_mm": voxel_mm(subjects),
             **tree_tensors(model),
         }
         report = {"Voxels": sum(map(len, targets)), "Trees": settings.trees, "Nodes": len(content["feature"])}

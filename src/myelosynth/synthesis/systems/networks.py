@@ -105,7 +105,7 @@ class NetworkSystem(System):
         brain = inputs.mask[box]
         images = statistics.normalise(np.stack([inputs.images[name][box] for name in checkpoint.sources]), brain)
         window = _window(architecture, inputs.bf16)
-        path, reason = chosen_path(inputs.path, content.get("fast_path"))
+        path, reason = chosen_path(inputs.path, content.get("fast_path"), inputs.bf16)
         mean = np.zeros(inputs.mask.shape, np.float32)
         try:
             mean[box] = predict_volume(generator, images, brain, window, path, device)

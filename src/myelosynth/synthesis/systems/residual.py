@@ -90,7 +90,8 @@ class ResidualContextSystem(System):
             means.append(mean)
             variances.append(variance)
         together = torch.stack(means)
-        variance = torch.stack(variances).mean(0) + together.var(0, correction=0)
+        # Without the members' differences: the error of an unseen subject, to which the SD was fitted, holds them.
+        variance = torch.stack(variances).mean(0)
         predicted, spread = nothing.copy(), nothing.copy()
         # Negative distribution volumes do not exist.
         predicted[inputs.mask] = together.mean(0).clamp(min=0).cpu().numpy()

@@ -95,7 +95,7 @@ def sample_voxels(
     """At most `most` brain voxels of a scan, drawn evenly, and all its lesion voxels."""
     voxels = np.argwhere(subject.mask)
     lesion = subject.regions[subject.mask] == LESION
-    chosen = default_rng(SeedSequence((*entropy, _SAMPLE))).permutation(len(voxels))[:most]
+    chosen = default_rng(SeedSequence((_SAMPLE, *entropy))).permutation(len(voxels))[:most]
     taken = lesion.copy()
     taken[chosen] = True
     images = np.clip(member.normalise(subject.sources, subject.mask), -LIMIT, LIMIT)
@@ -130,7 +130,7 @@ def fit_member(
         rate = settings.learning_rate * min(1, (step + 1) / _WARM_UP)
         rate *= 0.5 * (1 + math.cos(math.pi * step / settings.steps))
         optimiser.param_groups[0]["lr"] = rate
-        random = default_rng(SeedSequence((seed, _DRAW, step)))
+        random = default_rng(SeedSequence((_DRAW, seed, step)))
         drawn = random.integers(len(target), size=settings.batch)
         share = round(settings.lesion_share * settings.batch) if len(lesions) else 0
         drawn[:share] = lesions[random.integers(max(len(lesions), 1), size=share)]
@@ -186,7 +186,7 @@ class HeldOut:
         images = member.normalise(subject.sources, subject.mask, choices[-1], device)
         voxels = np.argwhere(subject.mask)
         target = torch.from_numpy(subject.target[subject.mask]).to(device)
-        chosen = np.sort(default_rng(SeedSequence((seed, _CHECK))).permutation(len(voxels))[:most])
+        chosen = np.sort(default_rng(SeedSequence((_CHECK, seed))).permutation(len(voxels))[:most])
 
         def errors(columns: Tensor, truth: Tensor, present: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
             ridge, residual, std = member.parts(columns, present)
