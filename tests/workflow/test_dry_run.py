@@ -294,3 +294,13 @@ def test_a_baseline_dvr_of_its_own_space_is_registered_whole_and_filed_inside_th
     assert any("myelosynth register" in line and "from-PET_to-T1w" in line for line in lines)
     (brain,) = [line for line in lines if "ses-t0/dvr_brain.nii.gz" in line and "myelosynth transform " in line]
     assert "from-T1w_to-dvrt0" in brain
+
+
+def test_a_study_without_calibrated_systems_asks_for_no_spread(repository, tmp_path):
+    overlay = tmp_path / "lean.yaml"
+    overlay.write_text("learning:\n  systems: [ridge, cf-sagan-l1]\n  main: ridge\n")
+    result = Study(tmp_path / "study", repository, overlay).snakemake("-n")
+    assert result.returncode == 0, result.stdout[-2000:]
+    assert result.stdout.count("myelosynth predict ") == 32
+    assert "--out-std" not in result.stdout
+    assert "index-intervals" not in result.stdout

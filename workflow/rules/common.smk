@@ -12,7 +12,7 @@ from myelosynth.study.config import read_study
 from myelosynth.study.plan import plan_split, read_task
 from myelosynth.study.roster import FOLLOW_UP, Roster, session_index, simulated_cohort
 from myelosynth.synthesis.bundle.card import read_card
-from myelosynth.synthesis.config import TEMPLATE
+from myelosynth.synthesis.config import TEMPLATE, load_preset
 from myelosynth.synthesis.names import CALIBRATED, FLOORS, parse_system
 
 try:

@@ -87,7 +87,8 @@ rule train:
         manifest=layout.table("manifest"),
         images=training_images,
         task=study.learning.task,
-        preset=study.learning.preset,
+        # Lists of systems and comments in it change no training: its numbers are a param.
+        preset=ancient(study.learning.preset),
         sketcher=sketcher_checkpoint,
         sketches=out_of_fold_sketches,
     output:
@@ -108,6 +109,7 @@ rule train:
         gpu=gpus,
     params:
         model=lambda w: parse_system(w.system).options,
+        settings=training_settings,
         # An inner fold is a fold of the inner split.
         fold=lambda w: w.get("inner", w.fold),
         folder=lambda w, output: Path(str(output)).parent,
@@ -126,7 +128,8 @@ use rule train as train_inner with:
         manifest=layout.table("manifest"),
         images=training_images,
         task=study.learning.task,
-        preset=study.learning.preset,
+        # Lists of systems and comments in it change no training: its numbers are a param.
+        preset=ancient(study.learning.preset),
         sketcher=[],
         sketches=[],
     output:
@@ -182,7 +185,7 @@ use rule predict as predict_with_spread with:
         mean=layout.prediction("{system}", "{sub}", "{ses}"),
         std=layout.prediction("{system}", "{sub}", "{ses}", desc="predDvrStd"),
     wildcard_constraints:
-        system="|".join(WITH_INTERVALS),
+        system="|".join(WITH_INTERVALS) or "none",
 
 
 ruleorder: predict_with_spread > predict

@@ -38,6 +38,11 @@ def training_images(w):
     return [path for sub in people for path in learned_inputs(sub, BASELINE)]
 
 
+def training_settings(w):
+    """The numbers of the preset as text: a training runs again when they change, not when the file does."""
+    return load_preset(study.learning.preset).model_dump_json()
+
+
 def sketcher_checkpoint(w):
     """The checkpoint that a Refiner builds on, of the same fold; nothing for other systems."""
     sketcher = parse_system(w.system).sketcher

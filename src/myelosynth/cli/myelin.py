@@ -96,6 +96,9 @@ def demyelination(
     distance: Annotated[Path, typer.Option(help="distance from CSF, mm")],
     curve: Annotated[Path, typer.Option(help="control curve, TSV")],
     out: Annotated[Path, typer.Option(help="mask of demyelinated voxels")],
+    new_participant: Annotated[
+        bool, typer.Option("--new-participant", help="none of the curve's controls, even where a label is the same")
+    ] = False,
 ) -> None:
     """Lesion voxels with DVR below the controls' mean minus one SD at the same distance from CSF."""
     from myelosynth import __version__
@@ -106,7 +109,8 @@ def demyelination(
     from myelosynth.myelin.maps import demyelinated
 
     out = output(out, [dvr, lesions, distance, curve])
-    require_unseen(dvr, curve)
+    if not new_participant:
+        require_unseen(dvr, curve)
     controls, volume, apart = Curve.read(curve), load_volume(dvr), load_volume(distance)
     volume.grid.require(apart.grid, distance, dvr)
     lesion_mask = load_mask(lesions, volume.grid, dvr, labels=True)

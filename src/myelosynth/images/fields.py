@@ -89,8 +89,10 @@ def fit_field(
     """The mixture whose correlation is closest to that of standardised errors, subjects weighing the same.
 
     errors: (X, Y, Z) per subject in units of the SD that is written beside a prediction; masks: their brains; voxel
-    sizes in mm. Products of voxel pairs along the three axes up to 40 mm apart, without taking a mean out (an error shared by all voxels is part of it),
-    fitted by non-negative least squares. Raises InputError when the errors are all 0.
+    sizes in mm. Products of voxel pairs along the three axes up to 40 mm apart, without taking a mean out (an error
+    shared by all voxels is part of it), fitted by non-negative least squares.
+
+    Raises InputError when the errors are all 0.
     """
     distances, products = [0.0], [_mean([float((e[m].astype(np.float64) ** 2).mean()) for e, m in _zip(errors, masks)])]
     for axis, size in enumerate(voxel_sizes):
