@@ -50,3 +50,17 @@ def test_a_bad_voxel_stops_the_first_step_that_sees_it(make_trainer, tmp_path):
     first = next(step for step in range(6) if any(plan.source == 0 for plan in trainer.sampler.plan(step)))
     with pytest.raises(InputError, match=rf"loss (nan|inf) at step {first + 1}, batch .*scan-0"):
         trainer.run(tmp_path, "f", resume=False)
+
+
+def test_weights_that_are_not_finite_are_never_written(make_trainer, tmp_path):
+    trainer = make_trainer(steps=1)
+    step = trainer.optimiser.step
+
+    def ruined():
+        step()
+        next(iter(trainer.networks.trainable.parameters())).data.fill_(float("nan"))
+
+    trainer.optimiser.step = ruined
+    with pytest.raises(InputError, match="weights that are not finite at step 1"):
+        trainer.run(tmp_path, "f", resume=False)
+    assert not (tmp_path / "last.pt").exists()

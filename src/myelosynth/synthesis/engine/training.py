@@ -190,6 +190,10 @@ class Trainer:
     def _record(self, means: np.ndarray) -> None:
         """Validate, keep the weights if they are the best so far, add a row to the log."""
         self.networks.generator.eval()
+        # A finite loss may have a gradient that is not.
+        if not all(bool(weights.isfinite().all()) for weights in self.networks.trainable.parameters()):
+            values = f"weights that are not finite at step {self.step}"
+            raise InputError("training diverged", "network", values, "lower `learning_rate` in the preset (--preset)")
         with self.averaging.applied() if self.averaging else nullcontext():
             error = self.ranks.from_leader(self.validate, self.device)
             if error is not None and not math.isfinite(error):
