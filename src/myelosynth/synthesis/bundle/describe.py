@@ -91,7 +91,7 @@ def _metrics(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         return ["None came with this bundle."]
     told = [
         "Test subjects of the folds against the measured target: mean and 95 % interval over subjects, beside floors",
-        "that any model must beat and ceilings (no error may pass the oracle; a smooth prediction may pass the retest).",
+        "that any model must beat and ceilings (no error may pass the oracle; a smooth image may pass the retest).",
         "",
         "| metric | session | map | group | part | system | n | mean | 95 % interval |",
         "|---|---|---|---|---|---|---|---|---|",
