@@ -1,10 +1,11 @@
 """Methods held against the ceilings: nothing that sees only MRI can do better than the oracle.
 
-The oracle is the noise-free DVR with what only PET can see at its mean, that is the mean of the truth given everything
-that MRI could tell. No other function of the MRI has a smaller expected squared error against the noise-free DVR;
-absolute errors of voxels and regions follow it closely. So the oracle bounds the *error* scores against the noise-free DVR, and a method that passes it there, over the same subjects and by more than chance,
-has seen what it must not: a leak or a bug. SSIM, DICE and the indices are no such bound (calling more voxels positive
-can raise a DICE beyond what the mean earns), and are told without being a fault.
+The oracle is the noise-free DVR with what only PET can see at its mean, that is the mean of the truth given
+everything that MRI could tell. No other function of the MRI has a smaller expected squared error against the noise-
+free DVR; absolute errors of voxels and regions follow it closely. So the oracle bounds the *error* scores against the
+noise-free DVR, and a method that passes it there, over the same subjects and by more than chance, has seen what it
+must not: a leak or a bug. SSIM, DICE and the indices are no such bound (calling more voxels positive can raise a DICE
+beyond what the mean earns), and are told without being a fault.
 
 Against the measured DVR the bound holds up to the bias that noise leaves in a Logan slope: at high noise the measured
 DVR is lower than the noise-free one, a method that learned from measured targets is as well, and the oracle is not. A
