@@ -16,7 +16,7 @@ from myelosynth.reports.simulated import is_simulated
 from myelosynth.reports.slices import CONVENTION
 from myelosynth.reports.systems import System
 from myelosynth.reports.systems import system as named
-from myelosynth.reports.verdicts import Verdict, ranking_tables
+from myelosynth.reports.verdicts import Verdict, oracle_words, ranking_tables
 
 _FIRST = ("ses-t0", "measured")
 _CURVES = 4  # methods in the plot of the indices: more cannot be told apart
@@ -51,6 +51,7 @@ def write_comparison_page(cohort: CohortInputs, verdict: Verdict, ceilings: Sequ
         main=named(cohort.main),
         settings=settings,
         verdict=verdict,
+        oracle=oracle_words(cohort, verdict),
         pictures=drawn,
         examples=examples,
         change_key=CHANGE,
