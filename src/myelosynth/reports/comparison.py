@@ -5,7 +5,7 @@ from pathlib import Path
 
 from myelosynth.reports.cohort import change_examples
 from myelosynth.reports.dice_panels import dice_panels
-from myelosynth.reports.effort import effort_table
+from myelosynth.reports.effort import effort_table, efforts_of
 from myelosynth.reports.inputs import CohortInputs
 from myelosynth.reports.maps import AGREEMENT, CHANGE
 from myelosynth.reports.page import Gap, Picture, save_picture, write_page
@@ -62,7 +62,7 @@ def write_comparison_page(cohort: CohortInputs, verdict: Verdict, ceilings: Sequ
         more_images=[table for which in others for table in image_tables(cohort, *which)],
         dice=dice_table(cohort),
         agreement=agreement_table(cohort),
-        effort=effort_table(cohort.layout, cohort.systems, settings["replicates"], settings["folds"]),
+        effort=effort_table(efforts_of(cohort.layout, cohort.systems, settings)),
         published=published_table(),
         gaps=gaps,
         figures=figures.name,
