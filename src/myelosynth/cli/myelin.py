@@ -189,7 +189,7 @@ def indices(
     from myelosynth.images.volume import load_mask, load_volume
     from myelosynth.myelin.indices import DESCRIPTIONS, myelin_indices, no_indices, why_no_indices
 
-    out, classes = output(out, [dseg, lesions], ".tsv"), load_volume(dseg)
+    out, classes = output(out, [dseg, lesions], ".tsv"), load_volume(dseg, allow_empty=True)
     lesion_mask = load_mask(lesions, classes.grid, dseg, allow_empty=True, labels=True)
     defined = bool((classes.data > 0).any())
     values: Mapping[str, float | None] = (

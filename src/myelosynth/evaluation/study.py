@@ -201,7 +201,7 @@ def _uncovered(coverage: float | None) -> str:
 
 def _classes(path: Path, grid: Grid, reference: Path) -> NDArray:
     """Change classes (X, Y, Z), checked to lie on `grid`, 0 outside lesions."""
-    volume = load_volume(path)
+    volume = load_volume(path, allow_empty=True)
     grid.require(volume.grid, path, reference)
     return volume.data
 
