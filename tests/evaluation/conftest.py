@@ -110,13 +110,25 @@ def write_records(layout, split, folds):
 @pytest.fixture
 def mini(tmp_path):
     """001: both sessions; 002: baseline only (a gap); 003: both, nothing demyelinated; 004: control, baseline."""
+    return make_study(tmp_path, ())
+
+
+@pytest.fixture
+def larger(tmp_path):
+    """The same with four more controls: more than six test subjects at baseline."""
+    return make_study(tmp_path, ("005", "006", "007", "008"))
+
+
+def make_study(tmp_path, further):
+    """The study with `further` controls, all of them test subjects of fold 1."""
     root, raw = tmp_path / "results", tmp_path / "raw"
     layout, found = Layout(root), []
     plan = {"001": ("t0", "t1"), "002": ("t0",), "003": ("t0", "t1"), "004": ("t0",)}
+    plan |= dict.fromkeys(further, ("t0",))
     brain = np.zeros(GRID.shape, bool)
     brain[2:10, 2:10, 2:10] = True
     for number, sessions in plan.items():
-        group = "control" if number == "004" else "patient"
+        group = "control" if number >= "004" else "patient"
         found += [(number, ses, group, "T1w", f"sub-{number}_T1w.nii.gz") for ses in sessions]
         save_volume(layout.brain_mask(number, "t0", space="dvrt0"), brain, GRID, np.uint8)
         for session in sessions:
@@ -130,10 +142,10 @@ def mini(tmp_path):
     index, split = root / "tables" / "index.tsv", root / "tables" / "split.tsv"
     complete(raw, found).write(index)
     rows = ["participant_id\tgroup\tfold\trole"]
-    for fold, test in ((1, ("001", "004")), (2, ("002", "003"))):
+    for fold, test in ((1, ("001", "004", *further)), (2, ("002", "003"))):
         rows += [f"sub-{n}\tx\t{fold}\t{'test' if n in test else 'train'}" for n in plan]
     split.write_text("\n".join(rows) + "\n")
-    write_records(layout, split, {"001": 1, "004": 1, "002": 2, "003": 2})
+    write_records(layout, split, dict.fromkeys(plan, 1) | {"002": 2, "003": 2})
     (raw / "phenotype").mkdir(parents=True)
     people = ["participant_id\tage\tsex\tgroup", *(f"sub-{n}\t{30 + int(n)}\tF\tpatient" for n in plan)]
     (raw / "participants.tsv").write_text("\n".join(people) + "\n")

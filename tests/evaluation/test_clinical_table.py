@@ -48,6 +48,17 @@ def test_a_score_that_is_not_available_is_a_gap_like_an_absent_row(mini, tmp_pat
     assert gaps == {"sub-001": "age, sex, EDSS"}
 
 
+def test_a_patient_without_lesions_has_no_indices_and_a_gap(mini, tmp_path, tables):
+    path = mini.layout.indices("ridge", "001", "t1")
+    path.write_text(path.read_text().splitlines()[0] + "\n" + "\t".join(6 * ["n/a"]) + "\n")
+    out = tmp_path / "table.tsv"
+    assert build(mini, out).exit_code == 0
+    (row,) = [r for r in tables.read(out) if (r["participant_id"], r["system"]) == ("sub-001", "ridge")]
+    assert (row["demyelination"], row["coverage"], row["edss"]) == ("n/a", "n/a", "1")
+    gap = {"participant_id": "sub-001", "session_id": "t1", "system": "ridge"}
+    assert gap | {"missing": "indices: no lesion voxel with a DVR"} in tables.sidecar(out)["Gaps"]
+
+
 def test_a_study_without_scores_has_a_table_and_one_gap(mini, tmp_path, tables):
     (mini.raw / "phenotype" / "edss.tsv").unlink()
     assert build(mini, tmp_path / "out.tsv").exit_code == 0

@@ -1,5 +1,6 @@
 """Seeds are averaged within a subject, folds may be restricted, and nothing passes the oracle unnoticed."""
 
+import re
 import shutil
 
 import numpy as np
@@ -94,35 +95,57 @@ def test_only_test_subjects_of_the_given_folds_are_scored(run, tmp_path, tables)
         raise run("--fold", "7").exception
 
 
-def test_truth_planted_as_a_prediction_is_a_fault(run, mini, tmp_path, tables):
-    """The noise-free truth under the name of a method passes the oracle, which lacks what only PET can see."""
+def plant(mini):
+    """An oracle that errs a little, and the noise-free truth under the name of a method."""
     rng = np.random.default_rng(0)
     shutil.copytree(mini.layout.system("noise-free"), mini.layout.system("oracle"))
     for path in mini.layout.system("oracle").rglob("*predDvr_pet.nii.gz"):
         save_volume(path, load_volume(path).data + rng.normal(0, 0.02, GRID.shape), GRID)
-    assert run("--ceiling", "oracle", "--strict").exit_code == 0
-    assert tables.sidecar(tmp_path / "out" / "ceilings.tsv")["OracleFaults"] == []
     for path in mini.layout.system("unet-l1").rglob("*predDvr_pet.nii.gz"):
         truth = mini.layout.system("noise-free") / path.relative_to(mini.layout.system("unet-l1"))
         save_volume(path, load_volume(truth).data, GRID)
-    outcome = run("--ceiling", "oracle")
+
+
+def test_truth_planted_as_a_prediction_is_a_fault(larger, tmp_path, tables):
+    """The noise-free truth under the name of a method passes the oracle, which lacks what only PET can see."""
+    plant(larger)
+
+    def run(*extra):
+        options = ("--out-dir", str(tmp_path / "out"), "--ceiling", "oracle", *extra)
+        return CliRunner().invoke(app, larger.command(*options))
+
+    outcome = run()
     assert outcome.exit_code == 0
     assert "fault: unet-l1 passes the oracle in mse" in outcome.stderr
-    faults = tables.sidecar(tmp_path / "out" / "summary.tsv")["OracleFaults"]
-    assert {line.split()[0] for line in faults} == {"unet-l1"}
+    record = tables.sidecar(tmp_path / "out" / "summary.tsv")
+    assert {line.split()[0] for line in record["OracleFaults"]} == {"unet-l1"}
+    assert all("noise-free, ses-t0, all" in line for line in record["OracleFaults"])
+    assert any("mse (measured, ses-t0, all)" in line and "bias" in line for line in record["CeilingNotes"])
     rows = tables.read(tmp_path / "out" / "ceilings.tsv")
-    (row,) = pick(
-        rows,
-        **{"system": "unet-l1", "ceiling": "oracle", "metric": "mse_masked", "reference": "noise-free"},
-        session_id="ses-t0",
-    )
-    assert (row["verdict"], row["fault"], row["n"]) == ("passes", "true", "4")
+    which = {"system": "unet-l1", "ceiling": "oracle", "session_id": "ses-t0", "metric": "mse_masked"}
+    (row,) = pick(rows, **which, reference="noise-free")
+    assert (row["bound"], row["verdict"], row["fault"], row["n"]) == ("true", "passes", "true", "8")
     assert 0 < float(row["gain_low"]) <= float(row["gain"]) == pytest.approx(0.02**2, rel=0.2)
+    assert 0 <= float(row["p"]) <= float(row["p_holm"]) < 0.05
+    (row,) = pick(rows, **which, reference="measured")
+    assert (row["bound"], row["verdict"], row["fault"], row["p"]) == ("false", "passes", "false", "n/a")
     shutil.rmtree(tmp_path / "out")
-    strict = run("--ceiling", "oracle", "--strict").exception
+    strict = run("--strict").exception
     assert isinstance(strict, InputError)
-    assert "score passes the oracle" in str(strict)
+    assert re.search(
+        r"score passes the oracle.*unet-l1 .* in mse .*\(\d+ in all\).*`evaluation: oracle: tell`", str(strict)
+    )
     assert not (tmp_path / "out").exists()
+
+
+def test_with_six_subjects_or_fewer_a_passed_oracle_is_told_and_no_fault(run, mini, tmp_path, tables):
+    plant(mini)
+    assert run("--ceiling", "oracle", "--strict").exit_code == 0
+    record = tables.sidecar(tmp_path / "out" / "ceilings.tsv")
+    assert record["OracleFaults"] == []
+    assert any(
+        "mse_masked (noise-free" in line and "no fault with 4 subjects" in line for line in record["CeilingNotes"]
+    )
 
 
 def made_up(means, n=12, metric="mse_masked", reference="noise-free"):
@@ -143,6 +166,36 @@ def test_a_smooth_prediction_may_pass_the_retest_and_it_is_said():
     (note,) = ceiling_notes(rows)
     assert "net passes the retest" in note
     assert "noise" in note
+
+
+def test_a_passed_oracle_against_the_measured_dvr_is_no_fault_and_it_is_said_why():
+    scores = all_scores(made_up({"net": 0.001, "oracle": 0.003}, reference="measured"), [], [])
+    rows = ceiling_rows(scores, ["net"], seed=1, resamples=500)
+    assert [(row["verdict"], row["bound"], row["p"], row["fault"]) for row in rows] == [("passes", False, None, False)]
+    (note,) = ceiling_notes(rows)
+    assert "bias that noise leaves in a measured DVR" in note
+
+
+@pytest.mark.parametrize(("n", "fault"), [(6, False), (7, True)])
+def test_a_fault_needs_more_than_six_subjects(n, fault):
+    scores = all_scores(made_up({"net": 0.001, "oracle": 0.003}, n=n), [], [])
+    (row,) = ceiling_rows(scores, ["net"], seed=1, resamples=500)
+    assert (row["verdict"], row["fault"], row["p"] is None) == ("passes", fault, not fault)
+    assert bool(ceiling_notes([row])) != fault
+
+
+def test_many_methods_as_good_as_the_oracle_are_no_fault_but_a_better_one_among_them_is():
+    """One by one some of 40 equal methods pass by chance; Holm's correction runs over all of them."""
+    means = {"oracle": 0.003} | {f"net-{i}": 0.003 for i in range(40)}
+    rows = ceiling_rows(all_scores(made_up(means), [], []), list(means)[1:], seed=1, resamples=200)
+    passed = [row for row in rows if row["verdict"] == "passes"]
+    assert passed
+    assert min(row["p"] for row in passed) < 0.05
+    assert oracle_faults(rows) == []
+    assert all("within chance over all bounds tested" in note for note in ceiling_notes(rows))
+    rows = ceiling_rows(all_scores(made_up(means | {"net-7": 0.001}), [], []), list(means)[1:], seed=1, resamples=200)
+    (fault,) = oracle_faults(rows)
+    assert fault.startswith("net-7 passes the oracle in mse_masked")
 
 
 @pytest.mark.parametrize(("metric", "fault"), [("psnr_masked", True), ("ssim_masked", False), ("mae", True)])

@@ -15,6 +15,7 @@ from myelosynth.evaluation.cohort import open_study
 from myelosynth.images.grid import Grid
 from myelosynth.images.volume import load_volume, save_volume
 
+GRID = Grid((12, 12, 12), np.diag([2.0, 2.0, 2.0, 1.0]))
 NAMES = ("image_metrics", "overlap", "indices", "agreement", "summary", "comparisons", "ranking")
 
 
@@ -233,6 +234,63 @@ def test_a_null_stands_beside_the_indices_and_is_no_estimate(run, mini, tmp_path
     assert not pick(tables.read(tmp_path / "out" / "agreement.tsv"), system="null-scan")
     metrics = {row["metric"] for row in pick(tables.read(tmp_path / "out" / "summary.tsv"), system="null-scan")}
     assert metrics == {"percent_t0", "percent_t1", "global", "demyelination", "remyelination"}
+
+
+def without_lesions(mini, number):
+    """What the commands of the maps write where a patient's lesion mask is empty."""
+    layout, none = mini.layout, np.zeros(GRID.shape, np.uint8)
+    save_volume(layout.label_mask(number, "t0", "L", space="dvrt0"), none, GRID, np.uint8)
+    for system in ("true", "ridge", "unet-l1", "retest", "noise-free"):
+        for path in (
+            *(layout.demyelinated(system, number, s) for s in ("t0", "t1")),
+            layout.change(system, number, "t1"),
+        ):
+            save_volume(path, none, GRID, np.uint8)
+        path = layout.indices(system, number, "t1")
+        path.write_text(path.read_text().splitlines()[0] + "\n" + "\t".join(6 * ["n/a"]) + "\n")
+
+
+@pytest.mark.parametrize("numbers", [("001",), ("001", "003")])
+def test_a_patient_without_lesions_is_a_gap(run, mini, tmp_path, tables, numbers):
+    for number in numbers:
+        without_lesions(mini, number)
+    outcome = run()
+    assert outcome.exit_code == 0, outcome.exception
+    out, lost = tmp_path / "out", {f"sub-{number}" for number in numbers}
+    gaps = {
+        (gap["participant_id"], gap["system"], gap["missing"]) for gap in tables.sidecar(out / "overlap.tsv")["Gaps"]
+    }
+    for who in lost:
+        assert (who, "n/a", "no lesion voxel in the baseline mask") in gaps
+        assert (who, "unet-l1", "indices: no lesion voxel in the baseline mask") in gaps
+    assert not lost & {row["participant_id"] for row in tables.read(out / "overlap.tsv")}
+    images = [row for row in tables.read(out / "image_metrics.tsv") if row["participant_id"] in lost]
+    assert images
+    assert {row["lesion_mae"] for row in images} == {"n/a"}
+    assert "n/a" not in {row["mse_masked"] for row in images}
+    indices = [row for row in tables.read(out / "indices.tsv") if row["participant_id"] in lost]
+    assert {value for row in indices for value in list(row.values())[4:]} == {"n/a"}
+    summary = tables.read(out / "summary.tsv")
+    (row,) = pick(summary, system="unet-l1", metric="percent_t0")
+    assert (row["n"], row["n_undefined"]) == (str(2 - len(lost)), str(len(lost)))
+    (row,) = pick(tables.read(out / "agreement.tsv"), system="unet-l1", index="global")
+    assert row["n"] == str(2 - len(lost))
+
+
+def test_lesions_beyond_the_field_of_view_have_no_score(run, mini, tmp_path, tables):
+    """Where no lesion voxel has a DVR, an error of 0 would be no agreement."""
+    lesions = np.zeros(GRID.shape, np.uint8)
+    lesions[0, 0, :4] = 1
+    save_volume(mini.layout.label_mask("001", "t0", "L", space="dvrt0"), lesions, GRID, np.uint8)
+    for path in [mini.layout.source("001", s, "DVR") for s in ("t0", "t1")] + [
+        mini.layout.prediction(system, "001", s)
+        for system in ("ridge", "unet-l1", "retest", "noise-free")
+        for s in ("t0", "t1")
+    ]:
+        save_volume(path, np.where(lesions, 0, load_volume(path).data), GRID)
+    run()
+    rows = pick(tables.read(tmp_path / "out" / "image_metrics.tsv"), participant_id="sub-001")
+    assert {row["lesion_mae"] for row in rows} == {"n/a"}
 
 
 def test_lesions_beyond_the_field_of_view_are_told(run, mini, tmp_path, tables):

@@ -20,9 +20,10 @@ AFFINE = np.diag([-2.0, 2.0, 2.0, 1.0])
 SHAPE = (10, 10, 10)
 
 
-def call(*arguments: object) -> None:
-    """Run a command; an exception comes out as it is."""
-    CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False, standalone_mode=False)
+def call(*arguments: object) -> list[str]:
+    """Run a command and return what it tells; an exception comes out as it is."""
+    words = [str(argument) for argument in arguments]
+    return CliRunner().invoke(app, words, catch_exceptions=False, standalone_mode=False).stderr.splitlines()
 
 
 def save(path: Path, data: np.ndarray, affine: np.ndarray = AFFINE, dtype: str = "float32") -> Path:
@@ -57,13 +58,13 @@ def curve(study: Path, *options: object) -> None:
     call("myelin-curve", *images, "--out", study / "curve.tsv", *options)
 
 
-def maps(study: Path) -> None:
-    shared = ["--lesions", study / "lesions.nii.gz"]
+def maps(study: Path) -> list[str]:
+    shared, told = ["--lesions", study / "lesions.nii.gz"], []
     for session in ("t0", "t1"):
         inputs = [*shared, "--distance", study / "distance.nii.gz", "--curve", study / "curve.tsv"]
-        call("demyelination", study / f"{session}.nii.gz", *inputs, "--out", study / f"m_{session}.nii.gz")
-    call("change", study / "m_t0.nii.gz", study / "m_t1.nii.gz", *shared, "--out", study / "change_dseg.nii.gz")
-    call("indices", study / "change_dseg.nii.gz", *shared, "--out", study / "indices.tsv")
+        told += call("demyelination", study / f"{session}.nii.gz", *inputs, "--out", study / f"m_{session}.nii.gz")
+    told += call("change", study / "m_t0.nii.gz", study / "m_t1.nii.gz", *shared, "--out", study / "change_dseg.nii.gz")
+    return told + call("indices", study / "change_dseg.nii.gz", *shared, "--out", study / "indices.tsv")
 
 
 def test_from_controls_to_indices(study: Path) -> None:
@@ -162,11 +163,40 @@ def test_faults_leave_no_file(study: Path) -> None:
     assert not list(study.glob("m_*"))
 
 
-def test_lesions_are_needed(study: Path) -> None:
+def test_no_lesion_is_a_gap(study: Path) -> None:
     curve(study)
     save(study / "lesions.nii.gz", np.zeros(SHAPE), dtype="uint8")
-    with pytest.raises(InputError, match="mask is empty"):
-        maps(study)
+    told = maps(study)
+    assert [line.split(",")[0] for line in told] == 2 * ["gap: nothing to map"] + ["gap: no class", "gap: no indices"]
+    assert all(line.endswith("lesions.nii.gz, no baseline lesion voxel") for line in told)
+    for name in ("m_t0", "m_t1", "change_dseg"):
+        assert not np.asarray(nib.load(study / f"{name}.nii.gz").dataobj).any()
+    assert (study / "indices.tsv").read_text().splitlines()[1] == "\t".join(6 * ["n/a"])
+    assert json.loads((study / "indices.json").read_text())["LesionVolumeML"] == 0
+
+
+def test_lesions_beyond_the_field_of_view_are_a_gap(study: Path) -> None:
+    curve(study)
+    maps(study)
+    save(study / "t1.nii.gz", np.eye(10)[0][:, None, None] * np.ones(SHAPE))  # a DVR far from the lesions only
+    shared = ["--lesions", study / "lesions.nii.gz"]
+    images = ["--dvr", study / "t0.nii.gz", "--dvr", study / "t1.nii.gz", *shared]
+    (told,) = call("change", study / "m_t0.nii.gz", study / "m_t1.nii.gz", *images, "--out", study / "c_dseg.nii.gz")
+    assert told.endswith("20 baseline lesion voxels, none with a DVR at both times")
+    (told,) = call("indices", study / "c_dseg.nii.gz", *shared, "--out", study / "c.tsv")
+    assert told.startswith("gap: no indices, ")
+    assert (study / "c.tsv").read_text().splitlines()[1] == "\t".join([*(5 * ["n/a"]), "0.0"])
+
+
+def test_one_lesion_voxel_is_enough(study: Path) -> None:
+    curve(study)
+    lesions = np.zeros(SHAPE)
+    lesions[4, 5, 0] = 1  # 1.28 at t0, where 1.1 is the threshold; 1.0 at t1
+    save(study / "lesions.nii.gz", lesions, dtype="uint8")
+    assert maps(study) == []
+    row = pd.read_csv(study / "indices.tsv", sep="\t").iloc[0].to_dict()
+    values = {"percent_t0": 0, "percent_t1": 1, "global": 1, "demyelination": 1, "remyelination": 0, "coverage": 1}
+    assert row == values
 
 
 def test_heavy_libraries_stay_out(study: Path) -> None:

@@ -116,6 +116,19 @@ def test_the_command_writes_the_same_twice(files):
     assert (record["Settings"]["draws"], record["Settings"]["seed"]) == (50, 0)
 
 
+@pytest.mark.parametrize(("voxels", "defined"), [(0, False), (1, True)])
+def test_no_lesion_is_a_gap_and_one_voxel_is_enough(files, voxels, defined):
+    lesions = np.zeros(SHAPE, np.uint8)
+    lesions.flat[700 : 700 + voxels] = 1
+    nib.save(nib.Nifti1Image(lesions, np.diag([-2.0, 2, 2, 1])), files / "lesions.nii.gz")
+    told = CliRunner().invoke(app, options(files, "a.tsv"), catch_exceptions=False, standalone_mode=False).stderr
+    assert ("gap: no intervals, " in told and "no baseline lesion voxel" in told) != defined
+    table = pd.read_csv(files / "a.tsv", sep="\t")
+    assert table["index"].tolist() == list(COLUMNS)
+    assert table[["value", "low", "high"]].notna().all(axis=None) == defined
+    assert (table["level"] == 0.9).all()
+
+
 def test_a_spread_of_another_system_is_refused(files):
     (files / "s1.json").write_text("{}")
     with pytest.raises(InputError, match="error correlation unknown"):

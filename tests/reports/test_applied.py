@@ -79,7 +79,17 @@ def test_one_scan_without_lesions(mri_only, tmp_path):
     text = page(mri_only, card_of(tmp_path / "bundle"), tmp_path / "p.html")
     assert "there is no prediction of t1" in text
     assert "demyelinated voxels: there is no lesion mask, or it is empty." in text
-    assert text.count("no lesion mask</p>") == 5
+    assert text.count("no lesion mask, or an empty one</p>") == 5
+
+
+def test_lesions_outside_the_predicted_map_have_no_index(mri_only, tmp_path):
+    layout = mri_only.layout
+    layout.indices(SYSTEM, "001", "t1").write_text(
+        "percent_t0\tpercent_t1\tglobal\tdemyelination\tremyelination\tcoverage\nn/a\tn/a\tn/a\tn/a\tn/a\t0.0\n"
+    )
+    text = page(mri_only, card_of(tmp_path / "bundle"), tmp_path / "p.html")
+    assert re.findall(r'<div class="big">([^<]*)</div>', text) == 5 * ["–"]
+    assert text.count("no lesion inside the predicted map</p>") == 5
 
 
 def test_one_scan_with_lesions_has_its_share(mri_only, tmp_path):

@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 from myelosynth.cli.app import app
 from myelosynth.cli.pages import report  # noqa: F401  (registers the commands)
 from myelosynth.errors import InputError
+from myelosynth.evaluation import columns
+from myelosynth.evaluation.tables import write_table
 from myelosynth.reports.inputs import over_replicates
 from myelosynth.reports.systems import system
 
@@ -41,7 +43,12 @@ def test_the_page_stands_alone_and_says_what_it_shows(page, study):
     assert "Simulated data" in page
     assert 'src="http' not in page
     assert 'href="http' not in page
-    for words in ("Who comes first", "4 systems, 7 pooled test subjects of folds 1, 2, 3", "a note", "None does."):
+    for words in (
+        "Who comes first",
+        "4 systems, 7 pooled test subjects of folds 1, 2, 3",
+        "a note",
+        "There is no oracle",
+    ):
         assert words in page, words
     assert 'role="alert"' not in page
     assert page.count("data:image/") >= len(PLOTS) + 4
@@ -79,8 +86,20 @@ def test_a_fault_is_a_visible_line(build_study, tmp_path):
     text = run("comparison", study, tmp_path / "page.html")
     assert 'role="alert"' in text
     assert text.index("unet-l1 passes the oracle in mse") < text.index("Who comes first")
-    assert "None does." not in text
+    assert "scores does" not in text
     assert "**Fault: a score passes the oracle.**" in run("results", study, tmp_path / "results.md")
+
+
+@pytest.mark.parametrize(("p", "words"), [(0.8, "None of 1 scores does."), (None, "subjects or fewer nothing was")])
+def test_the_page_tells_over_how_many_scores_the_oracle_was_tested(build_study, tmp_path, p, words):
+    study = build_study(tmp_path / "study")
+    sidecar = study.layout.table("ranking").with_suffix(".json")
+    record = json.loads(sidecar.read_text())
+    record["Settings"]["ceilings"].append("oracle")
+    sidecar.write_text(json.dumps(record))
+    row = {"system": "ridge", "ceiling": "oracle", "metric": "mse", "bound": True, "p": p}
+    write_table(study.layout.table("ceilings"), columns.CEILINGS, [row], [])
+    assert words in run("comparison", study, tmp_path / "page.html")
 
 
 @pytest.mark.parametrize(

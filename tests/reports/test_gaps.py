@@ -3,6 +3,8 @@
 import json
 from dataclasses import replace
 
+import numpy as np
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -12,6 +14,8 @@ from myelosynth.bids.sidecar import write_json
 from myelosynth.cli.app import app
 from myelosynth.cli.pages import report  # noqa: F401  (registers the commands)
 from myelosynth.errors import InputError
+from myelosynth.images.volume import load_volume, save_volume
+from myelosynth.myelin.indices import COLUMNS
 from myelosynth.reports.cohort import write_cohort_page
 from myelosynth.reports.flow import brain_faults, flow
 from myelosynth.reports.inputs import CohortInputs
@@ -115,6 +119,35 @@ def test_patient_with_prediction_only(build_study, tmp_path):
     assert "measured and predicted DVR maps" in text
     assert "maps from measured and predicted PET are not both there" in text
     assert "the table indices.tsv has not been made" in text
+
+
+def test_patient_without_lesions(build_study, tmp_path):
+    """Empty masks and indices of n/a, as the commands write them: every page is made and says why."""
+    study = build_study(tmp_path)
+    layout = study.layout
+    for image in layout.derivatives.parent.rglob("sub-001*_mask.nii.gz"):
+        if "label-L" in image.name or "emyel" in image.name.lower():
+            volume = load_volume(image, allow_empty=True)
+            save_volume(image, np.zeros(volume.grid.shape), volume.grid, np.uint8)
+    for image in layout.derivatives.parent.rglob("sub-001*_dseg.nii.gz"):
+        save_volume(image, np.zeros(load_volume(image).grid.shape), load_volume(image).grid, np.uint8)
+    for name in ("indices", "clinical_table"):
+        table = pd.read_csv(layout.table(name), sep="\t", na_values="n/a")
+        table.loc[table["participant_id"] == "sub-001", [*COLUMNS, "coverage"]] = None
+        table.to_csv(layout.table(name), sep="\t", index=False, na_rep="n/a")
+    index = SessionIndex.read(study.index, study.raw)
+    write_patient_page(layout, index, "001", MAIN, study.results / "tables", tmp_path / "p.html", None)
+    text = (tmp_path / "p.html").read_text()
+    assert text.count("the baseline lesion mask is empty: there is nothing to count") == 2
+    assert text.count("there is no baseline lesion, so nothing to map") == 2
+    assert text.count("not predicted") == 5
+    assert "measured and predicted DVR maps" in text
+    inputs = CohortInputs(layout, index, study.results / "tables", (MAIN,), MAIN, None)
+    write_cohort_page(inputs, layout.table("split"), tmp_path / "c.html")
+    stages = {stage.words: stage.patients for stage in flow(inputs, layout.table("split"))}
+    assert stages["with change indices"] == 2
+    write_session_page(layout, study.raw, index, "001", "t0", tmp_path / "s.html")
+    assert "The mask is empty: no lesion voxel in this session." in (tmp_path / "s.html").read_text()
 
 
 def test_independence_is_read_from_the_checkpoint(build_study, tmp_path):

@@ -64,7 +64,6 @@ FAULTS = {
     "empty image": (lambda raw: save(raw.anat("A", "t0", "T2w"), np.zeros(SHAPE)), "every voxel is 0"),
     "NaN mask": (lambda raw: save(raw.lesion_mask("A", "t0"), np.full(SHAPE, np.nan)), "64 of 64, expected 0"),
     "image for mask": (lambda raw: save(raw.lesion_mask("A", "t0"), np.full(SHAPE, 87.5)), "not a mask"),
-    "empty mask": (lambda raw: save(raw.lesion_mask("A", "t0"), np.zeros(SHAPE)), "mask is empty"),
     "shapes": (lambda raw: save(raw.anat("A", "t0", "MTR", mt="off"), np.ones((4, 4, 5))), r"\(4, 4, 4\)"),
     "affines": (lambda raw: save(raw.lesion_mask("A", "t0"), np.ones(SHAPE), np.diag([2, 2, 2, 1])), "affine"),
     "bvals": (lambda raw: raw.dwi("A", "t0", ".bval").write_text("0 1000\n"), "2 .*7"),
@@ -97,6 +96,18 @@ def test_numbered_lesions_pass(raw):
     save(raw.lesion_mask("A", "t0"), np.arange(64).reshape(SHAPE))
     result = run(raw)
     assert result.exit_code == 0, result.output
+
+
+def test_an_empty_lesion_mask_is_a_gap_and_one_voxel_is_none(raw):
+    save(raw.lesion_mask("A", "t0"), np.zeros(SHAPE))
+    result = run(raw)
+    assert result.exit_code == 0, result.output
+    assert "gap: sub-A (patient) has an empty lesion mask: no indices" in result.output
+    assert "1 patients, 1 sessions, 2 gaps, 0 faults" in result.output
+    one = np.zeros(SHAPE)
+    one[1, 2, 3] = 1
+    save(raw.lesion_mask("A", "t0"), one)
+    assert "empty lesion mask" not in run(raw).output
 
 
 def test_gaps_are_listed_counted_and_let_pass(raw):

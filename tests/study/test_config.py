@@ -28,3 +28,12 @@ def test_a_given_reference_needs_ready_masks(repository):
     record["pet"] = {**record["pet"], "reference": "given"}
     with pytest.raises(InputError, match=r"pet\.reference is given, dataset\.ready is null"):
         read_study(record)
+
+
+def test_a_passed_oracle_stops_unless_it_is_only_to_be_told(repository):
+    record = yaml.safe_load((repository / "config" / "config.yaml").read_text())
+    assert read_study(record).evaluation.oracle == "stop"
+    assert read_study(record | {"evaluation": {"oracle": "tell"}}).evaluation.oracle == "tell"
+    assert read_study({key: value for key, value in record.items() if key != "evaluation"}).evaluation.oracle == "stop"
+    with pytest.raises(InputError, match=r"evaluation\.oracle"):
+        read_study(record | {"evaluation": {"oracle": "ignore"}})

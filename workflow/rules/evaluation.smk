@@ -11,6 +11,9 @@ EVALUATED = [
     "ranking",
 ]
 
+# A score that passes the oracle ends the run; without ceilings there is no oracle.
+STRICT = "--strict" if CEILINGS and study.evaluation.oracle == "stop" else ""
+
 # Options where a run has not every fold once.
 EVALUATION_SCOPE = " ".join(
     [f"--fold {fold}" for fold in study.folds.only or []]
@@ -51,10 +54,11 @@ rule evaluate:
         ceilings=" ".join(f"--ceiling {name}" for name in CEILINGS),
         scope=EVALUATION_SCOPE,
         reference=study.learning.main,
+        strict=STRICT,
     shell:
         "myelosynth evaluate {params.root} --index {input.index} --split {input.split} {params.systems}"
-        " {params.ceilings} {params.nulls} {params.scope} --reference {params.reference} --out-dir {params.folder}"
-        " > {log} 2>&1"
+        " {params.ceilings} {params.nulls} {params.scope} {params.strict} --reference {params.reference}"
+        " --out-dir {params.folder} > {log} 2>&1"
 
 
 rule clinical_table:

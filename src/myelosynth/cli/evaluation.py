@@ -130,7 +130,8 @@ def evaluate(
     found = evaluate_study(study, against, seed, resamples)
     if strict and found.faults:
         values = f"{found.faults[0]} ({len(found.faults)} in all)"
-        raise InputError("score passes the oracle", results, values, "without --strict the tables list them all")
+        cure = "look for a leak; `evaluation: oracle: tell` (here: no --strict) writes the tables, which list them all"
+        raise InputError("score passes the oracle", results, values, cure)
     settings = {"systems": system, "ceilings": ceiling or [], "nulls": null or [], "reference": against, "seed": seed}
     settings |= {"resamples": resamples, "test_subjects": len(study.subjects), "replicates": replicates}
     settings["folds"] = sorted({subject.fold for subject in study.subjects})

@@ -27,28 +27,29 @@ def index_intervals(
     draws: Annotated[int, typer.Option(min=20, help="number of draws")] = 500,
     seed: Annotated[int, typer.Option(min=0, help="random seed")] = 0,
 ) -> None:
-    """Intervals of the five fractions, from the spread of the predicted DVR with the correlation of its errors."""
+    """Intervals of the five fractions from the spread of the predicted DVR and how its errors correlate."""
     from myelosynth import __version__
     from myelosynth.bids.names import sidecar_path
     from myelosynth.bids.sidecar import Provenance, read_json
-    from myelosynth.errors import InputError
+    from myelosynth.evaluation.tables import cell
     from myelosynth.images.atomic import write_text
     from myelosynth.images.volume import load_mask, load_volume
     from myelosynth.myelin.curve import Curve
+    from myelosynth.myelin.indices import COLUMNS, why_no_indices
     from myelosynth.myelin.intervals import Patient
     from myelosynth.myelin.intervals import index_intervals as intervals
 
     sources = [dvr_t0, dvr_t1, std_t0, std_t1, lesions, distance, curve]
     out, apart = output(out, sources, ".tsv"), load_volume(distance)
     grid = apart.grid
-    lesion_mask = load_mask(lesions, grid, distance, labels=True)
+    lesion_mask = load_mask(lesions, grid, distance, allow_empty=True, labels=True)
     patient = Patient(lesion_mask, apart.data, grid.voxel_sizes, Curve.read(curve))
     sessions = [_session(dvr, std, grid, distance) for dvr, std in ((dvr_t0, std_t0), (dvr_t1, std_t1))]
-    if not (lesion_mask & (sessions[0].dvr > 0) & (sessions[1].dvr > 0)).any():
-        values = f"{int(lesion_mask.sum())} lesion voxels, none with a DVR at both times"
-        raise InputError("no baseline lesion", lesions, values, "indices need lesions with DVR at both times")
-    found = intervals(patient, sessions[0], sessions[1], draws, level, seed)
-    rows = ["\t".join((name, *(repr(value) for value in (*values, level)))) for name, values in found.items()]
+    found: dict[str, tuple[float | None, ...]] = dict.fromkeys(COLUMNS, (None, None, None))
+    defined = bool((lesion_mask & (sessions[0].dvr > 0) & (sessions[1].dvr > 0)).any())
+    if defined:
+        found |= intervals(patient, sessions[0], sessions[1], draws, level, seed)
+    rows = ["\t".join((name, *(cell(value) for value in (*values, level)))) for name, values in found.items()]
     write_text(out, "\n".join(("index\tvalue\tlow\thigh\tlevel", *rows)) + "\n")
     calibrations = {t: read_json(sidecar_path(std)).get("Calibration") for t, std in (("t0", std_t0), ("t1", std_t1))}
     columns = {
@@ -61,6 +62,8 @@ def index_intervals(
     }
     settings = {"level": level, "draws": draws, "seed": seed, "sessions": "errors drawn independently"}
     Provenance("myelin index intervals", "myelosynth", __version__, sources, settings, columns).write(out)
+    if not defined:
+        typer.echo(f"gap: no intervals, {lesions}, {why_no_indices(lesion_mask)}", err=True)
 
 
 def _session(dvr: Path, std: Path, grid: "Grid", where: Path) -> "Session":

@@ -1,5 +1,6 @@
 """Commands: control curve, demyelination, change and indices (wei2020, section 2.5)."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -113,7 +114,7 @@ def demyelination(
         require_unseen(dvr, curve)
     controls, volume, apart = Curve.read(curve), load_volume(dvr), load_volume(distance)
     volume.grid.require(apart.grid, distance, dvr)
-    lesion_mask = load_mask(lesions, volume.grid, dvr, labels=True)
+    lesion_mask = load_mask(lesions, volume.grid, dvr, allow_empty=True, labels=True)
     mask = demyelinated(volume.data, apart.data, lesion_mask, controls)
     save_volume(out, mask, volume.grid, "uint8")
     fields = {
@@ -127,6 +128,8 @@ def demyelination(
     settings = {"rule": "DVR < mean - 1 SD"}
     sources = [dvr, lesions, distance, curve]
     Provenance("demyelination map", _ENGINE, __version__, sources, settings, fields).write(out)
+    if not lesion_mask.any():
+        typer.echo(f"gap: nothing to map, {lesions}, no baseline lesion voxel", err=True)
 
 
 @app.command("change")
@@ -145,11 +148,12 @@ def change(
     from myelosynth.images.atomic import write_text
     from myelosynth.images.grid import Grid
     from myelosynth.images.volume import load_mask, load_volume, open_image, save_volume
+    from myelosynth.myelin.indices import why_no_indices
     from myelosynth.myelin.maps import CLASSES, change_classes
 
     sources = [mask_t0, mask_t1, lesions, *(dvr or [])]
     out, grid = output(out, sources), Grid.of(open_image(lesions))
-    lesion_mask = load_mask(lesions, labels=True)
+    lesion_mask = load_mask(lesions, allow_empty=True, labels=True)
     masks = [load_mask(path, grid, lesions, allow_empty=True) for path in (mask_t0, mask_t1)]
     covered = lesion_mask.copy()
     for path in dvr or []:
@@ -167,6 +171,8 @@ def change(
         "LesionVoxelsWithoutDVR": int((lesion_mask & ~covered).sum()),
     }
     Provenance("myelin change", _ENGINE, __version__, sources, {}, fields).write(out)
+    if not covered.any():
+        typer.echo(f"gap: no class, {lesions}, {why_no_indices(lesion_mask)}", err=True)
 
 
 @app.command("indices")
@@ -178,16 +184,22 @@ def indices(
     """Demyelinated fractions and the indices of myelin change, over the baseline lesion load."""
     from myelosynth import __version__
     from myelosynth.bids.sidecar import Provenance
+    from myelosynth.evaluation.tables import cell
     from myelosynth.images.atomic import write_text
     from myelosynth.images.volume import load_mask, load_volume
-    from myelosynth.myelin.indices import DESCRIPTIONS, myelin_indices
+    from myelosynth.myelin.indices import DESCRIPTIONS, myelin_indices, no_indices, why_no_indices
 
-    out, classes = output(out, [dseg, lesions], ".tsv"), load_volume(dseg)
-    lesion_mask = load_mask(lesions, classes.grid, dseg, labels=True)
-    values = myelin_indices(classes.data, lesion_mask, dseg)
-    write_text(out, "\t".join(DESCRIPTIONS) + "\n" + "\t".join(repr(values[name]) for name in DESCRIPTIONS) + "\n")
+    out, classes = output(out, [dseg, lesions], ".tsv"), load_volume(dseg, allow_empty=True)
+    lesion_mask = load_mask(lesions, classes.grid, dseg, allow_empty=True, labels=True)
+    defined = bool((classes.data > 0).any())
+    values: Mapping[str, float | None] = (
+        myelin_indices(classes.data, lesion_mask, dseg) if defined else no_indices(lesion_mask)
+    )
+    write_text(out, "\t".join(DESCRIPTIONS) + "\n" + "\t".join(cell(values[name]) for name in DESCRIPTIONS) + "\n")
     fields = {
         **{name: {"Description": text, "Units": "1"} for name, text in DESCRIPTIONS.items()},
         "LesionVolumeML": int(lesion_mask.sum()) * classes.grid.voxel_volume / 1000,
     }
     Provenance("myelin indices", _ENGINE, __version__, [dseg, lesions], {}, fields).write(out)
+    if not defined:
+        typer.echo(f"gap: no indices, {lesions}, {why_no_indices(lesion_mask)}", err=True)

@@ -20,6 +20,15 @@ Index = Annotated[Path, typer.Option(help="session index, TSV of `myelosynth che
 Tables = Annotated[Path, typer.Option(help="folder of the tables of `myelosynth evaluate`")]
 Out = Annotated[Path, typer.Option(help="HTML page to write")]
 Sub = Annotated[str, typer.Option(help="participant label without `sub-`")]
+Split = Annotated[Path, typer.Option(help="TSV of `myelosynth split`")]
+Systems = Annotated[list[str], typer.Option(help="a system of the tables; repeat for more")]
+MaybeSimulated = Annotated[Path | None, typer.Option(help="raw data set, asked only whether it is simulated")]
+# Of the comparison and the results document, which show one evaluation.
+Ceilings = Annotated[list[str] | None, typer.Option(help="retest, noise-free, oracle; repeat")]
+Replicates = Annotated[int, typer.Option(min=1, help="seeds of each system, as evaluated")]
+Folds = Annotated[list[int] | None, typer.Option(help="folds, as evaluated; repeat")]
+Evaluated = Annotated[Path | None, typer.Option(help="folder of `myelosynth evaluate`; default: RESULTS/tables")]
+Main = Annotated[str | None, typer.Option(help="the system that is marked; default: the tables' reference")]
 
 
 def _folder(path: Path, what: str) -> Path:
@@ -57,7 +66,7 @@ def patient(
     system: Annotated[str, typer.Option(help="system whose predictions are shown")],
     tables: Tables,
     out: Out,
-    raw: Annotated[Path | None, typer.Option(help="raw data set, asked only whether it is simulated")] = None,
+    raw: MaybeSimulated = None,
 ) -> None:
     """One patient: indices beside their null, measured and predicted maps, change, limits, provenance."""
     from myelosynth.bids.index import SessionIndex
@@ -77,7 +86,7 @@ def applied(
     index: Index,
     bundle: Annotated[Path, typer.Option(help="bundle that made the predictions")],
     out: Out,
-    raw: Annotated[Path | None, typer.Option(help="raw data set, asked only whether it is simulated")] = None,
+    raw: MaybeSimulated = None,
 ) -> None:
     """One patient without PET: predicted maps and indices, what lies beyond training, limits of the model."""
     from myelosynth.bids.index import SessionIndex
@@ -95,9 +104,9 @@ def applied(
 def cohort(
     results: Results,
     index: Index,
-    split: Annotated[Path, typer.Option(help="TSV of `myelosynth split`")],
+    split: Split,
     tables: Tables,
-    system: Annotated[list[str], typer.Option(help="a system of the tables; repeat for more")],
+    system: Systems,
     out: Out,
     main: Annotated[str | None, typer.Option(help="the system of the figures; default: the last --system")] = None,
     raw: Annotated[Path | None, typer.Option(help="raw data set: demography of the controls")] = None,
@@ -127,17 +136,15 @@ def cohort(
 def comparison(
     results: Results,
     index: Index,
-    split: Annotated[Path, typer.Option(help="TSV of `myelosynth split`")],
-    system: Annotated[list[str], typer.Option(help="a system of the tables; repeat for more")],
+    split: Split,
+    system: Systems,
     out: Out,
-    ceiling: Annotated[list[str] | None, typer.Option(help="retest, noise-free, oracle; repeat")] = None,
-    replicates: Annotated[int, typer.Option(min=1, help="seeds of each system, as evaluated")] = 1,
-    fold: Annotated[list[int] | None, typer.Option(help="folds, as evaluated; repeat")] = None,
-    tables: Annotated[
-        Path | None, typer.Option(help="folder of `myelosynth evaluate`; default: RESULTS/tables")
-    ] = None,
-    main: Annotated[str | None, typer.Option(help="system of the figures; default: the tables' reference")] = None,
-    raw: Annotated[Path | None, typer.Option(help="raw data set, asked only whether it is simulated")] = None,
+    ceiling: Ceilings = None,
+    replicates: Replicates = 1,
+    fold: Folds = None,
+    tables: Evaluated = None,
+    main: Main = None,
+    raw: MaybeSimulated = None,
 ) -> None:
     """All systems: ranking, tables beside the published ones, figures 3 to 6 and 8 of wei2020 (also as files)."""
     from myelosynth.reports.comparison import write_comparison_page
@@ -151,16 +158,14 @@ def comparison(
 def results_document(
     results: Results,
     index: Index,
-    system: Annotated[list[str], typer.Option(help="a system of the tables; repeat for more")],
+    system: Systems,
     out: Annotated[Path, typer.Option(help="Markdown document to write")],
-    ceiling: Annotated[list[str] | None, typer.Option(help="retest, noise-free, oracle; repeat")] = None,
-    replicates: Annotated[int, typer.Option(min=1, help="seeds of each system, as evaluated")] = 1,
-    fold: Annotated[list[int] | None, typer.Option(help="folds, as evaluated; repeat")] = None,
-    tables: Annotated[
-        Path | None, typer.Option(help="folder of `myelosynth evaluate`; default: RESULTS/tables")
-    ] = None,
-    main: Annotated[str | None, typer.Option(help="default system; default: the tables' reference")] = None,
-    raw: Annotated[Path | None, typer.Option(help="raw data set, asked only whether it is simulated")] = None,
+    ceiling: Ceilings = None,
+    replicates: Replicates = 1,
+    fold: Folds = None,
+    tables: Evaluated = None,
+    main: Main = None,
+    raw: MaybeSimulated = None,
     title: Annotated[str, typer.Option(help="heading of the document")] = "Measured results",
     hardware: Annotated[str | None, typer.Option(help="what the systems were trained on, in words")] = None,
 ) -> None:

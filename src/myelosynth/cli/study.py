@@ -35,10 +35,10 @@ def check(
     sources = load_task(task).sources if task else list(MADE_OF)
     index = output(index, [raw.root / "participants.tsv"], ".tsv") if index else None
     found = scan(raw)
-    check_files(found, raw)
+    without_lesions = check_files(found, raw)
     if index is not None:
         found.write(index)
-    for line in [*found.unused, *describe_ready(found), *describe_gaps(found, raw, sources)]:
+    for line in [*found.unused, *describe_ready(found), *describe_gaps(found, raw, sources, without_lesions)]:
         typer.echo(line)
 
 

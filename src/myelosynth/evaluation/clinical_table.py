@@ -53,7 +53,10 @@ def participant_rows(
         for system in systems:
             path = layout.indices(system, label, FOLLOW_UP)
             if path.is_file():
-                rows.append({**who, "system": system, **read_indices(path)})
+                values = read_indices(path)
+                rows.append({**who, "system": system, **values})
+                if not values["coverage"]:
+                    gaps.append(_gap(f"sub-{label}", FOLLOW_UP, system, "indices: no lesion voxel with a DVR"))
             else:
                 gaps.append(_gap(f"sub-{label}", FOLLOW_UP, system, "indices"))
                 rows.append({**who, "system": system})

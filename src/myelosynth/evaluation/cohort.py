@@ -14,8 +14,6 @@ from myelosynth.errors import InputError
 
 BASELINE, FOLLOW_UP = "t0", "t1"
 TRUE, NOISE_FREE, ORACLE, RETEST = "true", "noise-free", "oracle", "retest"
-FLOORS = ("mean-atlas", "regional-mean", "ridge", "random-forest")
-"""Systems that a network must beat to mean anything."""
 
 
 @dataclass(frozen=True)

@@ -128,9 +128,11 @@ CEILINGS: Columns = {
         gain="mean paired difference, positive where the system is better than the ceiling",
         gain_low="lower end of its 95 % BCa bootstrap interval; n/a with n < 3",
         gain_high="upper end of that interval",
-        bound="true where the ceiling is the best that MRI allows: error scores against the oracle",
+        bound="true where the ceiling is the best that MRI allows: the oracle, for errors against the noise-free DVR",
+        p="one-sided p-value of a paired t test of the gain; n/a where the ceiling is no bound, and with 6 or fewer",
+        p_holm="p after Holm's correction over all rows that have one",
         verdict="passes, below or not told apart, by the interval; too few without one",
-        fault="true where a system passes a bound: a leak or a bug",
+        fault="true where a system passes a bound by more than chance (p_holm below .05): a leak or a bug",
     ),
 }
 RANKING: Columns = {

@@ -5,16 +5,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from myelosynth.evaluation.ceilings import paired_interval
-from myelosynth.evaluation.cohort import FLOORS, TRUE
+from myelosynth.evaluation.cohort import TRUE
 from myelosynth.evaluation.scores import STRATA, Row, Scores
 from myelosynth.evaluation.significance import bca_interval
 from myelosynth.evaluation.study import ALL_POSITIVE, MEASURED, NO_CHANGE
+from myelosynth.synthesis.names import FLOORS
 
 MEASURES = ("mse_masked", "lesion_mae", "lesion_mean_difference", "dice")
 _WITHOUT_MODEL = (ALL_POSITIVE, NO_CHANGE)
 _LEVEL = 0.05
 _CLAIMED = ("mse_masked", "lesion_mae")  # what the default should win
-_FLOORS = ("ridge", "mean-atlas")
+_OPPONENTS = ("ridge", "mean-atlas")  # in the statements
 _WORDS = {"mse_masked": "masked MSE", "lesion_mae": "lesion error", "ses-t0": "t0", "ses-t1": "t1"}
 
 
@@ -83,7 +84,7 @@ def statements(ranking: Sequence[Row], against: str) -> list[str]:
     for row in sorted(ranking, key=lambda row: (row["reference"] != MEASURED, row["session_id"])):
         if row["metric"] not in _CLAIMED or row["session_id"] != "ses-t0":
             continue
-        if row["system"] not in _FLOORS or row["system"] == against:
+        if row["system"] not in _OPPONENTS or row["system"] == against:
             continue
         if row.get("difference") is None:
             continue

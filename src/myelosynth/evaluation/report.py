@@ -19,8 +19,8 @@ from myelosynth.evaluation.summary import agreement_rows, comparison_rows, summa
 class Evaluation:
     """Table name to its columns and rows, and what they come to in words.
 
-    faults: scores that pass the oracle where it is a bound; notes: other scores that pass a ceiling; statements:
-    whether the reference method beats the floors.
+    faults: scores that pass the oracle, by more than chance, where it is a bound; notes: other scores that pass a
+    ceiling; statements: whether the reference method beats the floors.
     """
 
     tables: dict[str, tuple[columns.Columns, list[dict[str, Any]]]]

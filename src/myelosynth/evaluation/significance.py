@@ -67,8 +67,23 @@ def paired_test(values: ArrayLike, reference: ArrayLike) -> PairedTest:
     return PairedTest(n, mean, float(t.statistic), float(t.pvalue), float(w.statistic), float(w.pvalue))
 
 
+def gain_p(gain: NDArray[np.float64]) -> float | None:
+    """One-sided p of a paired t test that the mean gain (N,), one per subject, is above 0; None where N is too small.
+
+    Equal gains have no spread to judge them by: 0 where they are above 0, else 1.
+
+    >>> gain_p(np.ones(7)), gain_p(np.zeros(7)), gain_p(np.ones(6))
+    (0.0, 1.0, None)
+    """
+    if len(gain) <= SMALLEST_N:
+        return None
+    if equal(gain):
+        return 0.0 if gain[0] > 0 else 1.0
+    return float(stats.ttest_1samp(gain, 0.0, alternative="greater").pvalue)
+
+
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Holm's step-down correction over the methods that were tested; None stays None.
+    """Holm's step-down correction over what was tested; None stays None.
 
     >>> [p and round(p, 3) for p in holm([0.01, None, 0.04, 0.03])]
     [0.03, None, 0.06, 0.06]

@@ -19,6 +19,7 @@ Row = dict[str, Any]
 Mask = NDArray[np.bool_]
 MEASURED = "measured"
 ALL_POSITIVE, NO_CHANGE = "all-positive", "no-change"
+NO_LESIONS = "no lesion voxel in the baseline mask"
 CHANGE_MAPS = {"demyelinating": DEMYELINATING, "remyelinating": REMYELINATING}
 Track = Callable[[list[Subject]], Iterable[Subject]]
 
@@ -108,7 +109,7 @@ def _image_scores(pred: NDArray, target: NDArray, regions: dict[str, Mask | None
     scores: Row = {**compare(pred, target, regions["brain"])}
     for name in ("lesion", "nawm"):
         region = regions[name]
-        if region is not None:
+        if region is not None and target[region].any():  # a DVR of 0 everywhere: outside the field of view
             found = region_difference(pred, target, region)
             scores |= {f"{name}_{reading}": value for reading, value in found.items()}
     return scores
@@ -127,6 +128,9 @@ def overlap_rows(study: Study, track: Track = iter) -> list[Row]:
             continue
         grid = Grid.of(open_image(lesions))
         lesion_mask = load_mask(lesions, allow_empty=True, labels=True)
+        if not lesion_mask.any():
+            study.note_gap(subject.participant_id, BASELINE, "n/a", NO_LESIONS)
+            continue
         for session in (BASELINE, FOLLOW_UP):
             truth = layout.demyelinated(TRUE, subject.label, session)
             if not study.there(truth, subject, session, TRUE, "demyelination map"):
@@ -183,15 +187,21 @@ def index_rows(study: Study) -> list[Row]:
                 head = {"system": run.system, "replicate": run.replicate, "participant_id": subject.participant_id}
                 values = read_indices(path)
                 rows.append({**head, "fold": subject.fold, **values})
-                if (values["coverage"] or 0) < 1:
-                    what = f"DVR in {1 - (values['coverage'] or 0):.1%} of the lesion volume"
+                if what := _uncovered(values["coverage"]):
                     study.note_gap(subject.participant_id, FOLLOW_UP, run.key, what)
     return rows
 
 
+def _uncovered(coverage: float | None) -> str:
+    """What the indices of a patient miss, by the share of the baseline lesions that they cover; None: no lesions."""
+    if coverage is None:
+        return f"indices: {NO_LESIONS}"
+    return f"DVR in {1 - coverage:.1%} of the lesion volume" if coverage < 1 else ""
+
+
 def _classes(path: Path, grid: Grid, reference: Path) -> NDArray:
     """Change classes (X, Y, Z), checked to lie on `grid`, 0 outside lesions."""
-    volume = load_volume(path)
+    volume = load_volume(path, allow_empty=True)
     grid.require(volume.grid, path, reference)
     return volume.data
 

@@ -20,6 +20,20 @@ DESCRIPTIONS = {
 }
 
 
+def no_indices(lesions: NDArray[np.bool_]) -> dict[str, float | None]:
+    """The row where no lesion voxel has a class, which is a gap: nothing of it is defined, and nothing is covered.
+
+    lesions: baseline lesions (X, Y, Z); without any of them the coverage is undefined too.
+    """
+    return dict.fromkeys(COLUMNS) | {"coverage": 0.0 if lesions.any() else None}
+
+
+def why_no_indices(lesions: NDArray[np.bool_]) -> str:
+    """Why no lesion voxel (X, Y, Z) has a class, in words."""
+    found = int(lesions.sum())
+    return f"{found} baseline lesion voxels, none with a DVR at both times" if found else "no baseline lesion voxel"
+
+
 def myelin_indices(dseg: NDArray, lesions: NDArray[np.bool_], where: object = "change map") -> dict[str, float]:
     """Percentages of demyelinated voxels and the three indices, as fractions of baseline lesion volume.
 

@@ -106,25 +106,29 @@ def estimates(layout: Layout, analysis: Analysis, system: str, sessions: Sequenc
     intervals = read_table(layout.index_intervals(system, analysis.sub, FOLLOW_UP), INTERVAL_COLUMNS)
     found = []
     for index in INDICES:
-        share = float(row[index.key]) if row is not None else None
-        if share is None and not index.needs_change:
-            share = _share(analysis, system, index.key.removeprefix("percent_"))
+        if row is not None:
+            share = float(row[index.key]) if pd.notna(row[index.key]) else None
+        else:
+            share = None if index.needs_change else _share(analysis, system, index.key.removeprefix("percent_"))
         why = "" if share is not None else _why(analysis, sessions)
         found.append(Estimate(index, points(share, index.signed), why, interval_words(intervals, index)))
     return found
 
 
 def _share(analysis: Analysis, system: str, ses: str) -> float | None:
-    """The demyelinated share of the baseline lesions in one session."""
+    """The demyelinated share of the baseline lesions with a predicted DVR in one session; None without any."""
     mask = analysis.labels(analysis.layout.demyelinated(system, analysis.sub, ses))
-    lesions = int(analysis.lesions.sum())
-    return float((mask > 0).sum()) / lesions if mask is not None and lesions else None
+    predicted = analysis.volume(analysis.layout.prediction(system, analysis.sub, ses))
+    if mask is None or predicted is None:
+        return None
+    lesions = int((analysis.lesions & (predicted > 0)).sum())
+    return float((mask > 0).sum()) / lesions if lesions else None
 
 
 def _why(analysis: Analysis, sessions: Sequence[str]) -> str:
     if not analysis.lesions.any():
-        return "no lesion mask"
-    return "" if FOLLOW_UP in sessions else "one scan only"
+        return "no lesion mask, or an empty one"
+    return "no lesion inside the predicted map" if FOLLOW_UP in sessions else "one scan only"
 
 
 def value_table(analysis: Analysis, system: str, sessions: Sequence[str]) -> Table:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from myelosynth.reports.cohort import change_examples
 from myelosynth.reports.dice_panels import dice_panels
-from myelosynth.reports.effort import effort_table
+from myelosynth.reports.effort import effort_table, efforts_of
 from myelosynth.reports.inputs import CohortInputs
 from myelosynth.reports.maps import AGREEMENT, CHANGE
 from myelosynth.reports.page import Gap, Picture, save_picture, write_page
@@ -16,7 +16,7 @@ from myelosynth.reports.simulated import is_simulated
 from myelosynth.reports.slices import CONVENTION
 from myelosynth.reports.systems import System
 from myelosynth.reports.systems import system as named
-from myelosynth.reports.verdicts import Verdict, ranking_tables
+from myelosynth.reports.verdicts import Verdict, oracle_words, ranking_tables
 
 _FIRST = ("ses-t0", "measured")
 _CURVES = 4  # methods in the plot of the indices: more cannot be told apart
@@ -51,6 +51,7 @@ def write_comparison_page(cohort: CohortInputs, verdict: Verdict, ceilings: Sequ
         main=named(cohort.main),
         settings=settings,
         verdict=verdict,
+        oracle=oracle_words(cohort, verdict),
         pictures=drawn,
         examples=examples,
         change_key=CHANGE,
@@ -61,7 +62,7 @@ def write_comparison_page(cohort: CohortInputs, verdict: Verdict, ceilings: Sequ
         more_images=[table for which in others for table in image_tables(cohort, *which)],
         dice=dice_table(cohort),
         agreement=agreement_table(cohort),
-        effort=effort_table(cohort.layout, cohort.systems, settings["replicates"], settings["folds"]),
+        effort=effort_table(efforts_of(cohort.layout, cohort.systems, settings)),
         published=published_table(),
         gaps=gaps,
         figures=figures.name,

@@ -61,7 +61,8 @@ def flow(cohort: CohortInputs, split: Path) -> list[Stage]:
     own = images[images["system"] == cohort.main]
     for ses in (BASELINE, FOLLOW_UP):
         stages.append(stage(f"predicted and measured at {ses}", own[own["session_id"] == f"ses-{ses}"].participant_id))
-    stages.append(stage("with change indices", indices[indices["system"] == cohort.main].participant_id))
+    known = indices[(indices["system"] == cohort.main) & indices["global"].notna()]
+    stages.append(stage("with change indices", known.participant_id))
     fitted = clinical[clinical["system"] == cohort.main]["n"].max() if len(clinical) else None
     if fitted is not None and pd.notna(fitted):
         stages.append(Stage("in the EDSS regression", int(fitted), 0))

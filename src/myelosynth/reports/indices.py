@@ -67,5 +67,7 @@ def interval_words(intervals: pd.DataFrame | None, index: Index) -> str:
     if intervals is None:
         return ""
     row = intervals[intervals["index"] == index.key].iloc[0]
+    if pd.isna(row["low"]):
+        return ""
     bounds = " to ".join(points(row[end], index.signed) for end in ("low", "high"))
     return f"{100 * row['level']:.0f} % interval for a measured PET: {bounds}"

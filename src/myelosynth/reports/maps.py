@@ -28,6 +28,7 @@ AGREEMENT = (
 )
 CHANGE = tuple((colour, words) for words, _, colour in CLASSES.values())
 _DIM = 1.8
+_NO_LESIONS = "there is no baseline lesion, so nothing to map"
 _DIFFERENCE = 0.2  # DVR; limits of the difference map
 _MAPS, _DIFFERENCES = "viridis", "PuOr_r"
 
@@ -155,6 +156,8 @@ def dvr_scale(images: Sequence[NDArray], brain: NDArray[np.bool_]) -> tuple[floa
 
 def agreement_maps(analysis: Analysis, systems: Sequence[str]) -> Picture | Gap:
     """Demyelinated voxels of each system against the measured PET, as figure 3B of wei2020."""
+    if not analysis.lesions.any():
+        return Gap("agreement of demyelinated voxels", _NO_LESIONS)
     rows = []
     box = box_of(analysis.lesions, analysis.sizes, 12)
     cuts = analysis.cuts(box, 4)
@@ -176,6 +179,8 @@ def agreement_maps(analysis: Analysis, systems: Sequence[str]) -> Picture | Gap:
 
 def change_maps(analysis: Analysis, systems: Sequence[str]) -> Picture | Gap:
     """Change classes between t0 and t1 from each system, as figure 6 of wei2020."""
+    if not analysis.lesions.any():
+        return Gap("change between t0 and t1", _NO_LESIONS)
     box = box_of(analysis.lesions, analysis.sizes, 12)
     cuts = analysis.cuts(box, 4)
     rows = [Row(f"{analysis.background_name} of t0", cuts, [analysis.base(box)])]

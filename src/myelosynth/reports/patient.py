@@ -103,7 +103,10 @@ def _uncovered(indices: pd.DataFrame | None, system: str) -> list[Gap]:
     gaps = []
     for key in ("true", system):
         share = value_of(indices, key, "coverage")
-        if share is not None and share < 1:
+        if indices is not None and key in indices.index and not share:
+            why = "no baseline lesion has a DVR at both scans" if share == 0 else "the baseline lesion mask is empty"
+            gaps.append(Gap(f"indices, {named(key).name}", f"{why}: there is nothing to count"))
+        elif share is not None and share < 1:
             words = (
                 f"{1 - share:.1%} of the baseline lesion volume has no DVR at both scans: percentages are of the rest"
             )

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from myelosynth import __version__
-from myelosynth.reports.effort import effort_of, effort_table
+from myelosynth.reports.effort import Effort, effort_table, efforts_of
 from myelosynth.reports.inputs import CohortInputs
 from myelosynth.reports.simulated import is_simulated
 from myelosynth.reports.systems import System
@@ -91,7 +91,8 @@ def results_markdown(cohort: CohortInputs, verdict: Verdict, title: str, hardwar
     Published values come with a numbered source each. Raises InputError for a table that lacks columns.
     """
     settings, sources = verdict.settings, dict[str, int]()
-    parts = [f"# {title}", _provenance(cohort, settings, hardware)]
+    efforts = efforts_of(cohort.layout, cohort.systems, settings)
+    parts = [f"# {title}", _provenance(cohort, settings, hardware, efforts)]
     if verdict.faults:
         parts.append("**Fault: a score passes the oracle.**\n\n" + _bullets(verdict.faults))
     parts += ["## Who comes first", _bullets(verdict.statements)]
@@ -110,8 +111,8 @@ def results_markdown(cohort: CohortInputs, verdict: Verdict, title: str, hardwar
             + "; ".join(f"[{number_}] {source}" for source, number_ in sources.items())
             + "."
         )
-    effort = effort_table(cohort.layout, cohort.systems, settings["replicates"], settings["folds"])
-    parts += ["## Training", _table(effort.columns, effort.rows, effort.caption), *effort.notes]
+    effort = effort_table(efforts)
+    parts += ["## Training and prediction", _table(effort.columns, effort.rows, effort.caption), *effort.notes]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -121,11 +122,11 @@ _LEGEND = (
 )
 
 
-def _provenance(cohort: CohortInputs, settings: Mapping[str, Any], hardware: str | None) -> str:
-    seeds = sorted(
-        {seed for one in _efforts(cohort, settings) for seed in one.seeds}, key=lambda text: (len(text), text)
-    )
-    devices = sorted({device for one in _efforts(cohort, settings) for device in one.devices})
+def _provenance(
+    cohort: CohortInputs, settings: Mapping[str, Any], hardware: str | None, efforts: Sequence[Effort]
+) -> str:
+    seeds = sorted({seed for one in efforts for seed in one.seeds}, key=lambda text: (len(text), text))
+    devices = sorted({device for one in efforts for device in one.devices})
     lines = [
         "Simulated data: no clinical finding." if is_simulated(cohort.layout.root, cohort.raw) else "",
         f"{settings['test_subjects']} pooled test subjects of folds {', '.join(map(str, settings['folds']))}; "
@@ -188,10 +189,6 @@ def _sign_errors(cohort: CohortInputs) -> str:
         rows.append([*_head(one), wrong, number(row["icc"], 2), number(row["spearman"], 2), beside])
     heads = ["System", "Part", "Sign errors", "ICC", "Spearman", "Published sign errors"]
     return _table(heads, rows, "Global index of change: agreement with the measured PET") if rows else ""
-
-
-def _efforts(cohort: CohortInputs, settings: Mapping[str, Any]) -> list[Any]:
-    return [effort_of(cohort.layout, key, settings["replicates"], settings["folds"]) for key in cohort.systems]
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> str:

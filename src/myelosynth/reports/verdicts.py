@@ -55,6 +55,19 @@ class Verdict:
                 raise InputError("tables of another run", tables, values, "evaluate with the same options")
 
 
+def oracle_words(cohort: CohortInputs, verdict: Verdict) -> str:
+    """What the oracle bounds, and over how many scores it was tested; faults stand elsewhere."""
+    if "oracle" not in verdict.settings["ceilings"]:
+        return "There is no oracle in these tables, so nothing bounds a score from above."
+    bound = (
+        "The oracle is all that MRI could tell: no error against the noise-free DVR may pass it by more than chance."
+    )
+    tested = int(cohort.table("ceilings")["p"].notna().sum())
+    if not tested:
+        return f"{bound} With {SMALLEST_N} subjects or fewer nothing was tested."
+    return bound if verdict.faults else f"{bound} None of {tested} scores does."
+
+
 def ranking_tables(cohort: CohortInputs, first: bool) -> list[Table]:
     """A table per measure: at t0 against the measured DVR where `first`, all other conditions else."""
     ranking = cohort.table("ranking")

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from myelosynth.bids.index import BASELINE, TARGET, SessionIndex, read_table
 from myelosynth.bids.layout import RawLayout
@@ -22,8 +23,12 @@ FOUR_DIMENSIONAL = ("DWI", "PET")
 REGION = "reference"
 
 
-def check_files(index: SessionIndex, raw: RawLayout) -> None:
-    """Open the description, every image of the index and its companions; the first fault is raised as InputError."""
+def check_files(index: SessionIndex, raw: RawLayout) -> list[str]:
+    """Open the description, every image of the index and its companions; the first fault is raised as InputError.
+
+    Returns the participants whose lesion mask is empty: a gap.
+    """
+    without_lesions = []
     read_json(raw.root / "dataset_description.json")
     for row in index.rows:
         if row.status != "present":
@@ -31,7 +36,8 @@ def check_files(index: SessionIndex, raw: RawLayout) -> None:
         sub, ses = row.participant_id[4:], row.session_id[4:]
         path = index.path(sub, ses, row.contrast)
         if row.contrast == "lesions":
-            _check_lesions(path, index, sub, ses)
+            if not _lesions(path, index, sub, ses).any():
+                without_lesions.append(sub)
             continue
         if row.contrast in READY:
             anchor = anchor_of(row.contrast, path)
@@ -46,12 +52,14 @@ def check_files(index: SessionIndex, raw: RawLayout) -> None:
             _check_gradients(path, volume)
         if row.contrast == "PET":
             Frames.from_sidecar(read_json(sidecar_path(path)), volume.data.shape[3], sidecar_path(path))
+    return without_lesions
 
 
-def _check_lesions(path: Path, index: SessionIndex, sub: str, ses: str) -> None:
+def _lesions(path: Path, index: SessionIndex, sub: str, ses: str) -> NDArray[np.bool_]:
     drawn_on = "T1w" if index.lesions_in_t1w(sub) else "FLAIR"
     image = index.path(sub, ses, drawn_on) if index.has(sub, ses, drawn_on) else None
-    load_mask(path, Grid.of(open_image(image)) if image else None, image or "", labels=True)
+    grid = Grid.of(open_image(image)) if image else None
+    return load_mask(path, grid, image or "", allow_empty=True, labels=True)
 
 
 def _check_gradients(path: Path, volume: Volume) -> None:
@@ -97,11 +105,13 @@ def _moves(index: SessionIndex, sub: str, ses: str, kind: str) -> bool:
     return (READY[kind].limits is not None or READY[kind].image != "T1w") and in_t1w(index.path(sub, ses, kind))
 
 
-def describe_gaps(index: SessionIndex, raw: RawLayout, sources: Sequence[str]) -> list[str]:
+def describe_gaps(
+    index: SessionIndex, raw: RawLayout, sources: Sequence[str], without_lesions: Sequence[str] = ()
+) -> list[str]:
     """One line a gap and a count at the end, in words a person reads.
 
     A whole session that is absent is one gap. What follows from a gap is said beside it; sources: the maps that models
-    see.
+    see; without_lesions: participants with an empty lesion mask, of `check_files`.
     """
     roster = Roster(index, sources)
     lines = []
@@ -118,6 +128,7 @@ def describe_gaps(index: SessionIndex, raw: RawLayout, sources: Sequence[str]) -
                 lines.append(f"{who} has no {session}: {_without_session(group, ses)}")
             else:
                 lines.append(f"{who} {session} lacks {', '.join(absent)}: {_without(absent, roster, sub, ses)}")
+    lines += [f"gap: sub-{sub} ({index.groups[sub]}) has an empty lesion mask: no indices" for sub in without_lesions]
     lines += [
         f"gap: sub-{sub} (patient) has no baseline EDSS: left out of the regressions"
         for sub in missing_scores(index, raw)

@@ -182,6 +182,15 @@ class Learning(Strict):
         return self
 
 
+class Evaluation(Strict):
+    """What the evaluation refuses."""
+
+    oracle: Literal["stop", "tell"] = Field(
+        default="stop",
+        description="a score passes the oracle of a simulated study: stop ends the run, tell lists it in the tables",
+    )
+
+
 Training = Annotated[
     TrainingPreset | None,
     # Loose: Snakemake's reader takes 2e-3 for text, and the model has checked every key before the schema is asked.
@@ -215,6 +224,7 @@ class StudyConfig(Strict):
     curve: Curve
     folds: Folds
     learning: Learning
+    evaluation: Evaluation = Evaluation()
     training: Training = None
     apply: Apply | None = None
 

@@ -21,7 +21,7 @@ LOSSES = {
 """What each model of the registry (systems/registry.py) can be trained with."""
 
 FLOORS = ("mean-atlas", "regional-mean", "ridge", "random-forest")
-"""The models that are no networks: the preset has no entry for them under `networks`."""
+"""The models that a network must beat to mean anything: no networks, so a preset has no entry for them."""
 
 ATLASES = ("mean-atlas", "regional-mean")
 """The models that are given the transform to the template in the place of images."""

@@ -14,10 +14,11 @@ from myelosynth.synthesis.config import Task, config_path, load_task
 from myelosynth.synthesis.data.folds import ROLES, Fold, read_fold
 from myelosynth.synthesis.data.manifest import Scan, read_manifest
 from myelosynth.synthesis.data.tables import read_table
+from myelosynth.synthesis.names import FLOORS
 from myelosynth.synthesis.systems.registry import find_system
 
 _SUMMARY = ("system", "metric", "reference", "session_id", "map", "group", "n", "mean", "ci_low", "ci_high")
-_FLOORS = ("mean-atlas", "regional-mean", "ridge", "random-forest", "all-positive", "no-change")
+_FLOORS = (*FLOORS, "all-positive", "no-change")
 _CEILINGS = ("retest", "noise-free", "oracle")
 _TOLD = ("mse_masked", "psnr_masked", "ssim_masked", "lesion_mae", "lesion_mean_difference", "nawm_mae", "dice")
 _ERROR = "_error"
