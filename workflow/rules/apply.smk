@@ -6,7 +6,7 @@ ruleorder: applied_page > patient_page
 
 
 def applied_sources(w):
-    """Files that a prediction is made from, by the names of the bundle."""
+    """Files that a prediction is made from, by the names of the bundle; optional sources where the session has them."""
     return {
         name: (
             layout.transform(w.sub, BASELINE, "T1w", "MNI152")
@@ -14,6 +14,7 @@ def applied_sources(w):
             else layout.source(w.sub, w.ses, name)
         )
         for name in applied.inputs
+        if name == TEMPLATE or roster.has_map(w.sub, w.ses, name)
     }
 
 
@@ -107,7 +108,7 @@ rule apply_predict:
 rule applied_page:
     """One participant: predicted maps and indices, what lies beyond training, the limits of the model."""
     input:
-        index=layout.table("index"),
+        index=INDEX,
         maps=lambda w: applied_maps(w.sub),
         bundle=applied.files,
     output:

@@ -173,17 +173,16 @@ def apply(
 
     card, out = load_bundle(bundle), folder(out)
     raw = RawLayout(bids_dir, lesions or bids_dir / "derivatives" / "lesions", ready)
-    people = [label.removeprefix("sub-") for label in participant] if participant else None
-    preflight = look_ahead(raw, card, people, allow_voxel_size)
+    asked = [label.removeprefix("sub-") for label in participant] if participant else None
+    preflight = look_ahead(raw, card, asked, allow_voxel_size)
     for line in preflight.gaps:
         typer.echo(line)
-    patients = len({sub for sub, _ in preflight.sessions})
-    typer.echo(f"{card.system}: {patients} participants, {len(preflight.sessions)} sessions to predict", nl=True)
-    options = ["--dry-run"] if dry_run else []
-    options += ["--profile", str(profile.absolute())] if profile else []
+    people = preflight.participants
+    typer.echo(f"{card.system}: {len(people)} participants, {len(preflight.sessions)} sessions to predict")
+    options = ["--profile", str(profile.absolute())] if profile else []
     settings = overlay(card, raw, out, people, allow_intensity)
     files = [*([card.preprocessing] if card.preprocessing else []), *(configfile or [])]
-    run_workflow(workflow, settings, files, ["--cores", str(cores), *options], None if dry_run else out)
+    run_workflow(workflow, settings, files, ["--cores", str(cores), *options], out, dry_run)
     if not dry_run:
         typer.echo(f"Pages: {out / 'reports'}")
 
