@@ -194,7 +194,7 @@ def checkout(tmp_path):
         "rule apply:\n"
         "    output: config['output'] + '/done'\n"
         "    params: wait=config['wait']\n"
-        "    shell: 'touch {output}.begun; for i in $(seq 100); do [ -e {params.wait} ] && touch {output} && exit 0;"
+        "    shell: 'touch {output}.begun; for i in $(seq 900); do [ -e {params.wait} ] && touch {output} && exit 0;"
         " sleep 0.2; done; exit 1'\n"
     )
     return folder

@@ -90,6 +90,7 @@ rule apply_predict:
     resources:
         mem_mb=3000,
         runtime=30,
+        gpu=gpus,
     params:
         bundle=applied.folder,
         sources=lambda w: " ".join(

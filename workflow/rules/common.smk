@@ -102,7 +102,8 @@ def benchmark_of(step, pattern="sub-{sub}_ses-{ses}"):
 
 def gpus(w):
     """What a system needs: `--resources gpu=N` keeps a machine with N of them from starting more jobs at once."""
-    learns_there = parse_system(w.system).model not in FLOORS
+    system = applied.system if applied else w.system
+    learns_there = parse_system(system).model not in FLOORS
     return int(study.learning.device == "cuda" and learns_there)
 
 
