@@ -74,7 +74,9 @@ def look_ahead(
                 gaps.append(f"gap: sub-{sub} ses-{ses} lacks {', '.join(lacking)}: predicted without, and flagged")
         its = [session for session in roster.applicable if session[0] == sub]
         try:
-            if its and not roster.has_lesions(sub):
+            # Which image the lesions were drawn on is asked of everybody who is served: it may not be known.
+            drawn_on_t1w = bool(its) and roster.index.lesions_in_t1w(sub)
+            if its and not (drawn_on_t1w or roster.has_lesions(sub)):
                 gaps.append(f"gap: sub-{sub} has no lesion mask: a predicted DVR, no demyelination and no indices")
             edges += [_edge(roster, *session, name) for session in its for name in roster.seen(*session)]
         except InputError as fault:

@@ -1,4 +1,4 @@
-"""Scores for a model card: of the subjects whom the checkpoint itself was tested on, where the tables tell them apart."""
+"""Scores for a model card: of the checkpoint's own test subjects, where the tables tell them apart."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -59,7 +59,7 @@ def bundle_metrics(summary: Path, parts: Parts) -> Metrics:
 
 
 def _own_rows(path: Path, scores: Sequence[str], tested: dict[int, list[str]]) -> list[dict[str, Any]]:
-    """Rows of the folds in `tested`, their scores as numbers. Raises InputError for somebody whom a fold does not test."""
+    """Rows of the folds in `tested`, scores as numbers. Raises InputError for somebody whom a fold does not test."""
     rows = []
     for row in read_table(path, ("system", "participant_id", "fold")):
         fold = int(row["fold"])

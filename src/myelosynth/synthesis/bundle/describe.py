@@ -32,7 +32,7 @@ def limits_of(parts: Parts, metrics: Metrics | None, preprocessing: bool) -> lis
     if len(parts.members) > 1:
         lines.append(
             f"The prediction is the mean of {len(parts.members)} members; the metrics are those of single members on "
-            "the test subjects of their folds. The mean itself was not tested: other members learned from these subjects."
+            "the test subjects of their folds. The mean was not tested: the other members learned from these subjects."
         )
     if metrics and metrics.rows and not metrics.own:
         lines.append("The metrics are pooled over folds: those of the system, not of this checkpoint alone.")
@@ -115,7 +115,7 @@ def _metrics(record: Mapping[str, Any]) -> list[str]:
     told = [
         _whose(record),
         "",
-        "Against the measured target: mean and 95 % interval over subjects, beside floors that any model must beat, and",
+        "Against the measured target: mean and 95 % interval over subjects, beside floors that any model must beat and",
         "ceilings. The oracle bounds error scores against the noise-free DVR only, which are not in this table: the",
         "measured DVR has a noise bias that methods may learn. A smooth image may pass the retest.",
         "",
