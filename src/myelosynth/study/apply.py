@@ -186,9 +186,11 @@ def run_workflow(
 
 
 def _environment(checkout: Path) -> dict[str, str]:
-    """The environment of a run: one thread a job, since Snakemake fills the cores; conda as in the checkout itself."""
+    """The environment of a run: one thread a job, since Snakemake fills the cores; the checkout's conda environments."""
     single = {"OMP_NUM_THREADS": "1", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": "1"}
-    conda = {"SNAKEMAKE_CONDA_PREFIX": str(checkout / ".snakemake" / "conda")}
+    prefix = checkout / ".snakemake" / "conda"
+    # Snakemake makes the folder that it is told, with conda or without.
+    conda = {"SNAKEMAKE_CONDA_PREFIX": str(prefix)} if prefix.is_dir() else {}
     # The rules call `myelosynth`: the one that runs here.
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     return {**single, **conda, **os.environ, "PATH": path, "MYELOSYNTH_CHECKOUT": str(checkout)}
