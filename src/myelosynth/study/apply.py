@@ -186,7 +186,7 @@ def run_workflow(
 
 
 def _environment(checkout: Path) -> dict[str, str]:
-    """The environment of a run: one thread a job, since Snakemake fills the cores; the checkout's conda environments."""
+    """The environment of a run: one thread a job, since Snakemake fills the cores; the checkout's conda."""
     single = {"OMP_NUM_THREADS": "1", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": "1"}
     prefix = checkout / ".snakemake" / "conda"
     # Snakemake makes the folder that it is told, with conda or without.
