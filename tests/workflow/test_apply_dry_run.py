@@ -53,17 +53,18 @@ def raw(tmp_path):
 
 
 def test_each_is_checked_alone_without_pet_and_predicted_from_what_he_has(bundle, raw, repository, tmp_path):
-    command = [sys.executable, "-c", "from myelosynth.cli.app import main; main()", "apply", bundle, raw]
-    command += [tmp_path / "out", "--dry-run", "--workflow", repository]
+    words = [sys.executable, "-c", "from myelosynth.cli.app import main; main()", "apply", bundle, raw]
+    words += [tmp_path / "out", "--dry-run", "--workflow", repository]
     locked = repository / ".snakemake" / "locks"
     before = sorted(locked.iterdir()) if locked.is_dir() else None
     done = subprocess.run(
-        list(map(str, command)), cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        list(map(str, words)), cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
     assert done.returncode == 0, done.stdout[-4000:]
     assert (sorted(locked.iterdir()) if locked.is_dir() else None) == before
     assert "residual-context: 2 participants, 2 sessions to predict" in done.stdout
-    lines = [line.strip() for line in done.stdout.splitlines() if line.strip().startswith("myelosynth ")]
+    told = [line.partition("myelosynth ") for line in done.stdout.splitlines()]
+    lines = [f"myelosynth {command}" for _, found, command in told if found]
     checks = [line for line in lines if line.startswith("myelosynth check ")]
     assert len(checks) == 2
     for sub, check in zip("AB", sorted(checks, key=lambda line: line.partition("--sub ")[2]), strict=True):
