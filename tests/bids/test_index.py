@@ -4,7 +4,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from myelosynth.bids.index import SessionIndex, expected, read_table, scan
+from myelosynth.bids.index import CONTRASTS, OF_PET, SessionIndex, expected, read_table, scan
 from myelosynth.bids.layout import RawLayout
 from myelosynth.errors import InputError
 from myelosynth.phantom.roster import Cohort, roster
@@ -13,6 +13,22 @@ from myelosynth.phantom.roster import Cohort, roster
 def touch(path):
     path.parent.mkdir(parents=True, exist_ok=True)
     nib.save(nib.Nifti1Image(np.ones((2, 2, 2), np.uint8), np.eye(4)), path)
+
+
+def test_some_participants_and_some_contrasts(raw):
+    """Nobody else, and no other contrast, is looked at: neither found nor missed."""
+    (raw.root / "sub-stranger").mkdir()
+    (raw.root / "sub-A" / "pet").mkdir()
+    index = scan(raw, ["A"], OF_PET)
+    assert list(index.groups) == ["A"]
+    assert {row.contrast for row in index.rows} == set(CONTRASTS) - {"PET"}
+    assert index.has("A", "t0", "T1w", "lesions")
+    with pytest.raises(InputError, match="participant not in the table"):
+        scan(raw, None, OF_PET)
+    with pytest.raises(InputError, match="images without a session"):
+        scan(raw, ["A"])
+    with pytest.raises(InputError, match=r"participant not in the data set, .*sub-C; the data set has sub-A, sub-B"):
+        scan(raw, ["C"])
 
 
 @pytest.fixture

@@ -104,6 +104,42 @@ def test_one_scan_with_lesions_has_its_share(mri_only, tmp_path):
     assert shown == [f"{100 * mask.sum() / lesions.sum():.1f}", "–", "–", "–", "–"]
 
 
+def test_a_share_is_of_the_lesion_voxels_with_a_prediction(mri_only, tmp_path):
+    """Half of the lesions lie outside the prediction: they count neither above nor below the line, and that is told."""
+    layout = mri_only.layout
+    for path in (layout.prediction(SYSTEM, "001", "t1"), layout.indices(SYSTEM, "001", "t1")):
+        path.unlink()
+    layout.demyelinated(SYSTEM, "001", "t1").unlink()
+    lesions = load_volume(layout.label_mask("001", "t0", "L", "dvrt0")).data > 0
+    outside = np.argwhere(lesions)[: int(lesions.sum()) // 2]
+    for path, kind in (
+        (layout.prediction(SYSTEM, "001", "t0"), np.float32),
+        (layout.demyelinated(SYSTEM, "001", "t0"), np.uint8),
+    ):
+        image = load_volume(path)
+        data = image.data.copy()
+        data[tuple(outside.T)] = 0
+        save_volume(path, data, image.grid, kind)
+    mask = load_volume(layout.demyelinated(SYSTEM, "001", "t0")).data > 0
+    text = page(mri_only, card_of(tmp_path / "bundle"), tmp_path / "p.html")
+    covered = lesions.sum() - len(outside)
+    assert f'<div class="big">{100 * mask.sum() / covered:.1f}</div>' in text
+    told = f"{len(outside) / lesions.sum():.1%} of the baseline lesion volume has no predicted DVR at t0"
+    assert f"{told}: percentages are of the rest" in text
+    assert "Percentages are of the baseline lesion voxels that have a predicted DVR.</p>" in text
+
+
+def test_missing_sources_are_an_alarm_and_a_column(mri_only, tmp_path):
+    text = page(mri_only, card_of(tmp_path / "bundle"), tmp_path / "p.html")
+    assert "Some sources are missing" not in text
+    sidecar = sidecar_path(mri_only.layout.prediction(SYSTEM, "001", "t1"))
+    write_json(sidecar, read_json(sidecar) | {"MissingSources": ["FA", "RD"]})
+    text = page(mri_only, card_of(tmp_path / "bundle"), tmp_path / "p.html")
+    assert "<li>t1: predicted without FA, RD</li>" in text
+    assert "<li>the sessions were predicted from different sources" in text
+    assert text.count("<td>FA, RD</td>") == 2
+
+
 def test_the_spread_is_shown_where_there_is_one(mri_only, tmp_path):
     layout = mri_only.layout
     for ses in ("t0", "t1"):

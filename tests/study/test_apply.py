@@ -1,11 +1,19 @@
 """What `apply` finds out before the first job, and the configuration it runs with."""
 
 import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import yaml
 
+from myelosynth.bids.index import scan
 from myelosynth.bids.layout import RawLayout
 from myelosynth.bids.sidecar import write_json
 from myelosynth.errors import InputError
@@ -19,11 +27,11 @@ from myelosynth.synthesis.bundle.statistics import MEASURES, Channel, TrainingSt
 SOURCES = ["MTR", "FA", "RD", "AD"]
 
 
-def write_bundle(folder, sources=SOURCES, native=2.0):
+def write_bundle(folder, sources=SOURCES, native=2.0, system="ridge"):
     """A bundle's card and statistics; nothing else of it is looked at."""
     channels = {name: Channel(1.0, 0.1, {m: [1.0] for m in MEASURES}, native) for name in sources}
     write_json(folder / "statistics.json", TrainingStatistics((2.0, 2.0, 2.0), "RAS", [1400.0], channels).record())
-    record = {"Format": 1, "System": "ridge", "Sources": sources, "Inputs": sources, "Target": "DVR", "Members": []}
+    record = {"Format": 1, "System": system, "Sources": sources, "Inputs": sources, "Target": "DVR", "Members": []}
     write_json(folder / CARD, record | {"Spread": False, "Files": {}, "Limits": [], "Simulated": True})
     return read_card(folder)
 
@@ -75,7 +83,9 @@ def test_who_is_predicted_and_who_is_left_out(raw, card):
 def test_a_participant_who_is_asked_for_must_have_every_channel(raw, card):
     assert look_ahead(raw, card, ["A"]).sessions == [("A", "t0"), ("A", "t1")]
     with pytest.raises(
-        InputError, match=r"channel missing, .*sub-C ses-t0 lacks FA, RD, AD; trained on MTR, FA, RD, AD"
+        InputError,
+        match=r"channel missing, .*sub-C ses-t0 lacks FA, RD, AD; trained on MTR, FA, RD, AD, "
+        r".*a bundle of residual-context, which takes any of its sources \(ridge needs all\)",
     ):
         look_ahead(raw, card, ["C"])
     with pytest.raises(InputError, match=r"participant not in the data set, .*sub-X; the data set has sub-A, sub-B"):
@@ -87,6 +97,51 @@ def test_nobody_left_is_an_error(raw, card):
         raw.dwi(sub, "t0").unlink()
     with pytest.raises(InputError, match=r"nobody to predict, .*0 of 4 participants.*sub-A ses-t0 lacks FA, RD, AD"):
         look_ahead(raw, card)
+
+
+def test_a_fault_of_one_participant_stops_nobody_else(raw, card):
+    """A lesion mask on no known grid, a damaged header; but who is asked for by name is told."""
+    mask = raw.lesion_mask("A", "t0")
+    save_volume(mask.with_name(mask.name.replace("_space-FLAIR", "")), np.ones((3, 3, 3)), Grid((3, 3, 3), np.eye(4)))
+    mask.unlink()
+    found = look_ahead(raw, card)
+    assert found.participants == ["B"]
+    assert any(line.startswith("gap: sub-A is left out: lesion mask on no known grid, ") for line in found.gaps)
+    with pytest.raises(InputError, match="lesion mask on no known grid"):
+        look_ahead(raw, card, ["A"])
+    raw.dwi("B", "t0").write_bytes(b"no image")
+    with pytest.raises(InputError, match=r"nobody to predict"):
+        look_ahead(raw, card)
+
+
+def test_two_pets_and_other_people_are_not_looked_at(raw, card):
+    pet = raw.pet("A", "t0")
+    for reconstruction in ("one", "two"):
+        pet.with_name(pet.name.replace("_pet", f"_rec-{reconstruction}_pet")).write_bytes(b"")
+    pet.unlink()
+    assert look_ahead(raw, card).participants == ["A", "B"]
+    with pytest.raises(InputError, match="several images for PET"):
+        scan(raw)
+    t1w = raw.anat("B", "t0", "T1w")
+    for acquisition in ("one", "two"):
+        shutil.copy(t1w, t1w.with_name(t1w.name.replace("_T1w", f"_acq-{acquisition}_T1w")))
+    t1w.unlink()
+    assert look_ahead(raw, card, ["A"]).participants == ["A"]
+    with pytest.raises(InputError, match="several images for T1w"):
+        look_ahead(raw, card)
+
+
+def test_optional_sources_may_be_missing(raw, tmp_path):
+    card = write_bundle(tmp_path / "any", system="residual-context")
+    found = look_ahead(raw, card)
+    assert found.sessions == [("A", "t0"), ("A", "t1"), ("B", "t0"), ("B", "t1"), ("C", "t0")]
+    assert "gap: sub-B ses-t1 lacks MTR: predicted without, and flagged" in found.gaps
+    assert "gap: sub-C ses-t0 lacks FA, RD, AD: predicted without, and flagged" in found.gaps
+    for mt in ("on", "off"):
+        raw.anat("C", "t0", "MTR", mt=mt).unlink()
+    assert look_ahead(raw, card).participants == ["A", "B"]
+    with pytest.raises(InputError, match="sub-C ses-t0 lacks MTR, FA, RD, AD"):
+        look_ahead(raw, card, ["C"])
 
 
 def test_much_coarser_images_are_refused_unless_told(raw, card, tmp_path):
@@ -124,4 +179,78 @@ def test_the_overlay_is_a_valid_configuration(raw, card, repository, tmp_path, m
 
 def test_a_folder_without_the_workflow_is_told(tmp_path):
     with pytest.raises(InputError, match=r"workflow missing, .*name one with --workflow"):
-        run_workflow(tmp_path, {}, [], [], None)
+        run_workflow(tmp_path, {}, [], [], tmp_path / "out", False)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A workflow of one job, which waits until the job of the other run has begun, or 20 seconds."""
+    folder = tmp_path / "checkout"
+    (folder / "config").mkdir(parents=True)
+    (folder / "config" / "config.yaml").write_text("output: nowhere\nwait: n/a\n")
+    (folder / "Snakefile").write_text(
+        'configfile: "config/config.yaml"\n'
+        "rule apply:\n"
+        "    output: config['output'] + '/done'\n"
+        "    params: wait=config['wait']\n"
+        "    shell: 'touch {output}.begun; for i in $(seq 900); do [ -e {params.wait} ] && touch {output} && exit 0;"
+        " sleep 0.2; done; exit 1'\n"
+    )
+    return folder
+
+
+def ran(checkout, out, waits_for):
+    settings = {"output": str(out), "wait": str(waits_for)}
+    run_workflow(checkout, settings, [], ["--cores", "1", "--quiet", "all"], out, False)
+
+
+def test_runs_into_different_folders_work_side_by_side(checkout, tmp_path):
+    """Each job waits for the other: a lock on the checkout would stop one of the runs."""
+    before = sorted(checkout.rglob("*"))
+    a, b = tmp_path / "a", tmp_path / "b"
+    with ThreadPoolExecutor() as pool:
+        for run in [pool.submit(ran, checkout, *pair) for pair in ((a, b / "done.begun"), (b, a / "done.begun"))]:
+            run.result()
+    assert (a / "done").is_file()
+    assert (b / "done").is_file()
+    assert (a / ".snakemake").is_dir()
+    assert sorted(checkout.rglob("*")) == before, "the checkout is only read"
+
+
+def test_the_same_folder_twice_at_once_is_one_line(checkout, tmp_path):
+    out = tmp_path / "out"
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(ran, checkout, out, tmp_path / "go")
+        while not (out / "done.begun").exists() and not first.done():
+            time.sleep(0.05)
+        with pytest.raises(
+            InputError, match=rf"results in use, .*process {os.getpid()} on .*give another folder"
+        ) as told:
+            ran(checkout, out, tmp_path / "go")
+        assert "\n" not in str(told.value)
+        run_workflow(checkout, {"output": str(out)}, [], ["--cores", "1", "--quiet", "all"], out, True)
+        (tmp_path / "go").touch()
+        first.result()
+    (out / "done").unlink()
+    ran(checkout, out, tmp_path / "go")
+    assert (out / "done").is_file(), "the folder is free again"
+
+
+def test_a_run_that_was_killed_does_not_lock_its_folder(checkout, tmp_path):
+    out = tmp_path / "out"
+    code = (
+        "from pathlib import Path; from myelosynth.study.apply import run_workflow\n"
+        f"run_workflow(Path({str(checkout)!r}), {{'output': {str(out)!r}, 'wait': '/nowhere'}}, [], ['--cores', '1'],"
+        f" Path({str(out)!r}), False)"
+    )
+    run = subprocess.Popen(
+        [sys.executable, "-c", code], start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    while not (out / "done.begun").exists() and run.poll() is None:
+        time.sleep(0.05)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    (tmp_path / "go").touch()
+    ran(checkout, out, tmp_path / "go")
+    assert (out / "done").is_file()

@@ -92,6 +92,36 @@ def test_a_fault_stops_the_check(raw, name):
     assert not (raw.root / "index.tsv").exists(), "no output after a fault"
 
 
+@pytest.mark.parametrize("name", ["3D for 4D", "overlap", "frame count", "decay"])
+def test_a_broken_pet_stops_nobody_without_pet(raw, name):
+    FAULTS[name][0](raw)
+    result = run(raw, "--without-pet")
+    assert result.exit_code == 0, result.output
+    assert "1 patients, 1 sessions, 0 gaps, 0 faults" in result.output
+    assert "PET" not in (raw.root / "index.tsv").read_text()
+
+
+def test_only_the_participants_who_are_named_are_read(raw):
+    table = raw.root / "participants.tsv"
+    table.write_text(table.read_text() + "sub-B\t31\tM\tn/a\n")
+    truncate(raw.anat("B", "t0", "T1w"))
+    assert isinstance(run(raw).exception, InputError)
+    result = run(raw, "--sub", "sub-A")
+    assert result.exit_code == 0, result.output
+    assert "sub-B" not in result.output
+    assert "participant not in the data set" in str(run(raw, "--sub", "X").exception)
+
+
+def test_what_a_gap_costs_where_a_bundle_predicts(raw):
+    raw.dwi("A", "t0").unlink()
+    raw.lesion_mask("A", "t0").unlink()
+    output = run(raw, "--without-pet").output
+    told = "no prediction of any session by a bundle that needs FA, RD, AD; no demyelination and no indices"
+    assert f"gap: sub-A (patient) ses-t0 lacks DWI, lesions: {told}" in output
+    save(raw.anat("A", "t1", "FLAIR"), np.ones(SHAPE))
+    assert "ses-t1 lacks T1w, T2w, MTon, MToff, DWI: no prediction of t1" in run(raw, "--without-pet").output
+
+
 def test_numbered_lesions_pass(raw):
     save(raw.lesion_mask("A", "t0"), np.arange(64).reshape(SHAPE))
     result = run(raw)

@@ -6,7 +6,16 @@ import sys
 import pytest
 
 from myelosynth.evaluation.published import FIGURES
-from myelosynth.synthesis.names import ATLASES, CALIBRATED, FLOORS, LOSSES, parse_system, registry_line, stages
+from myelosynth.synthesis.names import (
+    ATLASES,
+    CALIBRATED,
+    FLOORS,
+    LOSSES,
+    OPTIONAL_SOURCES,
+    parse_system,
+    registry_line,
+    stages,
+)
 from myelosynth.synthesis.systems.networks import NetworkSystem
 from myelosynth.synthesis.systems.registry import SYSTEMS, find_system
 
@@ -70,3 +79,7 @@ def test_the_snakefile_starts_without_heavy_libraries():
         "print([m for m in ('torch', 'numpy', 'pandas', 'nibabel', 'scipy') if m in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], text=True, capture_output=True).stdout.strip() == "[]"
+
+
+def test_who_takes_any_of_its_sources():
+    assert set(OPTIONAL_SOURCES) == {name for name, system in SYSTEMS.items() if system.optional_sources}

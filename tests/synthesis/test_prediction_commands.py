@@ -181,7 +181,8 @@ def test_the_task_may_be_demanded(predict, edited, cohort):
 
 def test_other_voxels_than_the_trainings(predict, edited):
     with pytest.raises(
-        InputError, match=r"other voxel size.*5 x 5 x 5 mm, trained on 5 x 5 x 2\.5 mm.*--any-voxel-size"
+        InputError,
+        match=r"voxel size differs from training.*5 x 5 x 5 mm, trained on 5 x 5 x 2\.5 mm.*--any-voxel-size",
     ):
         predict(edited(content={"voxel_mm": [5.0, 5.0, 2.5]}))
     predict(edited(content={"voxel_mm": [5.0, 5.0, 2.5]}), more=("--any-voxel-size",))

@@ -8,7 +8,7 @@ rule n4:
     input:
         image=raw_image("T1w"),
         description=ancient(layout.derivatives / "dataset_description.json"),
-        index=ancient(layout.table("index")),
+        index=ancient(INDEX),
     output:
         layout.anat("{sub}", "{ses}", "T1w"),
     log:

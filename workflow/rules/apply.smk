@@ -6,7 +6,7 @@ ruleorder: applied_page > patient_page
 
 
 def applied_sources(w):
-    """Files that a prediction is made from, by the names of the bundle."""
+    """Files that a prediction is made from, by the names of the bundle; optional sources where the session has them."""
     return {
         name: (
             layout.transform(w.sub, BASELINE, "T1w", "MNI152")
@@ -14,6 +14,7 @@ def applied_sources(w):
             else layout.source(w.sub, w.ses, name)
         )
         for name in applied.inputs
+        if name == TEMPLATE or roster.has_map(w.sub, w.ses, name)
     }
 
 
@@ -89,6 +90,7 @@ rule apply_predict:
     resources:
         mem_mb=3000,
         runtime=30,
+        gpu=gpus,
     params:
         bundle=applied.folder,
         sources=lambda w: " ".join(
@@ -107,7 +109,7 @@ rule apply_predict:
 rule applied_page:
     """One participant: predicted maps and indices, what lies beyond training, the limits of the model."""
     input:
-        index=layout.table("index"),
+        index=INDEX,
         maps=lambda w: applied_maps(w.sub),
         bundle=applied.files,
     output:

@@ -21,7 +21,7 @@ try:
     applied = read_card(Path(study.apply.bundle)) if study.apply else None
     SOURCES = read_task(study).sources
     phantom = simulated_cohort(study)
-    roster = Roster(session_index(study), SOURCES)
+    roster = Roster(session_index(study), SOURCES, bool(applied and applied.optional))
     # Field maps of every DWI that needs one, known and read before the first job; a simulated cohort has none.
     FIELDMAPS = {} if phantom else roster.fieldmaps(study.diffusion.distortion)
     if study.pet.reference == "given":
@@ -46,6 +46,9 @@ layout = Layout(Path(study.output), APPLIED_SPACE if applied else MEASURED_SPACE
 # Further PET series of a simulated study: ceilings of every table, and the null of the indices.
 CEILINGS = ["retest", "noise-free", "oracle"] if phantom else []
 NULLS = ["null-scan"] if phantom else []
+# What every job that reads raw images waits for: the check of the data set; where a bundle is applied that of the
+# participant, so that a fault of one stops no other.
+INDEX = layout.table("index_sub-{sub}" if applied else "index")
 SYSTEMS = [applied.system] if applied else study.learning.systems
 # The same and their further replicates, SYSTEM@2 and so on: trained, predicted and scored.
 TRAINED = SYSTEMS if applied else study.learning.trained
@@ -99,7 +102,8 @@ def benchmark_of(step, pattern="sub-{sub}_ses-{ses}"):
 
 def gpus(w):
     """What a system needs: `--resources gpu=N` keeps a machine with N of them from starting more jobs at once."""
-    learns_there = parse_system(w.system).model not in FLOORS
+    system = applied.system if applied else w.system
+    learns_there = parse_system(system).model not in FLOORS
     return int(study.learning.device == "cuda" and learns_there)
 
 

@@ -93,21 +93,27 @@ if phantom:
                 "myelosynth simulate {params.out} {params.options} --participant {params.sub} > {log} 2>&1"
 
 
+def checked_images(w):
+    """Every image of the data set; of the participant where a bundle is applied."""
+    return [
+        roster.index.root / row.path
+        for row in roster.index.rows
+        if row.status == "present"
+        and (not applied or row.participant_id == f"sub-{w.sub}")
+    ]
+
+
 rule check:
-    """Faults stop here with one line each; gaps are listed and counted."""
+    """Faults stop here with one line each; gaps are listed and counted. Where a bundle is applied, one job a participant."""
     input:
         participants=raw.root / "participants.tsv",
-        images=[
-            roster.index.root / row.path
-            for row in roster.index.rows
-            if row.status == "present"
-        ],
+        images=checked_images,
     output:
-        index=layout.table("index"),
+        index=INDEX,
     log:
-        log_of("check", "cohort"),
+        log_of("check", "sub-{sub}" if applied else "cohort"),
     benchmark:
-        benchmark_of("check", "cohort")
+        benchmark_of("check", "sub-{sub}" if applied else "cohort")
     conda:
         "../../envs/core.yaml"
     threads: 1
@@ -119,8 +125,9 @@ rule check:
         lesions=raw.lesions,
         ready=READY_OPTION,
         task=study.learning.task,
+        who=lambda w: f"--sub {w.sub} --without-pet" if applied else "",
     shell:
-        "myelosynth check {params.bids} --lesions {params.lesions} {params.ready} --task {params.task}"
+        "myelosynth check {params.bids} --lesions {params.lesions} {params.ready} --task {params.task} {params.who}"
         " --index {output.index} > {log} 2>&1"
 
 

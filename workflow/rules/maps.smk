@@ -37,7 +37,7 @@ rule epi_shift:
         bvals=companion("DWI", ".bval"),
         sidecars=distortion_sidecars,
         description=ancient(layout.derivatives / "dataset_description.json"),
-        index=ancient(layout.table("index")),
+        index=ancient(INDEX),
     output:
         layout.work("{sub}", "{ses}", "epi_shift.nii.gz"),
     log:
@@ -65,7 +65,7 @@ rule mean_b0:
         bvals=companion("DWI", ".bval"),
         shift=shift_map,
         description=ancient(layout.derivatives / "dataset_description.json"),
-        index=ancient(layout.table("index")),
+        index=ancient(INDEX),
     output:
         layout.work("{sub}", "{ses}", "b0.nii.gz"),
     log:
@@ -127,7 +127,7 @@ rule mtr:
         on=raw_image("MTon"),
         off=raw_image("MToff"),
         description=ancient(layout.derivatives / "dataset_description.json"),
-        index=ancient(layout.table("index")),
+        index=ancient(INDEX),
     output:
         layout.work("{sub}", "{ses}", "mtr.nii.gz"),
     log:

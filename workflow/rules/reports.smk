@@ -4,7 +4,7 @@
 rule session_page:
     """Quality control of one session: brain outline, registrations before and after, tissue contours."""
     input:
-        index=layout.table("index"),
+        index=INDEX,
         files=lambda w: session_derivatives(w.sub, w.ses),
     output:
         layout.page("qc/sub-{sub}_ses-{ses}"),

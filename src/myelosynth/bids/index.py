@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +18,8 @@ CONTRASTS = ("T1w", "T2w", "FLAIR", "MTon", "MToff", "DWI", "PET", "lesions")
 COVERS = {"MTR": ("MTon", "MToff"), "FA": ("DWI",), "RD": ("DWI",), "AD": ("DWI",), "DVR": ("PET",)}
 """Ready maps and the raw images that nothing needs once all maps made of them are ready."""
 TARGET = "DVR"
+OF_PET = ("PET", TARGET, "reference")
+"""What comes from a PET: a data set of MRI alone is looked at without them."""
 BASELINE = "t0"
 GROUPS = ("patient", "control")
 
@@ -170,51 +172,62 @@ def _expected_path(raw: RawLayout, sub: str, ses: str, contrast: str) -> str:
     return f"sub-{sub}/ses-{ses}/{datatype}/{bids_name(suffix, sub=sub, ses=ses, **entities)}"
 
 
-def scan(raw: RawLayout) -> SessionIndex:
+def scan(raw: RawLayout, participants: Sequence[str] | None = None, leave_out: Sequence[str] = ()) -> SessionIndex:
     """Find every session of a data set on disk.
 
-    Raises InputError for a missing data set, a folder `sub-X` that participants.tsv does not list, a participant
-    without a group or listed twice, images outside a session folder, a data set without the session `ses-t0`, or two
-    images that could both be one contrast (say which one to use by moving the other away).
+    participants: labels; what else lies in the data set is not looked at (None: everybody). leave_out: contrasts and
+    ready maps that are not looked for. Raises InputError for a missing data set, a participant who is not in it, a
+    folder `sub-X` that participants.tsv does not list, a participant without a group or listed twice, images outside a
+    session folder, a data set without the session `ses-t0`, or two images that could both be one contrast (say which
+    one to use by moving the other away).
     """
-    groups = _read_groups(raw.root / "participants.tsv")
+    groups = _read_groups(raw.root / "participants.tsv", participants)
+    contrasts = [contrast for contrast in CONTRASTS if contrast not in leave_out]
+    kinds = [kind for kind in READY if kind not in leave_out]
     present: list[tuple[str, str, str, str, str]] = []
     unused: list[str] = []
     for folder in sorted(path for path in raw.root.glob("sub-*") if path.is_dir()):
         sub = folder.name[4:]
+        if participants is not None and sub not in participants:
+            continue
         if sub not in groups:
             values = f"sub-{sub} has a folder, the table has {len(groups)} others"
             cure = "add a row with its group"
             raise InputError("participant not in the table", raw.root / "participants.tsv", values, cure)
-        _require_sessions(folder)
+        _require_sessions(folder, contrasts)
         for ses in sorted(path.name[4:] for path in folder.glob("ses-*")):
-            for contrast in CONTRASTS:
+            for contrast in contrasts:
                 used, others = _find(raw, sub, ses, contrast)
                 if used is not None:
                     present.append((sub, ses, groups[sub], contrast, _indexed(used, raw.root)))
                     unused += [f"not used: {other.name}, {used.name} is the {contrast}" for other in others]
-            for kind in READY:
+            for kind in kinds:
                 given, elsewhere = find_ready(raw.ready, sub, ses, kind) if raw.ready else (None, [])
                 unused += [f"not used: {other.name}, a ready {kind} lies in no space or T1w" for other in elsewhere]
                 if given is not None:
                     present.append((sub, ses, groups[sub], kind, _indexed(given, raw.root)))
     if raw.ready:
-        unused += require_ready(raw.ready, groups, sum(contrast in READY for *_, contrast, _ in present))
+        whole = groups if participants is None else None
+        unused += require_ready(raw.ready, whole, sum(contrast in READY for *_, contrast, _ in present))
     if not present:
         raise InputError("no images found", raw.root, "0 files sub-*/ses-*/...", "give a BIDS data set with sessions")
     sessions = sorted({ses for _, ses, *_ in present})
     if BASELINE not in sessions:
         values = f"found ses-{', ses-'.join(sessions)}, expected ses-{BASELINE} as the first scan"
         raise InputError("no baseline session", raw.root, values, f"name the first session ses-{BASELINE}")
-    return complete(raw.root, present, groups, unused)
+    found = complete(raw.root, present, groups, unused)
+    return replace(found, rows=tuple(row for row in found.rows if row.contrast not in leave_out))
 
 
-def _read_groups(path: Path) -> dict[str, str]:
+def _read_groups(path: Path, wanted: Sequence[str] | None) -> dict[str, str]:
     groups: dict[str, str] = {}
     lines: dict[str, int] = {}
-    for number, row in enumerate(read_table(path, ("participant_id", "group")), start=2):
+    rows = read_table(path, ("participant_id", "group"))
+    for number, row in enumerate(rows, start=2):
         participant, group = row["participant_id"], row["group"]
         label = participant.removeprefix("sub-")
+        if wanted is not None and label not in wanted:
+            continue
         if group not in GROUPS:
             values = f"{participant} has group {group or 'n/a'!r}, expected patient or control"
             cure = "fill in the column `group`"
@@ -223,12 +236,17 @@ def _read_groups(path: Path) -> dict[str, str]:
             values = f"{participant} as {group}, in line {lines[label]} as {groups[label]}"
             raise InputError("participant listed twice", f"{path} line {number}", values, "keep one row")
         groups[label], lines[label] = group, number
+    unknown = [label for label in wanted or [] if label not in groups]
+    if unknown:
+        values = f"sub-{unknown[0]}; the data set has {', '.join(row['participant_id'] for row in rows) or 'nobody'}"
+        raise InputError("participant not in the data set", path, values, "give a label of the table")
     return groups
 
 
-def _require_sessions(folder: Path) -> None:
+def _require_sessions(folder: Path, contrasts: Sequence[str]) -> None:
     """Images straight below `sub-X` belong to no session and would be overlooked."""
-    stray = [datatype for datatype in sorted({where for where, *_ in _WHERE.values()}) if (folder / datatype).is_dir()]
+    datatypes = sorted({_WHERE[contrast][0] for contrast in contrasts if contrast in _WHERE})
+    stray = [datatype for datatype in datatypes if (folder / datatype).is_dir()]
     if stray:
         values = f"found {folder.name}/{stray[0]}, expected {folder.name}/ses-{BASELINE}/{stray[0]}"
         cure = f"move it into ses-{BASELINE}, and say so in its file names"

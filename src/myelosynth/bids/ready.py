@@ -88,13 +88,16 @@ def lesions_in_t1w(mask: Path, t1w: Path, flair: Path | None) -> bool:
     return not ours.matches(on_flair)
 
 
-def require_ready(root: Path, participants: Iterable[str], found: int) -> list[str]:
+def require_ready(root: Path, participants: Iterable[str] | None, found: int) -> list[str]:
     """One line for each participant of the ready maps whom the data set does not have.
 
-    Raises InputError when the folder is missing or nothing in it is a ready map.
+    participants: None where only some were looked at, so that the others' maps tell nothing. Raises InputError when the
+    folder is missing or nothing in it is a ready map.
     """
     if not root.is_dir():
         raise InputError("ready maps missing", root, "no such folder", "correct dataset.ready (--ready)")
+    if participants is None:
+        return []
     if not found:
         values = "0 files sub-X/ses-Y/{anat,dwi,pet}/ of a kind that is known, for participants of the data set"
         raise InputError("no ready maps found", root, values, "correct dataset.ready (--ready), or set it to null")

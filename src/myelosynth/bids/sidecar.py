@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from myelosynth import __version__
-from myelosynth.bids.names import sidecar_path
+from myelosynth.bids.names import participant_of, sidecar_path
 from myelosynth.errors import InputError
 from myelosynth.images.atomic import write_text
 
@@ -83,6 +83,15 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(record, dict):
         raise InputError("JSON object needed", path, f"found {type(record).__name__}", "repair the file")
     return record
+
+
+def participants_behind(image: Path) -> list[str]:
+    """The participants that a file's sidecar names, `sub-LABEL`: by Participants, or else by its sources."""
+    sidecar = sidecar_path(image)
+    record = read_json(sidecar) if sidecar.is_file() else {}
+    of_sources = [participant_of(str(uri)) for uri in record.get("Sources") or []]
+    named = record.get("Participants") or list(dict.fromkeys(name for name in of_sources if name))
+    return [str(name) for name in named]
 
 
 def skull_stripped(source: Path) -> bool:

@@ -32,12 +32,15 @@ def bundle(
     data: Annotated[Path, typer.Option(help="manifest of the training images, TSV")],
     split: Annotated[Path, typer.Option(help="TSV of `myelosynth split`")],
     out: Annotated[Path, typer.Option(help="new folder")],
-    metrics: Annotated[Path | None, typer.Option(help="summary.tsv of `myelosynth evaluate`")] = None,
+    metrics: Annotated[
+        Path | None, typer.Option(help="summary.tsv of `myelosynth evaluate`, with its other tables beside it")
+    ] = None,
     config: Annotated[
         list[Path] | None, typer.Option(help="configuration of the study, then its overlays: how images were made")
     ] = None,
 ) -> None:
     """Put a trained system, its statistics, control curve, task and model card into one folder."""
+    from myelosynth.study.metrics import bundle_metrics
     from myelosynth.synthesis.bundle.build import write_bundle
     from myelosynth.synthesis.bundle.parts import read_parts
 
@@ -45,7 +48,8 @@ def bundle(
     for path in (curve, data, split, metrics):
         given(path)
     settings = _preprocessing(config) if config else None
-    record = write_bundle(read_parts(checkpoint, curve, task, data, split), out, metrics, settings)
+    parts = read_parts(checkpoint, curve, task, data, split)
+    record = write_bundle(parts, out, bundle_metrics(metrics, parts) if metrics else None, settings)
     people = sum(record["Data"]["Learned"].values())
     typer.echo(f"{record['System']}: {len(record['Members'])} member(s), {people} participants learned from: {out}")
 
@@ -65,11 +69,11 @@ def bundle_check(
     from myelosynth.synthesis.bundle.card import load_bundle
 
     card = load_bundle(bundle)
-    paths = named_sources(source, card.sources, card.inputs)
+    paths = named_sources(source, card.sources, card.inputs, card.optional)
     out = output(out, [mask, *paths.values()], ".json") if out else None
     findings = _compared(card, load_inputs(paths, mask), mask, allow_voxel_size, allow_intensity)
     if out:
-        write_json(out, _found(card, findings))
+        write_json(out, _found(card, paths, findings))
     for finding in findings:
         typer.echo(f"out of distribution: {finding}{f'; {finding.likely}' if finding.likely else ''}")
     if not findings:
@@ -99,7 +103,7 @@ def bundle_predict(
     card = load_bundle(bundle)
     if out_std and not card.spread:
         raise InputError("bundle offers no spread", "--out-std", f"system {card.system}", "leave --out-std out")
-    paths = named_sources(source, card.sources, card.inputs)
+    paths = named_sources(source, card.sources, card.inputs, card.optional)
     read = [*card.files, mask, *paths.values()]
     out, out_std = output(out, read), output(out_std, read) if out_std else None
     distinct(out, out_std)
@@ -107,7 +111,7 @@ def bundle_predict(
     findings = _compared(card, inputs, mask, allow_voxel_size, allow_intensity)
     members = [load_checkpoint(path) for path in card.checkpoints]
     prediction = predict_ensemble(members, inputs, torch_device(device, threads))
-    fields = {**_found(card, findings), "Units": "1", "SkullStripped": True}
+    fields = {**_found(card, paths, findings), "Units": "1", "SkullStripped": True}
     sources = [*card.checkpoints, *paths.values(), mask]
     save_volume(out, prediction.mean, inputs.grid)
     _write_sidecar(out, card, sources, fields)
@@ -173,17 +177,16 @@ def apply(
 
     card, out = load_bundle(bundle), folder(out)
     raw = RawLayout(bids_dir, lesions or bids_dir / "derivatives" / "lesions", ready)
-    people = [label.removeprefix("sub-") for label in participant] if participant else None
-    preflight = look_ahead(raw, card, people, allow_voxel_size)
+    asked = [label.removeprefix("sub-") for label in participant] if participant else None
+    preflight = look_ahead(raw, card, asked, allow_voxel_size)
     for line in preflight.gaps:
         typer.echo(line)
-    patients = len({sub for sub, _ in preflight.sessions})
-    typer.echo(f"{card.system}: {patients} participants, {len(preflight.sessions)} sessions to predict", nl=True)
-    options = ["--dry-run"] if dry_run else []
-    options += ["--profile", str(profile.absolute())] if profile else []
+    people = preflight.participants
+    typer.echo(f"{card.system}: {len(people)} participants, {len(preflight.sessions)} sessions to predict")
+    options = ["--profile", str(profile.absolute())] if profile else []
     settings = overlay(card, raw, out, people, allow_intensity)
     files = [*([card.preprocessing] if card.preprocessing else []), *(configfile or [])]
-    run_workflow(workflow, settings, files, ["--cores", str(cores), *options], None if dry_run else out)
+    run_workflow(workflow, settings, files, ["--cores", str(cores), *options], out, dry_run)
     if not dry_run:
         typer.echo(f"Pages: {out / 'reports'}")
 
@@ -232,12 +235,13 @@ def _spread_of(members: "list[Checkpoint]") -> str:
     return f"the model's own and {between}" if own else between
 
 
-def _found(card: "Card", findings: "list[Finding]") -> dict[str, Any]:
-    """Fields of a sidecar: which bundle, and what lies beyond its training."""
+def _found(card: "Card", paths: dict[str, Path], findings: "list[Finding]") -> dict[str, Any]:
+    """Fields of a sidecar: which bundle, which sources it had to do without, and what lies beyond its training."""
     return {
         "Bundle": card.folder.name,
         "BundleSha256": card.sha256,
         "System": card.system,
+        "MissingSources": [name for name in card.inputs if name not in paths],
         "OutOfDistribution": bool(findings),
         "BeyondTraining": [finding.record() for finding in findings],
     }

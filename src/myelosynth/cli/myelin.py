@@ -103,15 +103,15 @@ def demyelination(
 ) -> None:
     """Lesion voxels with DVR below the controls' mean minus one SD at the same distance from CSF."""
     from myelosynth import __version__
-    from myelosynth.bids.sidecar import Provenance, bids_uri
+    from myelosynth.bids.sidecar import Provenance, bids_uri, participants_behind
     from myelosynth.images.volume import load_mask, load_volume, save_volume
-    from myelosynth.myelin.controls import curve_participants, require_unseen
+    from myelosynth.myelin.controls import require_no_control
     from myelosynth.myelin.curve import Curve
     from myelosynth.myelin.maps import demyelinated
 
     out = output(out, [dvr, lesions, distance, curve])
     if not new_participant:
-        require_unseen(dvr, curve)
+        require_no_control(dvr, curve)
     controls, volume, apart = Curve.read(curve), load_volume(dvr), load_volume(distance)
     volume.grid.require(apart.grid, distance, dvr)
     lesion_mask = load_mask(lesions, volume.grid, dvr, allow_empty=True, labels=True)
@@ -123,7 +123,7 @@ def demyelination(
         "LesionVoxels": int(lesion_mask.sum()),
         "LesionVoxelsWithoutDVR": int((lesion_mask & (volume.data <= 0)).sum()),
         "DemyelinatedVoxels": int(mask.sum()),
-        "CurveParticipants": curve_participants(curve),
+        "CurveParticipants": participants_behind(curve) or None,
     }
     settings = {"rule": "DVR < mean - 1 SD"}
     sources = [dvr, lesions, distance, curve]

@@ -47,7 +47,7 @@ def predict(
     from myelosynth.synthesis.checkpoints import load_checkpoint
     from myelosynth.synthesis.config import load_task
     from myelosynth.synthesis.ensemble import predict_ensemble
-    from myelosynth.synthesis.fitness import require_agreement, require_task, require_unseen, require_voxel_size
+    from myelosynth.synthesis.fitness import require_agreement, require_not_learned, require_task, require_voxel_size
 
     members = [load_checkpoint(one) for one in checkpoint]
     require_agreement(members, checkpoint)
@@ -60,7 +60,7 @@ def predict(
     distinct(out, out_std)
     if len(members) > 1 and not new_participant:
         for participant in sorted({found for file in (mask, *paths.values()) if (found := participant_of(file.name))}):
-            require_unseen(members, checkpoint, participant)
+            require_not_learned(members, checkpoint, participant)
     inputs = load_inputs(paths, mask, path, bf16)
     if not any_voxel_size:
         for member in members:

@@ -23,9 +23,13 @@ def check(
     task: Annotated[
         str | None, typer.Option(help="its sources decide what a gap costs; default: every map is a source")
     ] = None,
+    sub: Annotated[list[str] | None, typer.Option(help="participant label; repeat for more; default: all")] = None,
+    without_pet: Annotated[
+        bool, typer.Option("--without-pet", help="for `myelosynth apply`: PET, ready DVR and reference are not read")
+    ] = False,
 ) -> None:
     """List what every session has; a fault is an error, a gap is listed and counted."""
-    from myelosynth.bids.index import scan
+    from myelosynth.bids.index import OF_PET, scan
     from myelosynth.bids.layout import RawLayout
     from myelosynth.study.check import check_files, describe_gaps, describe_ready
     from myelosynth.study.roster import MADE_OF
@@ -34,11 +38,16 @@ def check(
     raw = RawLayout(bids_dir, lesions or bids_dir / "derivatives" / "lesions", ready)
     sources = load_task(task).sources if task else list(MADE_OF)
     index = output(index, [raw.root / "participants.tsv"], ".tsv") if index else None
-    found = scan(raw)
+    people = [label.removeprefix("sub-") for label in sub] if sub else None
+    found = scan(raw, people, OF_PET if without_pet else ())
     without_lesions = check_files(found, raw)
     if index is not None:
         found.write(index)
-    for line in [*found.unused, *describe_ready(found), *describe_gaps(found, raw, sources, without_lesions)]:
+    for line in [
+        *found.unused,
+        *describe_ready(found),
+        *describe_gaps(found, raw, sources, without_lesions, applied=without_pet),
+    ]:
         typer.echo(line)
 
 

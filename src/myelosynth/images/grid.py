@@ -1,5 +1,6 @@
 """The lattice on which an image lives."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,6 +59,15 @@ class Grid:
         else:
             return
         raise InputError("grids differ", where, values, "resample one onto the other with `myelosynth transform`")
+
+
+def edges_in_words(sizes: Sequence[float]) -> str:
+    """Voxel edges for a reader.
+
+    >>> edges_in_words((2.0, 2.0, 2.5004))
+    '2 x 2 x 2.5 mm'
+    """
+    return " x ".join(f"{size:g}" for size in np.round(sizes, 3)) + " mm"
 
 
 def _flat(affine: NDArray[np.float64]) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from myelosynth.bids.names import participant_of, sidecar_path
-from myelosynth.bids.sidecar import read_json
+from myelosynth.bids.names import participant_of
+from myelosynth.bids.sidecar import participants_behind
 from myelosynth.errors import InputError
 
 _CURE = "fit the curve without the test subjects of the fold"
@@ -36,17 +36,9 @@ def check_controls(participants: Sequence[str], split: Path, fold: int) -> dict[
     return {"Fold": fold, "SplitSha256": hashlib.sha256(split.read_bytes()).hexdigest()}
 
 
-def curve_participants(curve: Path) -> list[str] | None:
-    """The controls that the sidecar of a curve names, by Participants or else by its sources; None without any."""
-    sidecar = sidecar_path(curve)
-    record = read_json(sidecar) if sidecar.is_file() else {}
-    named = record.get("Participants") or named_participants([Path(str(uri)) for uri in record.get("Sources") or []])
-    return [str(name) for name in named] or None
-
-
-def require_unseen(dvr: Path, curve: Path) -> None:
+def require_no_control(dvr: Path, curve: Path) -> None:
     """Raises InputError when the participant of a DVR is among the controls of the curve it is to be held against."""
     participant = participant_of(dvr.name)
-    if participant and participant in (curve_participants(curve) or []):
+    if participant and participant in participants_behind(curve):
         values = f"{participant} is one of the controls behind {curve.name}"
         raise InputError("leak: control curve saw the subject", dvr, values, _CURE)

@@ -63,6 +63,7 @@ def write_applied_page(
     ):
         gaps += [drawn] if isinstance(drawn, Gap) else []
         pictures[name] = drawn if isinstance(drawn, Picture) else None
+    gaps += uncovered(analysis, system, sessions)
     if FOLLOW_UP not in sessions:
         gaps.append(Gap("change between scans", f"there is no prediction of {FOLLOW_UP}"))
     simulated = is_simulated(layout.root, raw_root)
@@ -76,6 +77,7 @@ def write_applied_page(
         group=index.groups[sub],
         sessions=sessions,
         warnings=beyond_training(layout, sub, system, sessions),
+        without=without_sources(layout, sub, system, sessions),
         unreal=card.simulated and not simulated,
         estimates=estimates(layout, analysis, system, sessions),
         values=value_table(analysis, system, sessions),
@@ -99,6 +101,20 @@ def beyond_training(layout: Layout, sub: str, system: str, sessions: Sequence[st
     return told
 
 
+def missing_sources(layout: Layout, sub: str, system: str, ses: str) -> list[str]:
+    """The sources that a prediction was made without, from its sidecar."""
+    return [str(name) for name in record_of(layout.prediction(system, sub, ses)).get("MissingSources", [])]
+
+
+def without_sources(layout: Layout, sub: str, system: str, sessions: Sequence[str]) -> list[str]:
+    """One sentence for every session that was predicted without some source, and one where sessions differ in them."""
+    missing = {ses: missing_sources(layout, sub, system, ses) for ses in sessions}
+    told = [f"{ses}: predicted without {', '.join(names)}" for ses, names in missing.items() if names]
+    if len({tuple(names) for names in missing.values()}) > 1:
+        told.append("the sessions were predicted from different sources: part of the change between them comes of that")
+    return told
+
+
 def estimates(layout: Layout, analysis: Analysis, system: str, sessions: Sequence[str]) -> list[Estimate]:
     """Every index of the prediction; without a follow-up the share at each scan alone."""
     path = layout.indices(system, analysis.sub, FOLLOW_UP)
@@ -116,13 +132,37 @@ def estimates(layout: Layout, analysis: Analysis, system: str, sessions: Sequenc
 
 
 def _share(analysis: Analysis, system: str, ses: str) -> float | None:
-    """The demyelinated share of the baseline lesions with a predicted DVR in one session; None without any."""
+    """The demyelinated share of the baseline lesion voxels that have a predicted DVR in the session.
+
+    Those without one count neither above nor below the line, as in the indices of two scans.
+    """
     mask = analysis.labels(analysis.layout.demyelinated(system, analysis.sub, ses))
-    predicted = analysis.volume(analysis.layout.prediction(system, analysis.sub, ses))
-    if mask is None or predicted is None:
+    covered = _covered(analysis, system, [ses])
+    if mask is None or covered is None or not covered.any():
         return None
-    lesions = int((analysis.lesions & (predicted > 0)).sum())
-    return float((mask > 0).sum()) / lesions if lesions else None
+    return float((mask[covered] > 0).mean())
+
+
+def _covered(analysis: Analysis, system: str, sessions: Sequence[str]) -> NDArray[np.bool_] | None:
+    """Lesion voxels (X, Y, Z) with a predicted DVR in each of the sessions; None where there is no lesion."""
+    if not analysis.lesions.any():
+        return None
+    covered = analysis.lesions.copy()
+    for ses in sessions:
+        dvr = analysis.volume(analysis.layout.prediction(system, analysis.sub, ses))
+        covered &= dvr > 0 if dvr is not None else False
+    return covered
+
+
+def uncovered(analysis: Analysis, system: str, sessions: Sequence[str]) -> list[Gap]:
+    """A gap where lesion voxels have no predicted DVR in some session: percentages are then of the rest."""
+    covered = _covered(analysis, system, sessions)
+    share = 1.0 if covered is None else float(covered[analysis.lesions].mean())
+    if share == 1:
+        return []
+    scans = f"at {' and '.join(sessions)}"
+    words = f"{1 - share:.1%} of the baseline lesion volume has no predicted DVR {scans}: percentages are of the rest"
+    return [Gap("lesions", words)]
 
 
 def _why(analysis: Analysis, sessions: Sequence[str]) -> str:
@@ -143,8 +183,9 @@ def value_table(analysis: Analysis, system: str, sessions: Sequence[str]) -> Tab
         ):
             if mean is not None and where.any():
                 cells = [_mean(mean, where), _mean(std, where) if std is not None else number(None)]
-                rows.append([ses, words, *cells])
-    heads = ("Session", "Region", "Mean predicted DVR", "Mean SD of a voxel")
+                without = missing_sources(analysis.layout, analysis.sub, system, ses)
+                rows.append([ses, words, *cells, ", ".join(without) or "none"])
+    heads = ("Session", "Region", "Mean predicted DVR", "Mean SD of a voxel", "Missing sources")
     notes = ("DVR: ratio without unit. A dash: the model gives no SD.",)
     return Table(heads, rows, "Predicted DVR", notes=notes, text_columns=2)
 

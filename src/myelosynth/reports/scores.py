@@ -28,13 +28,13 @@ BRAIN = (
     ("ssim_masked", "all", "SSIM", 3),
     ("mae_masked", "all", "MAE (DVR)", 4),
 )
-REGIONS = (
+WITHIN = (
     ("lesion_mae", "patient", "lesions, MAE (DVR)", 4),
     ("lesion_mean_difference", "patient", "lesions, |difference of means| (DVR)", 4),
     ("nawm_mean_difference", "patient", "NAWM, |difference of means| (DVR)", 4),
     ("nawm_mean_difference", "control", "controls' WM, |difference of means| (DVR)", 4),
 )
-_PARTS = ((BRAIN, "brain mask"), (WHOLE, "whole image"), (REGIONS, "regions"))
+_PARTS = ((BRAIN, "brain mask"), (WHOLE, "whole image"), (WITHIN, "regions"))
 
 
 def spread(row: Any, digits: int) -> str:

@@ -1,28 +1,34 @@
 """What `myelosynth apply` looks at before the first job, and the configuration that it runs the workflow with."""
 
+import fcntl
 import os
+import platform
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
-from myelosynth.bids.index import BASELINE, scan
+from myelosynth.bids.index import BASELINE, OF_PET, scan
 from myelosynth.bids.layout import RawLayout
 from myelosynth.errors import InputError
 from myelosynth.images.atomic import write_text
 from myelosynth.images.grid import Grid
 from myelosynth.images.volume import open_image
-from myelosynth.study.roster import MADE_OF, Roster, without_pet
+from myelosynth.study.roster import MADE_OF, Roster
 from myelosynth.synthesis.bundle.card import Card
 from myelosynth.synthesis.bundle.statistics import TrainingStatistics
+from myelosynth.synthesis.names import OPTIONAL_SOURCES
 
 # How much longer a voxel may be than in training before it was moved to the analysis grid; where the bundle does not
 # tell, than the analysis grid's own, onto which much coarser images are commonly brought.
 _COARSER, _COARSER_THAN_GRID = 1.5, 2.5
+_LOCK = ".apply.lock"
 
 
 @dataclass(frozen=True)
@@ -32,39 +38,60 @@ class Preflight:
     sessions: list[tuple[str, str]]
     gaps: list[str]
 
+    @property
+    def participants(self) -> list[str]:
+        """Labels of those who are served."""
+        return list(dict(self.sessions))
+
 
 def look_ahead(
     raw: RawLayout, card: Card, participants: list[str] | None = None, allow_voxel_size: bool = False
 ) -> Preflight:
     """Find who can be predicted, by file names and headers alone.
 
-    Raises InputError for faults of the data set, a task without rules, a participant who was asked for and lacks a
-    channel, nobody at all, or images that are much coarser than those of training.
+    Raises InputError for faults of the data set, a task without rules, a participant who was asked for and cannot be
+    served, nobody at all, or images that are much coarser than those of training. Who was not asked for by name and
+    cannot be served is told and left out.
     """
     unknown = [source for source in card.sources if source not in MADE_OF]
     if unknown:
         values = f"{', '.join(unknown)}, expected {', '.join(MADE_OF)}"
         raise InputError("bundle without rules", card.folder, values, "predict with `myelosynth bundle-predict`")
-    roster = Roster(without_pet(scan(raw), participants), card.sources)
-    gaps = []
+    roster = Roster(scan(raw, participants, OF_PET), card.sources, card.optional)
+    gaps, edges = list[str](), list[_Edge]()
+    sessions = list[tuple[str, str]]()
     for sub in roster.index.groups:
         for ses in roster.index.sessions(sub) or [BASELINE]:
             lacking = _lacking(roster, sub, ses)
-            if lacking and participants and ses == BASELINE:
-                values = f"sub-{sub} ses-{ses} lacks {', '.join(lacking)}; trained on {', '.join(card.sources)}"
-                raise InputError("channel missing", raw.root, values, "add the images, or leave this participant out")
-            if lacking:
+            if lacking and not roster.predictable(sub, ses):
+                if participants and ses == BASELINE:
+                    values = f"sub-{sub} ses-{ses} lacks {', '.join(lacking)}; trained on {', '.join(card.sources)}"
+                    raise InputError("channel missing", raw.root, values, _cure(card, lacking))
                 gaps.append(f"gap: sub-{sub} ses-{ses} lacks {', '.join(lacking)}: no prediction")
             elif (sub, ses) not in roster.applicable:
                 gaps.append(f"gap: sub-{sub} ses-{ses} has no complete ses-{BASELINE} to lie on: no prediction")
-        if roster.predictable(sub, BASELINE) and not roster.has_lesions(sub):
-            gaps.append(f"gap: sub-{sub} has no lesion mask: a predicted DVR, no demyelination and no indices")
-    if not roster.applicable:
-        values = f"0 of {len(roster.index.groups)} participants have a T1w and {', '.join(card.sources)} at {BASELINE}"
+            elif lacking:
+                gaps.append(f"gap: sub-{sub} ses-{ses} lacks {', '.join(lacking)}: predicted without, and flagged")
+        its = [session for session in roster.applicable if session[0] == sub]
+        try:
+            # Which image the lesions were drawn on is asked of everybody who is served: it may not be known.
+            drawn_on_t1w = bool(its) and roster.index.lesions_in_t1w(sub)
+            if its and not (drawn_on_t1w or roster.has_lesions(sub)):
+                gaps.append(f"gap: sub-{sub} has no lesion mask: a predicted DVR, no demyelination and no indices")
+            edges += [_edge(roster, *session, name) for session in its for name in roster.seen(*session)]
+        except InputError as fault:
+            if participants:
+                raise
+            gaps.append(f"gap: sub-{sub} is left out: {fault}")
+            continue
+        sessions += its
+    if not sessions:
+        wanted = f"{'one of ' if card.optional else ''}{', '.join(card.sources)}"
+        values = f"0 of {len(roster.index.groups)} participants have a T1w and {wanted} at {BASELINE}"
         raise InputError("nobody to predict", raw.root, values, f"{gaps[0] if gaps else 'add participants'}")
     if not allow_voxel_size:
-        _require_resolution(roster, card)
-    return Preflight(roster.applicable, gaps)
+        _require_resolution(edges, card)
+    return Preflight(sessions, gaps)
 
 
 def _lacking(roster: Roster, sub: str, ses: str) -> list[str]:
@@ -73,26 +100,43 @@ def _lacking(roster: Roster, sub: str, ses: str) -> list[str]:
     return absent + [name for name in roster.sources if not roster.has_map(sub, ses, name)]
 
 
-def _require_resolution(roster: Roster, card: Card) -> None:
+def _cure(card: Card, lacking: list[str]) -> str:
+    """What helps a participant whom the bundle cannot serve."""
+    if "T1w" in lacking:
+        return "add the images, or leave this participant out"
+    others = ", ".join(OPTIONAL_SOURCES)
+    return f"add the images, or use a bundle of {others}, which takes any of its sources ({card.system} needs all)"
+
+
+class _Edge(NamedTuple):
+    """The longest voxel edge, mm, of the image that a source is made of."""
+
+    source: str
+    session: str
+    path: Path
+    mm: float
+
+
+def _edge(roster: Roster, sub: str, ses: str, name: str) -> _Edge:
+    """Raises InputError for an image whose header cannot be read."""
+    path = roster.index.path(sub, ses, name if roster.index.has(sub, ses, name) else MADE_OF[name][0])
+    return _Edge(name, f"sub-{sub} ses-{ses}", path, max(Grid.of(open_image(path)).voxel_sizes))
+
+
+def _require_resolution(edges: list[_Edge], card: Card) -> None:
     trained = TrainingStatistics.read(card.statistics)
-    for sub, ses in roster.applicable:
-        for name in card.sources:
-            ready = roster.index.has(sub, ses, name)
-            path = roster.index.path(sub, ses, name if ready else MADE_OF[name][0])
-            edge = max(Grid.of(open_image(path)).voxel_sizes)
-            native = trained.channels[name].native_mm
-            limit = _COARSER * native if native else _COARSER_THAN_GRID * max(trained.voxel_mm)
-            if edge > limit:
-                known = f"{native:g} mm in training" if native else f"an analysis grid of {max(trained.voxel_mm):g} mm"
-                values = f"{name} of sub-{sub} ses-{ses} has voxels of {edge:g} mm against {known}"
-                cure = "use images of the trained resolution, or give --allow-voxel-size"
-                raise InputError("image coarser than trained", path, values, cure)
+    for name, session, path, edge in edges:
+        native = trained.channels[name].native_mm
+        limit = _COARSER * native if native else _COARSER_THAN_GRID * max(trained.voxel_mm)
+        if edge > limit:
+            known = f"{native:g} mm in training" if native else f"an analysis grid of {max(trained.voxel_mm):g} mm"
+            values = f"{name} of {session} has voxels of {edge:g} mm against {known}"
+            cure = "use images of the trained resolution, or give --allow-voxel-size"
+            raise InputError("image coarser than trained", path, values, cure)
 
 
-def overlay(
-    card: Card, raw: RawLayout, out: Path, participants: list[str] | None, allow_intensity: bool
-) -> dict[str, Any]:
-    """The configuration that lies over the shipped one, all paths absolute."""
+def overlay(card: Card, raw: RawLayout, out: Path, participants: list[str], allow_intensity: bool) -> dict[str, Any]:
+    """The configuration that lies over the shipped one, all paths absolute; nobody but these participants is read."""
     return {
         "simulate": None,
         "output": str(out.absolute()),
@@ -111,28 +155,65 @@ def overlay(
 
 
 def run_workflow(
-    workflow: Path, settings: dict[str, Any], configfiles: list[Path], options: list[str], out: Path | None
+    workflow: Path, settings: dict[str, Any], configfiles: list[Path], options: list[str], out: Path, dry: bool
 ) -> None:
-    """Run the target `apply` of a checkout's Snakefile; the settings are kept in `out` where it is given.
+    """Run the target `apply` of a checkout's Snakefile in `out`, where the settings are kept; a dry run writes nothing.
 
-    Raises InputError for a folder without the workflow, or when the run fails.
+    Each folder of results is a working directory of its own, with Snakemake's records in it, so that runs into
+    different ones do not meet, and the checkout is only read. Raises InputError for a folder without the workflow,
+    results that another run is writing, or when the run fails.
     """
-    snakefile = workflow / "Snakefile"
-    if not snakefile.is_file() or not (workflow / "config" / "config.yaml").is_file():
+    checkout = workflow.absolute()
+    shipped = checkout / "config" / "config.yaml"
+    if not (checkout / "Snakefile").is_file() or not shipped.is_file():
         cure = "run in a checkout of myelosynth, or name one with --workflow"
         raise InputError("workflow missing", workflow, "no Snakefile with config/config.yaml", cure)
-    with tempfile.TemporaryDirectory(prefix="myelosynth-") as scratch:
-        file = (out or Path(scratch)) / "apply.yaml"
+    with tempfile.TemporaryDirectory(prefix="myelosynth-") as scratch, _alone(None if dry else out) as held:
+        file = (Path(scratch) if dry else out) / "apply.yaml"
         write_text(file, yaml.safe_dump(settings, sort_keys=False))
-        command = [sys.executable, "-m", "snakemake", "--snakefile", "Snakefile", *options, "--keep-going"]
-        command += ["--rerun-incomplete", "--show-failed-logs", "--configfile"]
-        command += [*(str(path.absolute()) for path in configfiles), str(file.absolute()), "--", "apply"]
-        # The rules call `myelosynth`: the one that runs here. One thread a job; Snakemake fills the cores.
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-        single = {"OMP_NUM_THREADS": "1", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": "1"}
-        done = subprocess.run(command, cwd=workflow, env={**single, **os.environ, "PATH": path}, check=False)
+        # A dry run looks at the records of earlier ones.
+        where = Path(scratch) if dry and not (out / ".snakemake").is_dir() else out
+        command = [sys.executable, "-m", "snakemake", "--snakefile", "Snakefile", "--directory", str(where), *options]
+        command += ["--dry-run"] if dry else []
+        # Snakemake's own lock outlives a run that was killed; `_alone` does not.
+        command += ["--nolock", "--keep-going", "--rerun-incomplete", "--show-failed-logs", "--configfile"]
+        files = [shipped, *(path.absolute() for path in configfiles), file.absolute()]
+        command += [*map(str, files), "--", "apply"]
+        done = subprocess.run(command, cwd=checkout, env=_environment(checkout), pass_fds=held, check=False)
     if done.returncode:
         values = f"Snakemake ended with {done.returncode}; what was refused or failed is told above"
-        raise InputError(
-            "not everybody was predicted", out or workflow, values, "mend it and run the same command again"
-        )
+        raise InputError("not everybody was predicted", out, values, "mend it and run the same command again")
+
+
+def _environment(checkout: Path) -> dict[str, str]:
+    """The environment of a run: one thread a job, since Snakemake fills the cores; the checkout's conda."""
+    single = {"OMP_NUM_THREADS": "1", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": "1"}
+    prefix = checkout / ".snakemake" / "conda"
+    # Snakemake makes the folder that it is told, with conda or without.
+    conda = {"SNAKEMAKE_CONDA_PREFIX": str(prefix)} if prefix.is_dir() else {}
+    # The rules call `myelosynth`: the one that runs here.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    return {**single, **conda, **os.environ, "PATH": path, "MYELOSYNTH_CHECKOUT": str(checkout)}
+
+
+@contextmanager
+def _alone(out: Path | None) -> Iterator[tuple[int, ...]]:
+    """Hold a folder of results for one run; the system lets it go when the run ends, however it ends.
+
+    Yields the open files that a child must inherit to hold it too. Raises InputError while another run holds it.
+    """
+    if out is None:
+        yield ()
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    with (out / _LOCK).open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as fault:
+            lock.seek(0)
+            values = f"another `myelosynth apply` writes there ({lock.read().strip() or 'process not known'})"
+            raise InputError("results in use", out, values, "wait for it, or give another folder") from fault
+        lock.truncate(0)
+        lock.write(f"process {os.getpid()} on {platform.node()}")
+        lock.flush()
+        yield (lock.fileno(),)

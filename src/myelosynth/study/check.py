@@ -106,12 +106,17 @@ def _moves(index: SessionIndex, sub: str, ses: str, kind: str) -> bool:
 
 
 def describe_gaps(
-    index: SessionIndex, raw: RawLayout, sources: Sequence[str], without_lesions: Sequence[str] = ()
+    index: SessionIndex,
+    raw: RawLayout,
+    sources: Sequence[str],
+    without_lesions: Sequence[str] = (),
+    applied: bool = False,
 ) -> list[str]:
     """One line a gap and a count at the end, in words a person reads.
 
     A whole session that is absent is one gap. What follows from a gap is said beside it; sources: the maps that models
-    see; without_lesions: participants with an empty lesion mask, of `check_files`.
+    see; without_lesions: participants with an empty lesion mask, of `check_files`; applied: a bundle predicts, nothing
+    is learned.
     """
     roster = Roster(index, sources)
     lines = []
@@ -125,13 +130,15 @@ def describe_gaps(
             ses = session.removeprefix("ses-")
             absent = [row.contrast for row in rows if row.session_id == session]
             if ses not in index.sessions(sub):
-                lines.append(f"{who} has no {session}: {_without_session(group, ses)}")
+                follows = _unapplied_session(ses) if applied else _without_session(group, ses)
+                lines.append(f"{who} has no {session}: {follows}")
             else:
-                lines.append(f"{who} {session} lacks {', '.join(absent)}: {_without(absent, roster, sub, ses)}")
+                follows = (_unapplied if applied else _without)(absent, roster, sub, ses)
+                lines.append(f"{who} {session} lacks {', '.join(absent)}: {follows}")
     lines += [f"gap: sub-{sub} ({index.groups[sub]}) has an empty lesion mask: no indices" for sub in without_lesions]
     lines += [
         f"gap: sub-{sub} (patient) has no baseline EDSS: left out of the regressions"
-        for sub in missing_scores(index, raw)
+        for sub in ([] if applied else missing_scores(index, raw))
     ]
     counts = Counter(index.groups.values())
     sessions_found = sum(len(index.sessions(sub)) for sub in index.groups)
@@ -145,6 +152,23 @@ def _without_session(group: str, ses: str) -> str:
     if group == "control":
         return "the control curve needs the baseline only"
     return "no change maps for this patient" if ses == FOLLOW_UP else "this session is skipped"
+
+
+def _unapplied_session(ses: str) -> str:
+    """What a bundle cannot tell without a session."""
+    return "no prediction of any session" if ses == BASELINE else f"no prediction of {ses}"
+
+
+def _unapplied(absent: list[str], roster: Roster, sub: str, ses: str) -> str:
+    """What a bundle cannot tell where these contrasts of a session are absent."""
+    scope = "any session" if ses == BASELINE else ses
+    if "T1w" in absent:
+        return f"no prediction of {scope}"
+    missing = [name for name in roster.sources if not roster.has_map(sub, ses, name)]
+    follows = [f"no prediction of {scope} by a bundle that needs {', '.join(missing)}"] if missing else []
+    if ses == BASELINE and roster.index.groups[sub] == "patient" and not roster.has_lesions(sub):
+        follows.append("no demyelination and no indices")
+    return "; ".join(follows) or "the image is skipped"
 
 
 def _without(absent: list[str], roster: Roster, sub: str, ses: str) -> str:

@@ -28,6 +28,8 @@ def read_task(config: StudyConfig) -> Task:
         )
         cure = f"choose sources of {', '.join(MADE_OF)}, target {TARGET}, training_sessions {BASELINE}"
         raise InputError("task without rules", config.learning.task, values, cure)
+    if config.apply is not None:
+        return task  # nothing is trained: no preset is read
     preset = load_preset(config.learning.preset)
     if config.training not in (None, preset):
         values = f"`training` differs from that of learning.preset, {config.learning.preset}"

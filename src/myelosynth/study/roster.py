@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from myelosynth.bids.fieldmaps import find_fieldmap
-from myelosynth.bids.index import BASELINE, COVERS, TARGET, SessionIndex, expected, scan
+from myelosynth.bids.index import BASELINE, COVERS, OF_PET, TARGET, SessionIndex, expected, scan
 from myelosynth.bids.layout import RawLayout
 from myelosynth.bids.names import sidecar_path
 from myelosynth.bids.ready import in_t1w
@@ -18,7 +18,6 @@ from myelosynth.phantom.roster import Cohort, roster
 from myelosynth.study.config import StudyConfig
 
 FOLLOW_UP = "t1"
-_OF_PET = ("PET", TARGET, "reference")
 MADE_OF = {name: images for name, images in COVERS.items() if name != TARGET}
 """Every map that a model can learn from, and the images it is made of."""
 
@@ -38,33 +37,21 @@ def session_index(config: StudyConfig) -> SessionIndex:
     raw = RawLayout(Path(config.dataset.bids_dir), Path(config.dataset.lesions), ready)
     cohort = simulated_cohort(config)
     if cohort is None:
-        found = scan(raw)
-        return without_pet(found, config.apply.participants) if config.apply else found
+        return scan(raw, config.apply.participants, OF_PET) if config.apply else scan(raw)
     require_simulated(raw.root, "set `simulate: null` to use this data set, or name another bids_dir to simulate one")
     return expected(raw, roster(cohort))
 
 
-def without_pet(index: SessionIndex, participants: Sequence[str] | None) -> SessionIndex:
-    """The index that a bundle is applied to: MRI alone, of these participants (None: of all).
-
-    Raises InputError for a participant whom the data set does not have.
-    """
-    known = index.groups
-    unknown = [sub for sub in participants or [] if sub not in known]
-    if unknown:
-        values = f"sub-{unknown[0]}; the data set has {', '.join(f'sub-{sub}' for sub in known) or 'nobody'}"
-        raise InputError("participant not in the data set", index.root, values, "give labels without sub-")
-    wanted = set(known if participants is None else participants)
-    kept = [row for row in index.rows if row.participant_id[4:] in wanted and row.contrast not in _OF_PET]
-    return SessionIndex(index.root, tuple(kept), index.unused)
-
-
 @dataclass(frozen=True)
 class Roster:
-    """The sessions that can take each part of the line; labels are bare. sources: the maps that models see."""
+    """The sessions that can take each part of the line; labels are bare.
+
+    sources: the maps that models see; optional: one of them is enough for a prediction (never for learning).
+    """
 
     index: SessionIndex
     sources: Sequence[str]
+    optional: bool = False
 
     @cached_property
     def mri(self) -> list[str]:
@@ -76,8 +63,13 @@ class Roster:
         return self.index.has(sub, ses, name) or self.index.has(sub, ses, *COVERS[name])
 
     def predictable(self, sub: str, ses: str) -> bool:
-        """Whether a session has a T1w and every map that models see."""
-        return self.index.has(sub, ses, "T1w") and all(self.has_map(sub, ses, name) for name in self.sources)
+        """Whether a session has a T1w and every map that models see, or where that is enough one of them."""
+        enough = any if self.optional else all
+        return self.index.has(sub, ses, "T1w") and enough(self.has_map(sub, ses, name) for name in self.sources)
+
+    def seen(self, sub: str, ses: str) -> list[str]:
+        """The sources that a session has."""
+        return [name for name in self.sources if self.has_map(sub, ses, name)]
 
     def ready(self, kind: str) -> list[tuple[str, str]]:
         """(sub, ses) for which the data set gives a ready file of a kind."""
@@ -107,7 +99,7 @@ class Roster:
 
     @cached_property
     def applicable(self) -> list[tuple[str, str]]:
-        """(sub, ses) that a bundle can be applied to: MRI complete there and at baseline, which carries the grid."""
+        """(sub, ses) that a bundle can be applied to: predictable there and at baseline, which carries the grid."""
         return [(s, t) for s, t in self.sessions if self.predictable(s, BASELINE) and self.predictable(s, t)]
 
     @cached_property

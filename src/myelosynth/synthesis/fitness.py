@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from myelosynth.errors import InputError
-from myelosynth.images.grid import Grid
+from myelosynth.images.grid import Grid, edges_in_words
 from myelosynth.synthesis.checkpoints import Checkpoint
 from myelosynth.synthesis.config import Task
 from myelosynth.synthesis.data.subjects import Subject
@@ -26,12 +26,15 @@ def require_voxel_size(checkpoint: Checkpoint, grid: Grid, where: object) -> Non
     Checkpoints of systems that do not look at neighbours hold no voxel size and take any.
     """
     trained = checkpoint.content.get("voxel_mm")
-    if trained is None:
-        return
-    ratio = np.array(grid.voxel_sizes) / np.array(trained)
-    if np.abs(ratio - 1).max() > VOXEL_TOLERANCE:
-        values = f"{_edges(grid.voxel_sizes)} mm, trained on {_edges(trained)} mm, tolerance {VOXEL_TOLERANCE:.0%}"
-        raise InputError("other voxel size", where, values, "resample the images, or add --any-voxel-size")
+    if trained is not None:
+        require_edges(grid.voxel_sizes, trained, where, "resample the images, or add --any-voxel-size")
+
+
+def require_edges(found: Sequence[float], trained: Sequence[float], where: object, cure: str) -> None:
+    """Raise InputError unless voxel edges, mm, are those of training within VOXEL_TOLERANCE, in the same order."""
+    if np.abs(np.array(found) / np.array(trained) - 1).max() > VOXEL_TOLERANCE:
+        values = f"{edges_in_words(found)}, trained on {edges_in_words(trained)}, tolerance {VOXEL_TOLERANCE:.0%}"
+        raise InputError("voxel size differs from training", where, values, cure)
 
 
 def require_task(checkpoint: Checkpoint, task: Task, where: object) -> None:
@@ -49,7 +52,7 @@ def require_agreement(checkpoints: Sequence[Checkpoint], paths: Sequence[Path]) 
         _require_same(_of(member), _of(checkpoints[0]), path, str(paths[0]), "give members of one task")
 
 
-def require_unseen(checkpoints: Sequence[Checkpoint], paths: Sequence[Path], participant: str) -> None:
+def require_not_learned(checkpoints: Sequence[Checkpoint], paths: Sequence[Path], participant: str) -> None:
     """Raise InputError when a member of an ensemble was trained on the participant, or chose its weights by them."""
     for path, member in zip(paths, checkpoints, strict=True):
         roles = [role for role in ("train", "validation") if participant in member.participants.get(role, [])]
@@ -74,7 +77,3 @@ def _require_same(
 
 def _listed(value: str | Sequence[str]) -> str:
     return value if isinstance(value, str) else ", ".join(value)
-
-
-def _edges(edges: Sequence[float]) -> str:
-    return " x ".join(f"{edge:.3g}" for edge in edges)

@@ -32,6 +32,9 @@ _REPLICATE = re.compile(r"(.+)@([2-9]|[1-9][0-9]+)")
 CALIBRATED = ("residual-context",)
 """Models whose spread is calibrated and tells how its errors hang together: intervals of the indices follow from it."""
 
+OPTIONAL_SOURCES = ("residual-context",)
+"""Models that predict from any of their sources; all others need every one."""
+
 
 @dataclass(frozen=True)
 class SystemName:

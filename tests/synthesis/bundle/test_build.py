@@ -55,6 +55,64 @@ def test_metrics_stand_between_floor_and_ceiling(bundle, card):
     text = (bundle / "model_card.md").read_text()
     assert "| mse_masked | ses-t0 | n/a | all | model | ridge | 7 | 0.01 | 0.008 to 0.012 |" in text
     assert all(line in text for line in card["Limits"])
+    assert "The oracle bounds error scores against the noise-free DVR only" in text
+    assert f"sha256 of the split that trained it: {card['Training']['SplitSha256']}" in text
+
+
+def test_a_summary_alone_is_pooled_and_says_so(bundle, card):
+    assert card["MetricsOf"]["Scope"] == "pooled over folds"
+    assert "The metrics are pooled over folds: those of the system, not of this checkpoint alone." in card["Limits"]
+    text = (bundle / "model_card.md").read_text()
+    assert "Pooled over the test subjects of several folds" in text
+    assert "Those of fold 1 alone, which this bundle holds, were not told." in text
+
+
+@pytest.fixture
+def tables(pieces, tmp_path):
+    """Summary and tables of single subjects: in fold 1 the MSE counts 0.1, 0.2, ..., in the other folds it is 9."""
+    folder = tmp_path / "tables"
+    folder.mkdir()
+    shutil.copy(pieces.folder / "summary.tsv", folder)
+    images = ["system\tparticipant_id\tsession_id\tgroup\tfold\treference\tmse_masked\tlesion_mae"]
+    for number in (1, 2):
+        fold = read_fold(pieces.cohort.split, number)
+        for count, sub in enumerate(fold.participants("test"), 1):
+            error = count / 10 if number == 1 else 9
+            group = fold.groups[sub]
+            for system, factor in (("ridge", 1), ("mean-atlas", 2), ("unet-l1", 3)):
+                lesion = error * factor if group == "patient" else "n/a"
+                images.append(f"{system}\t{sub}\tses-t0\t{group}\t{number}\tmeasured\t{error * factor}\t{lesion}")
+    (folder / "image_metrics.tsv").write_text("\n".join(images) + "\n")
+    (folder / "overlap.tsv").write_text("system\tparticipant_id\tsession_id\tmap\tfold\tdice\n")
+    names = ("percent_t0", "percent_t1", "global", "demyelination", "remyelination")
+    (folder / "indices.tsv").write_text("\t".join(("system", "participant_id", "fold", *names)) + "\n")
+    return folder
+
+
+def test_scores_are_those_of_the_checkpoints_own_test_subjects(pieces, tables, run, tmp_path):
+    run([*pieces.options(tmp_path / "b", 1), "--metrics", str(tables / "summary.tsv")])
+    record = read_card(tmp_path / "b").record
+    tested = len(read_fold(pieces.cohort.split, 1).participants("test"))
+    whose = {"Scope": "test subjects of the members' folds", "Folds": [1], "TestSubjects": tested, "Trainings": 1}
+    assert record["MetricsOf"] == whose
+    rows = {(row["system"], row["metric"]): row for row in record["Metrics"]}
+    assert rows["ridge", "mse_masked"]["n"] == tested
+    assert rows["ridge", "mse_masked"]["mean"] == pytest.approx((tested + 1) / 20)
+    assert rows["mean-atlas", "mse_masked"]["mean"] == pytest.approx((tested + 1) / 10)
+    assert {system for system, _ in rows} == {"ridge", "mean-atlas"}
+    assert not any("pooled" in line for line in record["Limits"])
+    text = (tmp_path / "b" / "model_card.md").read_text()
+    assert f"Test subjects of fold 1, {tested} participants, whom this checkpoint did not learn from." in text
+
+
+def test_scores_of_another_split_are_refused(pieces, tables, run, tmp_path):
+    stranger = read_fold(pieces.cohort.split, 1).participants("train")[0]
+    path = tables / "image_metrics.tsv"
+    lines = path.read_text().splitlines()
+    lines.append(f"ridge\t{stranger}\tses-t0\tpatient\t1\tmeasured\t0.5\t0.5")
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(InputError, match=rf"metrics of another split, .*{stranger} as test subject of fold 1"):
+        run([*pieces.options(tmp_path / "b", 1), "--metrics", str(tables / "summary.tsv")])
 
 
 def test_an_ensemble_says_what_it_is(ensemble):

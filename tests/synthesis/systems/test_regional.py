@@ -12,7 +12,7 @@ from myelosynth.images.transform import LinearTransform
 from myelosynth.images.volume import load_volume, save_volume
 from myelosynth.synthesis.data.folds import read_fold
 from myelosynth.synthesis.systems.atlas import template_grid
-from myelosynth.synthesis.systems.regional import REGIONS, template_regions
+from myelosynth.synthesis.systems.regional import TISSUES, template_regions
 
 VALUES = np.array([0.5, 1.6, 1.0, 1.3, 1.2])
 
@@ -22,13 +22,13 @@ def test_regions_lie_where_they_are_called():
 
     def at(*point: float) -> str:
         voxel = np.rint(np.linalg.inv(grid.affine) @ [*point, 1])[:3].astype(int)
-        return REGIONS[labels[tuple(voxel)]]
+        return TISSUES[labels[tuple(voxel)]]
 
     assert at(-28, -20, 32) == at(26, 30, 14) == "white matter"
     assert at(12, -18, 8) == at(-12, -18, 8) == "deep grey matter"
     assert at(-26, -64, -34) == at(0, -28, -34) == "cerebellum and brainstem"
     assert at(0, 0, 90) == "rest"
-    assert {REGIONS[label] for label in np.unique(labels)} == set(REGIONS)
+    assert {TISSUES[label] for label in np.unique(labels)} == set(TISSUES)
     sizes = np.bincount(labels.ravel(), minlength=5)[1:] * 0.008
     assert sizes[1] > sizes[3] > sizes[2] > 10  # ml: cortex, cerebellum and brainstem, deep grey matter
 

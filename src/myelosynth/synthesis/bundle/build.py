@@ -18,21 +18,21 @@ from myelosynth.errors import InputError
 from myelosynth.images.atomic import part_path
 from myelosynth.synthesis.bundle.card import CARD, CURVE, FORMAT, PREPROCESSING, STATISTICS, TASK, TEXT
 from myelosynth.synthesis.bundle.describe import card_text, limits_of
-from myelosynth.synthesis.bundle.parts import Parts, read_metrics
+from myelosynth.synthesis.bundle.metrics import Metrics
+from myelosynth.synthesis.bundle.parts import Parts
 from myelosynth.synthesis.bundle.statistics import training_statistics
 from myelosynth.synthesis.checkpoints import export_safetensors
 from myelosynth.synthesis.systems.registry import find_system
 
 
 def write_bundle(
-    parts: Parts, out: Path, summary: Path | None = None, preprocessing: Mapping[str, Any] | None = None
+    parts: Parts, out: Path, metrics: Metrics | None = None, preprocessing: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """Write the folder of a bundle in one step and return its card's record.
 
-    summary: table of the evaluation; preprocessing: sections of the study's configuration by which the training images
+    metrics: scores of its evaluation; preprocessing: sections of the study's configuration by which the training images
     were made. Raises InputError where `out` is already there.
     """
-    metrics = read_metrics(summary, parts.system) if summary else []
     statistics = training_statistics(parts.scans, parts.task)
     with _staged_folder(out) as folder:
         members = [_write_member(parts, number, folder) for number in range(len(parts.members))]
@@ -69,7 +69,7 @@ def _write_member(parts: Parts, number: int, folder: Path) -> dict[str, Any]:
 
 
 def _record(
-    parts: Parts, members: list[dict], metrics: list[dict], voxel_mm: tuple[float, ...], preprocessing: bool
+    parts: Parts, members: list[dict], metrics: Metrics | None, voxel_mm: tuple[float, ...], preprocessing: bool
 ) -> dict[str, Any]:
     first = parts.members[0].checkpoint
     system = find_system(first.model)
@@ -98,7 +98,8 @@ def _record(
             "Seeds": sorted({member["Seed"] for member in members}),
             "SplitSha256": first.split_sha256,
         },
-        "Metrics": metrics,
+        "Metrics": metrics.rows if metrics else [],
+        "MetricsOf": metrics.record() if metrics else None,
         "Versions": {
             "myelosynth": __version__,
             "torch": torch.__version__,

@@ -6,7 +6,7 @@ from typing import Any
 
 from myelosynth.bids.sidecar import read_json, sha256
 from myelosynth.errors import InputError
-from myelosynth.synthesis.names import CALIBRATED, parse_system
+from myelosynth.synthesis.names import CALIBRATED, OPTIONAL_SOURCES, parse_system
 
 FORMAT = 1
 CARD, TEXT = "model_card.json", "model_card.md"
@@ -29,8 +29,13 @@ class Card:
 
     @property
     def sources(self) -> list[str]:
-        """The task's sources: the channels that a patient must have."""
+        """The task's sources: the channels that a patient must have, all or, where they are optional, one at least."""
         return list(self.record["Sources"])
+
+    @property
+    def optional(self) -> bool:
+        """Whether it predicts from any of its sources."""
+        return parse_system(self.system).model in OPTIONAL_SOURCES
 
     @property
     def inputs(self) -> list[str]:

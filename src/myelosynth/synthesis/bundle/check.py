@@ -11,6 +11,7 @@ from myelosynth.errors import InputError
 from myelosynth.images.grid import Grid
 from myelosynth.images.upright import Upright
 from myelosynth.synthesis.bundle.statistics import COVERAGE, Channel, TrainingStatistics, brain_measures
+from myelosynth.synthesis.fitness import require_edges
 
 FLAG, REFUSE = 3.0, 6.0
 """Robust z of a brain beyond the range of the training subjects: above FLAG it is out of distribution, above REFUSE no
@@ -18,7 +19,6 @@ prediction is made unless asked for."""
 # Few subjects tell little of how much brains vary: no smaller than this share of the SD of a channel's brain voxels.
 _LEAST_SPREAD = 0.1
 _LEAST_COVERAGE_SPREAD = 0.03
-_VOXEL_TOLERANCE = 0.05
 _FACTORS = (1e2, 1e3, 1e6, 1e-2, 1e-3, 1e-6)
 
 
@@ -88,13 +88,9 @@ def require_range(findings: list[Finding], where: object) -> None:
 
 
 def require_voxels(grid: Grid, trained: TrainingStatistics, where: object) -> None:
-    """Raise InputError unless the voxels of a grid, in closest RAS order, are those of training within 5 %."""
-    found = np.array(Upright(grid).grid.voxel_sizes)
-    wanted = np.array(trained.voxel_mm)
-    if (np.abs(found / wanted - 1) > _VOXEL_TOLERANCE).any():
-        values = f"{_edges(found)}, trained on {_edges(wanted)}"
-        cure = "resample to the trained voxels (`myelosynth analysis-grid`), or give --allow-voxel-size"
-        raise InputError("voxel size differs from training", where, values, cure)
+    """Raise InputError unless the voxels of a grid, in closest RAS order, are those of training."""
+    cure = "resample to the trained voxels (`myelosynth analysis-grid`), or give --allow-voxel-size"
+    require_edges(Upright(grid).grid.voxel_sizes, trained.voxel_mm, where, cure)
 
 
 def _likely_factor(found: float, expected: float) -> str:
@@ -108,7 +104,3 @@ def _likely_factor(found: float, expected: float) -> str:
             units = words.get(factor, "another unit than the training's, such as um2/ms for mm2/s")
             return f"likely {units}: {times} (median {found:.3g}, trained {expected:.3g})"
     return ""
-
-
-def _edges(sizes: NDArray[np.float64]) -> str:
-    return " x ".join(f"{size:g}" for size in np.round(sizes, 3)) + " mm"

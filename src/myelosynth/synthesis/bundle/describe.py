@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from myelosynth.synthesis.bundle.check import FLAG, REFUSE
+from myelosynth.synthesis.bundle.metrics import POOLED, Metrics
 from myelosynth.synthesis.bundle.parts import Parts
 
 _FEW = 20
 
 
-def limits_of(parts: Parts, metrics: Sequence[Mapping[str, Any]], preprocessing: bool) -> list[str]:
+def limits_of(parts: Parts, metrics: Metrics | None, preprocessing: bool) -> list[str]:
     """What the model cannot do, in plain words; the first ones matter most."""
     learned = sum(parts.learned.values())
     lines = []
@@ -26,13 +27,15 @@ def limits_of(parts: Parts, metrics: Sequence[Mapping[str, Any]], preprocessing:
     ]
     if learned < _FEW:
         lines.append(f"It learned from {learned} participants: too few to know how it does on people unlike them.")
-    if not metrics:
+    if metrics is None or not metrics.rows:
         lines.append("No metrics came with this bundle: how well it predicts is not known.")
     if len(parts.members) > 1:
         lines.append(
             f"The prediction is the mean of {len(parts.members)} members; the metrics are those of single members on "
-            "the test subjects of their folds."
+            "the test subjects of their folds. The mean was not tested: the other members learned from these subjects."
         )
+    if metrics and metrics.rows and not metrics.own:
+        lines.append("The metrics are pooled over folds: those of the system, not of this checkpoint alone.")
     if not preprocessing:
         lines.append("How the training images were preprocessed is not recorded: the default settings are used.")
     lines.append("Lesions are those given as a mask at baseline; new lesions are not counted.")
@@ -63,11 +66,11 @@ def card_text(record: Mapping[str, Any]) -> str:
         *(f"| {role} | {_groups(groups)} |" for role, groups in data["Participants"].items()),
         "",
         f"Control curve: {data['Controls']} controls. Folds: {', '.join(map(str, training['Folds']))}; seeds: "
-        f"{', '.join(map(str, training['Seeds']))}; split sha256 {training['SplitSha256']}.",
+        f"{', '.join(map(str, training['Seeds']))}; sha256 of the split that trained it: {training['SplitSha256']}.",
         "",
         "## Metrics",
         "",
-        *_metrics(record["Metrics"]),
+        *_metrics(record),
         "",
         "## Files",
         "",
@@ -86,12 +89,35 @@ def _groups(groups: Mapping[str, int]) -> str:
     return ", ".join(f"{number} {group}{'s' if number > 1 else ''}" for group, number in groups.items()) or "none"
 
 
-def _metrics(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def _whose(record: Mapping[str, Any]) -> str:
+    """Whom the metrics were found on, and under which checkpoints."""
+    of = record["MetricsOf"]
+    folds = ", ".join(map(str, of["Folds"])) or "not told by the table"
+    people = "" if of["TestSubjects"] is None else f", {of['TestSubjects']} participants"
+    seeds = f" Mean over {of['Trainings']} trainings with different seeds." if of["Trainings"] > 1 else ""
+    if of["Scope"] == POOLED:
+        own = ", ".join(map(str, record["Training"]["Folds"]))
+        told = (
+            f"Pooled over the test subjects of several folds ({folds}{people}), each under the checkpoint of its fold"
+        )
+        return (
+            f"{told}: scores of the system. Those of fold {own} alone, which this bundle holds, were not told.{seeds}"
+        )
+    several = len(record["Members"]) > 1
+    under = "each under the member of its fold" if several else "whom this checkpoint did not learn from"
+    return f"Test subjects of fold {folds}{people}, {under}.{seeds}"
+
+
+def _metrics(record: Mapping[str, Any]) -> list[str]:
+    rows: Sequence[Mapping[str, Any]] = record["Metrics"]
     if not rows:
         return ["None came with this bundle."]
     told = [
-        "Test subjects of the folds against the measured target: mean and 95 % interval over subjects, beside floors",
-        "that any model must beat and ceilings (no error may pass the oracle; a smooth image may pass the retest).",
+        _whose(record),
+        "",
+        "Against the measured target: mean and 95 % interval over subjects, beside floors that any model must beat and",
+        "ceilings. The oracle bounds error scores against the noise-free DVR only, which are not in this table: the",
+        "measured DVR has a noise bias that methods may learn. A smooth image may pass the retest.",
         "",
         "| metric | session | map | group | part | system | n | mean | 95 % interval |",
         "|---|---|---|---|---|---|---|---|---|",

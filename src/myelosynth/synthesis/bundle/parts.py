@@ -6,22 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from myelosynth.bids.names import entities_of, sidecar_path
-from myelosynth.bids.sidecar import dataset_root, read_json, sha256
+from myelosynth.bids.names import sidecar_path
+from myelosynth.bids.sidecar import dataset_root, participants_behind, read_json, sha256
 from myelosynth.errors import InputError
 from myelosynth.synthesis.checkpoints import Checkpoint, load_checkpoint
 from myelosynth.synthesis.config import Task, config_path, load_task
 from myelosynth.synthesis.data.folds import ROLES, Fold, read_fold
 from myelosynth.synthesis.data.manifest import Scan, read_manifest
-from myelosynth.synthesis.data.tables import read_table
-from myelosynth.synthesis.names import FLOORS
 from myelosynth.synthesis.systems.registry import find_system
-
-_SUMMARY = ("system", "metric", "reference", "session_id", "map", "group", "n", "mean", "ci_low", "ci_high")
-_FLOORS = (*FLOORS, "all-positive", "no-change")
-_CEILINGS = ("retest", "noise-free", "oracle")
-_TOLD = ("mse_masked", "psnr_masked", "ssim_masked", "lesion_mae", "lesion_mean_difference", "nawm_mae", "dice")
-_ERROR = "_error"
 
 
 @dataclass(frozen=True)
@@ -140,8 +132,7 @@ def _require_one_system(members: Sequence[Member]) -> None:
 
 def _controls_of(curve: Path, members: Sequence[Member]) -> int:
     """How many controls the curve was made from; they are the split's, and no test subject of a lone member's fold."""
-    sources = read_json(sidecar_path(curve)).get("Sources") or []
-    made_of = {f"sub-{label}" for uri in sources if (label := entities_of(str(uri)).get("sub"))}
+    made_of = set(participants_behind(curve))
     groups = members[0].fold.groups
     strangers = sorted(sub for sub in made_of if groups.get(sub) != "control")
     cure = "give the curve of this study (`curve_fold-K.tsv`)"
@@ -154,32 +145,3 @@ def _controls_of(curve: Path, members: Sequence[Member]) -> int:
             values = f"made from {tested[0]}, test subject in fold {members[0].fold.number} of the checkpoint"
             raise InputError("curve of another fold", curve, values, f"give curve_fold-{members[0].fold.number}.tsv")
     return len(made_of)
-
-
-def read_metrics(summary: Path, system: str) -> list[dict[str, Any]]:
-    """Rows of the summary table about the system, floors and ceilings, against the measured target.
-
-    Raises InputError when the table does not hold the system.
-    """
-    table = read_table(summary, _SUMMARY)
-    if system not in set(table["system"]):
-        values = f"{system}; the table has {', '.join(dict.fromkeys(table['system']))}"
-        raise InputError(
-            "system not in the summary", summary, values, "give the summary.tsv of this system's evaluation"
-        )
-    kinds = {system: "model"} | {s: "floor" for s in _FLOORS if s != system} | {s: "ceiling" for s in _CEILINGS}
-    rows = []
-    for row in table.to_dict("records"):
-        told = row["metric"] in _TOLD or str(row["metric"]).endswith(_ERROR)
-        if row["system"] in kinds and told and row["reference"] == "measured":
-            numbers = {key: _number(row[key]) for key in ("n", "mean", "ci_low", "ci_high")}
-            words = {key: row[key] for key in ("system", "metric", "session_id", "map", "group")}
-            rows.append({"part": kinds[row["system"]], **words, **numbers})
-    order = ("model", "floor", "ceiling")
-    return sorted(
-        rows, key=lambda row: (row["metric"], row["session_id"], row["map"], row["group"], order.index(row["part"]))
-    )
-
-
-def _number(text: str) -> float | None:
-    return None if text in ("", "n/a") else float(text)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from myelosynth.bids.names import sidecar_path
 from myelosynth.bids.sidecar import dataset_root, read_json
 from myelosynth.errors import InputError
-from myelosynth.images.grid import Grid
+from myelosynth.images.grid import Grid, edges_in_words
 from myelosynth.images.upright import Upright
 from myelosynth.images.volume import load_mask, load_volume, open_image
 from myelosynth.synthesis.config import Task
@@ -136,12 +136,8 @@ def _channel(measured: Sequence[Mapping[str, float]], moments: NDArray[np.float6
 
 def _require_voxels(first: tuple[float, ...], this: tuple[float, ...], scan: Scan, other: Scan) -> None:
     if not np.allclose(first, this, rtol=0.02):
-        values = f"{_edges(this)} of {scan.name} against {_edges(first)} of {other.name}"
+        values = f"{edges_in_words(this)} of {scan.name} against {edges_in_words(first)} of {other.name}"
         raise InputError("training voxels differ", scan.mask, values, "train on one resolution, then make the bundle")
-
-
-def _edges(sizes: Sequence[float]) -> str:
-    return " x ".join(f"{size:g}" for size in np.round(sizes, 3)) + " mm"
 
 
 def _native_edge(image: Path) -> float | None:

@@ -12,7 +12,7 @@ from myelosynth.synthesis.config import TEMPLATE, Task
 from myelosynth.synthesis.systems.atlas import RESOLUTION_MM, template_grid
 from myelosynth.synthesis.systems.base import Prediction, PredictionInputs, System, Trained, TrainingJob
 
-REGIONS = ("rest", "white matter", "cortex", "deep grey matter", "cerebellum and brainstem")
+TISSUES = ("rest", "white matter", "cortex", "deep grey matter", "cerebellum and brainstem")
 """What the labels 0 to 4 mean; `rest` is CSF, and all that lies outside the template's tissue."""
 
 
@@ -38,14 +38,14 @@ class RegionalMean(System):
         from myelosynth.images.transform import LinearTransform
 
         grid, labels = template_grid(), template_regions()
-        sums, counts = np.zeros(len(REGIONS)), np.zeros(len(REGIONS), np.int64)
+        sums, counts = np.zeros(len(TISSUES)), np.zeros(len(TISSUES), np.int64)
         for scan in job.scans.training:
             volume = load_volume(scan.paths[job.task.target])
             mask = load_mask(scan.mask, volume.grid, volume.path)
             to_subject = ~LinearTransform.read(scan.paths[TEMPLATE])
             regions = resample(labels, grid, volume.grid, to_subject, "nearest")[mask]
-            sums += np.bincount(regions, volume.data[mask].astype(np.float64), len(REGIONS))
-            counts += np.bincount(regions, minlength=len(REGIONS))
+            sums += np.bincount(regions, volume.data[mask].astype(np.float64), len(TISSUES))
+            counts += np.bincount(regions, minlength=len(TISSUES))
         overall = sums.sum() / counts.sum()
         means = np.where(counts, sums / np.maximum(counts, 1), overall)
         content = {
@@ -54,8 +54,8 @@ class RegionalMean(System):
             "means": torch.from_numpy(means),
         }
         report = {
-            "RegionVoxels": dict(zip(REGIONS, counts.tolist(), strict=True)),
-            "RegionMeans": dict(zip(REGIONS, means.tolist(), strict=True)),
+            "RegionVoxels": dict(zip(TISSUES, counts.tolist(), strict=True)),
+            "RegionMeans": dict(zip(TISSUES, means.tolist(), strict=True)),
         }
         return Trained(job.checkpoint(content), report)
 
@@ -68,7 +68,7 @@ class RegionalMean(System):
 
 
 def template_regions() -> NDArray[np.uint8]:
-    """Labels (X, Y, Z) on the template's 2 mm grid, see REGIONS.
+    """Labels (X, Y, Z) on the template's 2 mm grid, see TISSUES.
 
     White and grey matter are where the template's map of it holds at least half. Deep grey matter is the grey matter in
     a box around thalami and basal ganglia; cerebellum and brainstem are what lies below and behind two planes (MNI mm).
