@@ -77,8 +77,7 @@ def _load_safetensors(path: Path) -> dict[str, Any]:
             tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118 (not a mapping)
     except (SafetensorError, OSError) as fault:
         raise InputError("not a readable safetensors file", path, str(fault), "export or copy it again") from fault
-    record: dict[str, Any] = _with_tensors(json.loads(told), tensors) if told else {}
-    return record
+    return _with_tensors(json.loads(told), tensors) if told else {}
 
 
 def _without_tensors(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
