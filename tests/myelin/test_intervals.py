@@ -70,6 +70,16 @@ def test_errors_that_hang_together_widen_the_interval(patient, maps):
     assert widths[1] > 2 * widths[0]
 
 
+def test_the_scale_takes_a_widened_sd_back(patient, maps):
+    """Errors of half the SD that is written: the same as errors of an SD half as large."""
+    half = FieldModel(ALIKE.lengths_mm, ALIKE.shares, ALIKE.common, 0.5)
+    found = []
+    for errors, std in ((half, 0.08), (ALIKE, 0.04)):
+        sessions = [Session(dvr, np.full(SHAPE, std), errors) for dvr in maps]
+        found.append(index_intervals(patient, *sessions, draws=30, level=0.9, seed=1))
+    assert found[0] == found[1]
+
+
 def test_a_voxel_without_pet_stays_without(patient, maps):
     maps[1][3:6] = 0
     sessions = [Session(dvr, np.full(SHAPE, 0.04), ALIKE) for dvr in maps]

@@ -17,7 +17,7 @@ def test_the_score_covers_its_own_subject():
     assert factor == pytest.approx(3, rel=0.05)
 
 
-@pytest.mark.parametrize(("subjects", "rank"), [(5, 5), (9, 9), (19, 18), (39, 36)])
+@pytest.mark.parametrize(("subjects", "rank"), [(5, 5), (9, 9), (10, 10), (19, 18), (20, 19), (39, 36)])
 def test_a_new_subject_is_covered_as_promised(subjects, rank):
     """Subjects differ in how wrong the model is on them; the share of new ones covered is rank / (n + 1)."""
     random = np.random.default_rng(subjects)

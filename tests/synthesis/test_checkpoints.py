@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from myelosynth.errors import InputError
-from myelosynth.synthesis.checkpoints import Checkpoint, export_safetensors, load_safetensors
+from myelosynth.synthesis.checkpoints import Checkpoint, export_safetensors, load_checkpoint
 
 CONTENT = {
     "weights": {"head.bias": torch.tensor([1.5]), "half": torch.ones(2, 3, dtype=torch.bfloat16).T},
@@ -23,7 +23,7 @@ def checkpoint():
 
 def test_safetensors_give_the_same_checkpoint(checkpoint, same, tmp_path):
     export_safetensors(checkpoint, tmp_path / "w.safetensors")
-    assert same(vars(load_safetensors(tmp_path / "w.safetensors")), vars(checkpoint))
+    assert same(vars(load_checkpoint(tmp_path / "w.safetensors")), vars(checkpoint))
 
 
 def test_tensors_have_readable_names_and_the_same_bytes_again(checkpoint, tmp_path):
@@ -35,10 +35,10 @@ def test_tensors_have_readable_names_and_the_same_bytes_again(checkpoint, tmp_pa
 
 def test_foreign_and_damaged_files_are_told(tmp_path):
     with pytest.raises(InputError, match="file missing"):
-        load_safetensors(tmp_path / "none")
-    (tmp_path / "broken").write_bytes(b"not safetensors")
+        load_checkpoint(tmp_path / "none.safetensors")
+    (tmp_path / "broken.safetensors").write_bytes(b"not safetensors")
     with pytest.raises(InputError, match="not a readable safetensors file"):
-        load_safetensors(tmp_path / "broken")
-    save_file({"x": torch.ones(1)}, tmp_path / "foreign")
+        load_checkpoint(tmp_path / "broken.safetensors")
+    save_file({"x": torch.ones(1)}, tmp_path / "foreign.safetensors")
     with pytest.raises(InputError, match="not a myelosynth checkpoint"):
-        load_safetensors(tmp_path / "foreign")
+        load_checkpoint(tmp_path / "foreign.safetensors")

@@ -7,7 +7,6 @@ import pytest
 
 from myelosynth.evaluation.published import FIGURES
 from myelosynth.synthesis.names import (
-    ATLASES,
     CALIBRATED,
     FLOORS,
     LOSSES,
@@ -26,7 +25,6 @@ def test_names_and_registry_agree():
         written = name if len(LOSSES[name]) == 1 else f"{name}-{LOSSES[name][0]}"
         assert (parse_system(written).sketcher is not None) == system.needs_sketches
         assert isinstance(system, NetworkSystem) == (name not in (*FLOORS, *CALIBRATED))
-        assert (system.prediction_sources(["FA"]) == ["template"]) == (name in ATLASES)
 
 
 def test_every_system_with_a_published_figure_has_a_name():

@@ -8,7 +8,7 @@ import pytest
 from myelosynth.errors import InputError
 from myelosynth.images.grid import Grid
 from myelosynth.images.volume import load_mask, load_volume, save_volume
-from myelosynth.synthesis.checkpoints import load_checkpoint
+from myelosynth.synthesis.checkpoints import export_safetensors, load_checkpoint
 from myelosynth.synthesis.data.folds import read_fold
 from myelosynth.synthesis.ensemble import flip_axes
 
@@ -81,6 +81,15 @@ def test_a_checkpoint_without_gate_takes_windows(predict, trained, tmp_path):
     del record.content["fast_path"]
     record.save(tmp_path / "old.pt")
     assert predict(tmp_path / "old.pt")[1]["PathReason"] == "the checkpoint has no gate on fast paths"
+
+
+def test_safetensors_predict_as_their_checkpoint(predict, trained, tmp_path):
+    checkpoint, weights = trained["refiner-cf-sagan"] / "checkpoint.pt", tmp_path / "weights.safetensors"
+    export_safetensors(load_checkpoint(checkpoint), weights)
+    image, record = predict(weights)
+    expected, told = predict(checkpoint)
+    assert image.tobytes() == expected.tobytes()
+    assert record["Participants"] == told["Participants"]
 
 
 def test_flips_are_the_mean_of_flipped_predictions(predict, trained, subject, tmp_path):

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 @app.command("predict")
 def predict(
-    checkpoint: Annotated[list[Path], typer.Option(help="checkpoint.pt of `myelosynth train`; several: their mean")],
+    checkpoint: Annotated[
+        list[Path], typer.Option(help="checkpoint.pt of `myelosynth train`, or its .safetensors; several: their mean")
+    ],
     source: Annotated[
         list[str],
         typer.Option(help="NAME=IMG, names as in the task; the atlases: template=XFM.txt; residual-context: any"),

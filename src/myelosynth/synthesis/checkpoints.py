@@ -46,11 +46,15 @@ class Checkpoint:
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint onto the CPU. Raises InputError when it is missing, damaged or of another format."""
-    record = load_state(path)
+    """Read a checkpoint.pt, or the .safetensors of one, onto the CPU.
+
+    Raises InputError when it is missing, damaged or of another format.
+    """
+    record = _load_safetensors(path) if Path(path).suffix == ".safetensors" else load_state(path)
     if record.pop("format", None) != FORMAT or set(record) != set(Checkpoint.__dataclass_fields__):
         values = f"format is not {FORMAT} or fields differ"
-        raise InputError("not a myelosynth checkpoint", path, values, "give a checkpoint.pt of `myelosynth train`")
+        cure = "give a checkpoint.pt of `myelosynth train`, or the weights.safetensors of a bundle"
+        raise InputError("not a myelosynth checkpoint", path, values, cure)
     return Checkpoint(**record)
 
 
@@ -63,8 +67,8 @@ def export_safetensors(checkpoint: Checkpoint, path: Path) -> None:
         save_file(tensors, part, {_METADATA: json.dumps(record, sort_keys=True)})
 
 
-def load_safetensors(path: Path) -> Checkpoint:
-    """Read what `export_safetensors` wrote, onto the CPU. Raises InputError when it is missing, damaged or foreign."""
+def _load_safetensors(path: Path) -> dict[str, Any]:
+    """What `export_safetensors` wrote, as `load_state` gives it; empty for a foreign file."""
     if not Path(path).is_file():
         raise InputError("file missing", path, "no such file", "check the path")
     try:
@@ -73,12 +77,7 @@ def load_safetensors(path: Path) -> Checkpoint:
             tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118 (not a mapping)
     except (SafetensorError, OSError) as fault:
         raise InputError("not a readable safetensors file", path, str(fault), "export or copy it again") from fault
-    record = json.loads(told) if told else {}
-    if record.pop("format", None) != FORMAT or set(record) != set(Checkpoint.__dataclass_fields__):
-        values = f"format is not {FORMAT} or fields differ"
-        raise InputError("not a myelosynth checkpoint", path, values, "give the weights.safetensors of a checkpoint")
-    record["content"] = _with_tensors(record["content"], tensors)
-    return Checkpoint(**record)
+    return _with_tensors(json.loads(told), tensors) if told else {}
 
 
 def _without_tensors(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:

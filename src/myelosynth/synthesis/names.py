@@ -23,9 +23,6 @@ LOSSES = {
 FLOORS = ("mean-atlas", "regional-mean", "ridge", "random-forest")
 """The models that a network must beat to mean anything: no networks, so a preset has no entry for them."""
 
-ATLASES = ("mean-atlas", "regional-mean")
-"""The models that are given the transform to the template in the place of images."""
-
 _DEEPER = re.compile(r"refiner([2-9]|[1-9][0-9]+)-(.+)")
 _REPLICATE = re.compile(r"(.+)@([2-9]|[1-9][0-9]+)")
 

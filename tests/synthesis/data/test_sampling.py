@@ -64,6 +64,16 @@ def test_scaling_magnifies_about_the_centre(scale):
     assert set(regions.unique().tolist()) <= {NAWM, LESION}
 
 
+@pytest.mark.parametrize("scale", [1.25, 0.75])
+def test_scaled_labels_stay_on_their_image(scale):
+    """Half of the scan is a lesion: after scaling still those voxels whose interpolated index is in that half."""
+    source = source_of()
+    source.regions[:25], source.regions[25:] = NAWM, LESION
+    images, regions = cut(source, PatchPlan(0, (25, 24, 23), scale=scale), 32)
+    clear = (images[0] - 24.5).abs() > 1e-3
+    assert torch.equal((regions[0] == LESION)[clear], (images[0] > 24.5)[clear])
+
+
 def test_a_batch_follows_from_seed_and_step(preset):
     sources = [source_of(largest_crop(preset)), source_of(largest_crop(preset))]
     first, again = Sampler(sources, preset, 5), Sampler(sources, preset, 5)
@@ -80,12 +90,18 @@ def test_the_share_of_lesion_patches(preset):
 
 
 def test_the_share_of_augmented_patches(preset):
-    sampler = Sampler([source_of()], preset, 0)
+    augmentation = preset.augmentation.model_copy(update={"share": 0.8})
+    sampler = Sampler([source_of()], preset.model_copy(update={"augmentation": augmentation}), 0)
     plans = [plan for step in range(500) for plan in sampler.plan(step)]
     changed = [plan for plan in plans if plan.quarter_turns or plan.scale != 1]
-    assert len(changed) / len(plans) == pytest.approx(preset.augmentation.share, abs=0.05)
+    assert len(changed) / len(plans) == pytest.approx(0.8, abs=0.05)
     kinds = {(plan.quarter_turns, plan.scale) for plan in changed}
     assert kinds == {(1, 1.0), (2, 1.0), (3, 1.0), (0, 1.25), (0, 0.75)}
+    # Each of the five is as likely as the others, about each axis.
+    for kind in kinds:
+        found = [plan.plane for plan in changed if (plan.quarter_turns, plan.scale) == kind]
+        assert len(found) / len(changed) == pytest.approx(0.2, abs=0.06)
+        assert set(found) == {0, 1, 2}
 
 
 def test_an_epoch_of_the_grid_covers_the_brain(preset):

@@ -9,7 +9,7 @@ from myelosynth.images.volume import save_volume
 from myelosynth.models.regions import LESION, NAWM, OTHER
 from myelosynth.synthesis.config import load_task
 from myelosynth.synthesis.data.manifest import Scan
-from myelosynth.synthesis.data.subjects import load_subject
+from myelosynth.synthesis.data.subjects import Statistics, Subject, load_subject
 
 
 def test_numbered_lesions_are_lesions_but_numbered_white_matter_is_refused(tmp_path, repository):
@@ -43,3 +43,30 @@ def test_images_that_are_not_finite_are_refused_with_file_and_count(tmp_path, re
         with pytest.raises(InputError, match=rf"NaN or infinite voxels, .*{name}\.nii\.gz, 3 of 64"):
             load_subject(Scan("sub-1", "ses-t0", paths, tmp_path / "mask.nii.gz", None, None), task)
         save_volume(paths[name], image, grid)
+
+
+def test_statistics_pool_the_brain_voxels_of_all_subjects():
+    """A large brain weighs more than a small one; outside the brain nothing counts and everything is 0."""
+    random, subjects = np.random.default_rng(0), []
+    for reach in (3, 8):
+        mask = np.zeros((8, 8, 8), bool)
+        mask[:reach] = True
+        sources = np.stack([random.normal(mean, sd, mask.shape) for mean, sd in ((5, 2), (-1e-3, 1e-4))])
+        target = random.normal(1, 0.1, mask.shape)
+        given = [np.where(mask, image, 1e6).astype(np.float32) for image in (*sources, target)]
+        subjects.append(
+            Subject("s", np.stack(given[:2]), given[2], mask, mask.astype(np.uint8), Grid((8,) * 3, np.eye(4)))
+        )
+    found = Statistics.of(subjects, ["MTR", "RD"])
+    pooled = np.concatenate([subject.sources[:, subject.mask] for subject in subjects], 1).astype(np.float64)
+    np.testing.assert_allclose(found.mean, pooled.mean(1), rtol=1e-5)
+    np.testing.assert_allclose(found.std, pooled.std(1), rtol=1e-5)
+    assert found.target_mean == pytest.approx(np.concatenate([s.target[s.mask] for s in subjects]).mean(), rel=1e-5)
+    normal = [found.normalise(subject.sources, subject.mask) for subject in subjects]
+    together = np.concatenate([n[:, subject.mask] for n, subject in zip(normal, subjects, strict=True)], 1)
+    np.testing.assert_allclose(together.mean(1), 0, atol=1e-4)
+    np.testing.assert_allclose(together.std(1), 1, rtol=1e-4)
+    assert not normal[0][:, ~subjects[0].mask].any()
+    flat = [Subject(s.name, s.sources * [[[[1]]], [[[0]]]], s.target, s.mask, s.regions, s.grid) for s in subjects]
+    with pytest.raises(InputError, match="source is constant, RD"):
+        Statistics.of(flat, ["MTR", "RD"])

@@ -33,6 +33,18 @@ def test_alone_nothing_changes():
     assert ranks.from_leader(lambda: None, torch.device("cpu")) is None
 
 
+def test_processes_at_different_steps_are_told(monkeypatch):
+    """Means of the step and of its square: 3 and 9 where all are at step 3, 3 and 10 at steps 2 and 4."""
+    for squared, same in ((9.0, True), (10.0, False)):
+        told = torch.tensor([3.0, squared], dtype=torch.float64)
+        monkeypatch.setattr(Ranks, "mean", lambda self, values, told=told: told)
+        if same:
+            Ranks(0, 2).require_same(3, "last.pt", torch.device("cpu"))
+        else:
+            with pytest.raises(InputError, match=r"processes see different states, last.pt, process 0 is at step 2"):
+                Ranks(0, 2).require_same(2, "last.pt", torch.device("cpu"))
+
+
 def test_processes_draw_their_own_dropout():
     assert derived_seed(3, 1) == derived_seed(3, 1, 0) != derived_seed(3, 1, 1)
 

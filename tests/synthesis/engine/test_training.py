@@ -19,6 +19,8 @@ from myelosynth.images.grid import Grid
 from myelosynth.images.volume import load_volume, open_image, save_volume
 from myelosynth.synthesis.checkpoints import load_checkpoint, load_state
 from myelosynth.synthesis.data.folds import read_fold
+from myelosynth.synthesis.engine.distributed import Ranks
+from myelosynth.synthesis.engine.losses import LossWatch
 from myelosynth.synthesis.systems import networks
 
 COMMAND = [sys.executable, "-c", "from myelosynth.cli.app import main; main()"]
@@ -119,6 +121,55 @@ def test_a_diverged_training_is_told(cohort, run, tmp_path, monkeypatch):
     monkeypatch.setattr(networks._Validation, "__call__", lambda _: math.nan)
     with pytest.raises(InputError, match=r"training diverged.*nan at step"):
         run(cohort.options("unet", tmp_path / "out", "--loss", "l1"))
+
+
+@pytest.mark.parametrize("updates", [1, 2, 3])
+def test_a_step_updates_the_discriminator_then_the_generator(make_trainer, updates):
+    """wei2020, section 3.1: two updates of the discriminator per update of the generator."""
+    trainer = make_trainer(adversarial=True, discriminator_updates=updates)
+    critic, generator = trainer.networks.discriminator, trainer.networks.generator
+    course, descend = [], trainer._descend
+
+    def spy(loss, network, optimiser):
+        state = [parameter.detach().clone() for parameter in generator.parameters()]
+        descend(loss, network, optimiser)
+        course.append((network, loss.item(), state, [parameter.grad.clone() for parameter in critic.parameters()]))
+
+    trainer._descend = spy
+    image_loss, realism, critic_loss = trainer.update(*trainer.sampler.batch(0)).tolist()
+    assert [network for network, *_ in course] == [critic] * updates + [generator]
+    losses = [loss for _, loss, *_ in course]
+    assert critic_loss == pytest.approx(np.mean(losses[:updates]))
+    assert losses[-1] == pytest.approx(trainer.preset.image_loss_weight * image_loss + realism, rel=1e-6)
+    before, last = course[0][2], course[-1]
+    assert all(torch.equal(one, other) for one, other in zip(before, last[2], strict=True))
+    # The generator's loss passes through the discriminator and leaves no gradient in it.
+    assert all(torch.equal(one, other) for one, other in zip(course[-2][3], last[3], strict=True))
+
+
+def test_an_adversarial_training_resumes_to_the_same_bits(make_trainer, same, tmp_path):
+    errors = [0.3, 0.1, 0.2]
+    make_trainer(errors, adversarial=True).run(tmp_path / "whole", "f", resume=False)
+    make_trainer(errors[:2], adversarial=True, steps=4).run(tmp_path / "parts", "f", resume=False)
+    make_trainer(errors[2:], adversarial=True).run(tmp_path / "parts", "f", resume=True)
+    whole, parts = (load_state(tmp_path / name / "last.pt") for name in ("whole", "parts"))
+    assert same(whole, parts)
+    assert (whole["step"], whole["best"]["step"]) == (6, 4)
+
+
+def test_every_step_and_process_draws_anew(make_trainer):
+    """The same batch under another step or rank has other dropout."""
+    drawn = []
+    for step, rank in ((0, 0), (1, 0), (0, 1), (0, 0)):
+        trainer = make_trainer()
+        trainer.ranks = Ranks(rank, 1)
+        images, regions = trainer.sampler.batch(0)
+        trainer.sampler.batch = lambda *_, given=(images, regions): given
+        watch = LossWatch(torch.device("cpu"), Ranks())
+        trainer.take(step, watch)
+        drawn.append(float(watch.means()[0]))
+    assert drawn[0] == drawn[3]
+    assert len(set(drawn)) == 3
 
 
 def test_bfloat16_trains_with_norms_and_losses_in_float32(make_trainer, tmp_path):

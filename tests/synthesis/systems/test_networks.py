@@ -9,13 +9,15 @@ import torch
 from torch import nn
 
 from myelosynth.errors import InputError
+from myelosynth.images.grid import Grid
 from myelosynth.images.volume import load_mask, load_volume
 from myelosynth.models.generator import Generator
 from myelosynth.synthesis.checkpoints import load_checkpoint
 from myelosynth.synthesis.config import load_preset
 from myelosynth.synthesis.data.folds import read_fold
+from myelosynth.synthesis.data.subjects import Statistics, Subject
 from myelosynth.synthesis.systems import registry
-from myelosynth.synthesis.systems.networks import NetworkSystem
+from myelosynth.synthesis.systems.networks import NetworkSystem, _Data, _gate, _Validation
 
 SOURCES = ["MTR", "FA", "RD", "AD"]
 
@@ -216,3 +218,27 @@ def test_a_cascade_predicts_stage_by_stage(trained, subject, run, tmp_path):
         expected = generator.refiner(torch.cat((x, refined), 1))
         torch.testing.assert_close(generator(x), expected)
     assert not generator.training
+
+
+def constant(value, reach):
+    """A subject of one target value in a cube of `reach` voxels a side."""
+    mask = np.zeros((20, 20, 20), bool)
+    mask[:reach, :reach, :reach] = True
+    target = (value * mask).astype(np.float32)
+    return Subject(
+        "s", np.ones((1, *mask.shape), np.float32), target, mask, mask.astype(np.uint8), Grid((20,) * 3, np.eye(4))
+    )
+
+
+def test_validation_is_of_validation_subjects_each_weighing_the_same():
+    """A generator that says 2 everywhere: errors by hand, in the brain, whatever the training subjects are."""
+    statistics = Statistics(np.zeros(1, np.float32), np.ones(1, np.float32), 0.0)
+    data = _Data([constant(9.0, 20)] * 3, [constant(1.0, 4), constant(2.5, 16)], statistics, None)
+    window = {"patch": 32, "overlap": 0.5, "batch": 1}
+    device = torch.device("cpu")
+    validate = _Validation(lambda x: torch.full_like(x, 2.0), data, window, device)
+    assert validate() == pytest.approx((1 + 0.5) / 2)
+    assert _Validation(nn.Identity(), _Data([], [], statistics, None), window, device)() is None
+    gate = _gate(lambda x: torch.full_like(x, 2.0), data, window, device)
+    assert gate["subjects"] == 2
+    assert gate["mae_window"] == pytest.approx((1 + 0.5) / 2)

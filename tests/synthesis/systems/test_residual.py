@@ -97,6 +97,41 @@ def test_the_worst_scan_of_a_participant_counts():
     assert _calibrate({"sub-001": scans[:1]}, "0", 1.0, 0.9).factor == pytest.approx(1 / Z)
 
 
+def test_the_correction_is_calibrated_as_far_as_it_is_used():
+    error = torch.full((100,), 1.0)
+    scans = [HeldOut(None, {"0": (error, -error, error)}, ())]  # type: ignore[arg-type]
+    assert _calibrate({"sub-001": scans}, "0", 0.5, 0.9).factor == pytest.approx(0.5 / Z)
+
+
+def test_the_spread_is_of_members_and_not_between_them(folder, subject, run, tmp_path):
+    """Networks that say one scale everywhere: the SD is the members' root mean square, however far apart they are."""
+    checkpoint = load_checkpoint(folder / "checkpoint.pt")
+    key, scales = key_of((0, 1, 2, 3)), []
+    for number, member in enumerate(checkpoint.content["members"]):
+        member["network"]["head.weight"].zero_()
+        member["network"]["head.bias"].zero_()
+        member["weights"][key].zero_()[-1] = number
+        scales.append(float(member["network"]["target"][2]))
+    checkpoint.save(tmp_path / "apart" / "checkpoint.pt")
+    mean, std = predict(run, tmp_path / "apart", subject, tmp_path)
+    mask, factor = load_mask(subject / "mask.nii.gz"), checkpoint.content["calibration"][key]["factor"]
+    wanted = factor * np.sqrt(np.pi / 2 * np.mean(np.square(scales)))
+    np.testing.assert_allclose(std[mask], wanted, rtol=1e-5)
+    np.testing.assert_allclose(mean[mask], 0.5, rtol=1e-5)
+
+
+def test_a_prediction_is_not_negative(folder, subject, run, tmp_path):
+    checkpoint = load_checkpoint(folder / "checkpoint.pt")
+    for member in checkpoint.content["members"]:
+        member["weights"][key_of((0, 1, 2, 3))][-1] -= 5
+    checkpoint.save(tmp_path / "low" / "checkpoint.pt")
+    out = tmp_path / "p.nii.gz"
+    pairs = [part for name in SOURCES for part in ("--source", f"{name}={subject / f'{name}.nii.gz'}")]
+    files = ["--mask", str(subject / "mask.nii.gz"), "--out", str(out), "--device", "cpu"]
+    run(["predict", "--checkpoint", str(tmp_path / "low" / "checkpoint.pt"), *pairs, *files])
+    assert not load_volume(out, allow_empty=True).data.any()
+
+
 def test_trust_and_factor_are_used(folder, subject, run, tmp_path):
     mean, std = predict(run, folder, subject, tmp_path)
     checkpoint = load_checkpoint(folder / "checkpoint.pt")
@@ -146,6 +181,15 @@ def test_a_training_goes_on_with_the_members_it_has(folder, cohort, run, tmp_pat
     assert same(whole, resumed)
     assert (tmp_path / "log.tsv").read_bytes() == (folder / "log.tsv").read_bytes()
     assert set(whole["calibration"]) >= {key_of((0,)), key_of((0, 1, 2, 3))}
+
+
+def test_members_of_another_training_are_not_taken(folder, cohort, run, tmp_path, same):
+    state = load_state(folder / "last.pt")
+    for member in state["members"]:
+        member["mean"].zero_()
+    save_state(tmp_path / "last.pt", {**state, "fingerprint": "of other settings"})
+    run(cohort.options(MODEL, tmp_path, "--resume"))
+    assert same(*(load_checkpoint(path / "checkpoint.pt").content for path in (folder, tmp_path)))
 
 
 def test_one_training_participant_is_too_few(cohort, run, tmp_path):

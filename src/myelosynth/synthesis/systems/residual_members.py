@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.random import SeedSequence, default_rng
+from numpy.random import Generator, SeedSequence, default_rng
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
@@ -127,14 +127,9 @@ def fit_member(
     average = AveragedModel(network, avg_fn=_average)
     rows, total = [], 0.0
     for step in range(settings.steps):
-        rate = settings.learning_rate * min(1, (step + 1) / _WARM_UP)
-        rate *= 0.5 * (1 + math.cos(math.pi * step / settings.steps))
-        optimiser.param_groups[0]["lr"] = rate
+        optimiser.param_groups[0]["lr"] = rate = _rate(settings, step)
         random = default_rng(SeedSequence((_DRAW, seed, step)))
-        drawn = random.integers(len(target), size=settings.batch)
-        share = round(settings.lesion_share * settings.batch) if len(lesions) else 0
-        drawn[:share] = lesions[random.integers(max(len(lesions), 1), size=share)]
-        drawn = random.permutation(drawn)
+        drawn = _drawn(random, len(target), lesions, settings)
         dropped = choices[random.integers(max(len(choices) - 1, 1))]
         halves = zip(np.array_split(drawn, 2), (whole, dropped), strict=True)
         losses = [_loss(member, columns[half], target[half], present) for half, present in halves]
@@ -150,6 +145,20 @@ def fit_member(
             total = 0.0
     network.load_state_dict(average.module.state_dict())
     return Member(statistics, weights, network.eval()), rows
+
+
+def _rate(settings: ResidualContext, step: int) -> float:
+    """The learning rate of a step (from 0): warmed up, then half a cosine down to 0."""
+    warm = min(1, (step + 1) / _WARM_UP)
+    return settings.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * step / settings.steps))
+
+
+def _drawn(random: Generator, voxels: int, lesions: NDArray[np.intp], settings: ResidualContext) -> NDArray[np.int64]:
+    """The numbers of a batch's voxels, a share of them in lesions where there are any, in random order."""
+    drawn = random.integers(voxels, size=settings.batch)
+    share = round(settings.lesion_share * settings.batch) if len(lesions) else 0
+    drawn[:share] = lesions[random.integers(max(len(lesions), 1), size=share)]
+    return random.permutation(drawn)
 
 
 def _loss(member: Member, columns: Tensor, target: Tensor, present: Sequence[int]) -> tuple[Tensor, float]:
