@@ -93,16 +93,6 @@ if phantom:
                 "myelosynth simulate {params.out} {params.options} --participant {params.sub} > {log} 2>&1"
 
 
-def checked_images(w):
-    """Every image of the data set; of the participant where a bundle is applied."""
-    return [
-        roster.index.root / row.path
-        for row in roster.index.rows
-        if row.status == "present"
-        and (not applied or row.participant_id == f"sub-{w.sub}")
-    ]
-
-
 rule check:
     """Faults stop here with one line each; gaps are listed and counted. Where a bundle is applied, one job a participant."""
     input:

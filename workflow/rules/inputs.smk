@@ -79,6 +79,19 @@ def quantitative_maps(sub, ses):
     ]
 
 
+# -- data.smk --------------------------------------------------------------------------------------------------------
+
+
+def checked_images(w):
+    """Every image of the data set; of the participant where a bundle is applied."""
+    return [
+        roster.index.root / row.path
+        for row in roster.index.rows
+        if row.status == "present"
+        and (not applied or row.participant_id == f"sub-{w.sub}")
+    ]
+
+
 # -- maps.smk, pet.smk -----------------------------------------------------------------------------------------------
 
 
