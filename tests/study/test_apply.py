@@ -1,5 +1,6 @@
 """What `apply` finds out before the first job, and the configuration it runs with."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -251,6 +252,9 @@ def test_a_run_that_was_killed_does_not_lock_its_folder(checkout, tmp_path):
         time.sleep(0.05)
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
+    # Snakemake, killed with its parent, may need a moment to be gone.
+    with (out / ".apply.lock").open("a+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
     (tmp_path / "go").touch()
     ran(checkout, out, tmp_path / "go")
     assert (out / "done").is_file()
