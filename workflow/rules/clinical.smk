@@ -1,8 +1,11 @@
 """Clinical scores beside the indices, and their regressions."""
 
+REGRESSIONS = ["clinical", "clinical_influence", "clinical_checks", "clinical_flow"]
+CLINICAL = ["clinical_table", *REGRESSIONS]
+
 
 rule clinical_table:
-    """Indices of every system beside age, sex, scores and lesion load."""
+    """Indices of every system, in percent points, beside age, sex, scores and lesion load."""
     input:
         index=layout.table("index"),
         indices=layout.table("indices"),
@@ -30,11 +33,11 @@ rule clinical_table:
 
 
 rule clinical:
-    """EDSS on each dynamic index with age, sex and T2 lesion load (wei2020, 3.4), true and predicted side by side."""
+    """Scores on each index with age, sex and T2 lesion load (wei2020, 3.4), their checks, influence, power and flow."""
     input:
         layout.table("clinical_table"),
     output:
-        layout.table("clinical"),
+        **{name: layout.table(name) for name in REGRESSIONS},
     log:
         log_of("clinical", "cohort"),
     benchmark:
@@ -45,5 +48,12 @@ rule clinical:
     resources:
         mem_mb=1000,
         runtime=5,
+    params:
+        responses=" ".join(f"--response {name}" for name in study.clinical.responses),
+        bootstrap=study.clinical.bootstrap,
+        seed=study.clinical.seed,
+        main=study.learning.main,
     shell:
-        "myelosynth clinical-summary {input} --out {output} > {log} 2>&1"
+        "myelosynth clinical-summary {input} {params.responses} --main {params.main} --bootstrap {params.bootstrap}"
+        " --seed {params.seed} --out {output.clinical} --influence {output.clinical_influence}"
+        " --checks {output.clinical_checks} --flow {output.clinical_flow} > {log} 2>&1"

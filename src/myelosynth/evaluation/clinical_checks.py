@@ -10,7 +10,7 @@ from myelosynth.evaluation.clinical import Regression, fitted
 from myelosynth.evaluation.diagnostics import influence_rows, vifs
 from myelosynth.evaluation.power import power_of, smallest_beta
 
-LARGE_VIF, LARGE_COOK, LEVEL = 5.0, 1.0, 0.05
+LARGE_VIF, LARGE_COOK, LARGE_LEVERAGE, LEVEL = 5.0, 1.0, 0.9, 0.05
 COLUMNS = {
     "n": {"Description": "participants in the regression"},
     "df": {"Description": "residual degrees of freedom"},
@@ -21,7 +21,7 @@ COLUMNS = {
     "condition_number": {"Description": "largest over smallest singular value of the standardised predictors"},
     "max_vif": {"Description": "largest variance inflation factor; above 5 predictors hide one another"},
     "max_vif_term": {"Description": "term that has it"},
-    "max_leverage": {"Description": "largest leverage; above 2 terms / n a participant stands alone"},
+    "max_leverage": {"Description": "largest leverage, 0 to 1; above .9 a participant stands alone among the predictors"},
     "max_leverage_participant": {"Description": "participant who has it"},
     "max_cooks_distance": {"Description": "largest Cook's distance; above 1 one participant makes the result"},
     "max_cooks_distance_participant": {"Description": "participant who has it"},
@@ -52,7 +52,7 @@ def checks_row(fit: Regression, influence: list[dict[str, Any]] | None = None) -
     size = (fit.df, len(fit.cases.terms), inflation[0])
     row |= {"power_strong": power_of(STRONG, *size), "power_weak": power_of(WEAK, *size)}
     row["smallest_beta"] = smallest_beta(*size)
-    return row | {"note": "; ".join(filter(None, [fit.note, *_doubts(row, len(fit.cases.terms))]))}
+    return row | {"note": "; ".join(filter(None, [fit.note, *_doubts(row)]))}
 
 
 def _collinearity(cases: Cases, inflation: list[float]) -> dict[str, Any]:
@@ -85,7 +85,7 @@ def _residuals(cases: Cases) -> dict[str, Any]:
     return {"shapiro_w": float(w), "shapiro_p": float(p), "breusch_pagan_f": float(f), "breusch_pagan_p": float(f_p)}
 
 
-def _doubts(row: dict[str, Any], terms: int) -> list[str]:
+def _doubts(row: dict[str, Any]) -> list[str]:
     """What the checks found, in words."""
     found = []
     if row.get("shapiro_p", 1.0) < LEVEL:
@@ -94,7 +94,7 @@ def _doubts(row: dict[str, Any], terms: int) -> list[str]:
         found.append(f"the residuals' spread depends on the predictors (Breusch-Pagan p = {row['breusch_pagan_p']:.3f})")
     if row["max_vif"] > LARGE_VIF:
         found.append(f"{row['max_vif_term']} depends on the other predictors (VIF {row['max_vif']:.1f})")
-    if row.get("max_leverage", 0.0) > max(2 * terms / row["n"], 0.9):
+    if row.get("max_leverage", 0.0) > LARGE_LEVERAGE:
         who = row["max_leverage_participant"]
         found.append(f"{who} stands alone among the predictors (leverage {row['max_leverage']:.2f})")
     if row.get("max_cooks_distance", 0.0) > LARGE_COOK:
