@@ -2,8 +2,8 @@
 
 Usage: clinical_power.py RESULTS --seed SEED [--main SYSTEM] [--tables 20] [--patients 18] [--out clinical_power.md]
 
-Truth is the generator's; measured and predicted indices are the truth put through how the systems of a finished simulated
-study (RESULTS, a development study: its cohort seed is --seed) follow it, a line and its residuals by patient.
+Truth is the generator's. Measured and predicted indices are the truth put through how the systems of a finished
+simulated study (RESULTS, a development study; --seed is its cohort's) follow it: a line, and its residuals by patient.
 """
 
 import argparse

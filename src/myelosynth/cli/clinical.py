@@ -9,7 +9,9 @@ import typer
 from myelosynth.cli.app import app
 from myelosynth.cli.paths import distinct, output
 
-Resamples = Annotated[int, typer.Option("--bootstrap", min=0, help="resamples for the interval of beta; 0: no interval")]
+Resamples = Annotated[
+    int, typer.Option("--bootstrap", min=0, help="resamples for the interval of beta; 0: no interval")
+]
 Seed = Annotated[int, typer.Option(help="seed of the bootstrap")]
 Influence = Annotated[Path | None, typer.Option(help="the index's coefficient without each participant in turn, TSV")]
 Checks = Annotated[Path | None, typer.Option(help="VIF, residuals, leverage and power, TSV")]

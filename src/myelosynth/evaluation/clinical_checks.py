@@ -17,11 +17,15 @@ COLUMNS = {
     "shapiro_w": {"Description": "Shapiro-Wilk statistic of the residuals; n/a with 6 or fewer participants"},
     "shapiro_p": {"Description": "its p-value: small where the residuals are not normal"},
     "breusch_pagan_f": {"Description": "Breusch-Pagan F statistic; n/a with 6 or fewer participants"},
-    "breusch_pagan_p": {"Description": "its p-value: small where the spread of the residuals depends on the predictors"},
+    "breusch_pagan_p": {
+        "Description": "its p-value: small where the spread of the residuals depends on the predictors"
+    },
     "condition_number": {"Description": "largest over smallest singular value of the standardised predictors"},
     "max_vif": {"Description": "largest variance inflation factor; above 5 predictors hide one another"},
     "max_vif_term": {"Description": "term that has it"},
-    "max_leverage": {"Description": "largest leverage, 0 to 1; above .9 a participant stands alone among the predictors"},
+    "max_leverage": {
+        "Description": "largest leverage, 0 to 1; above .9 a participant stands alone among the predictors"
+    },
     "max_leverage_participant": {"Description": "participant who has it"},
     "max_cooks_distance": {"Description": "largest Cook's distance; above 1 one participant makes the result"},
     "max_cooks_distance_participant": {"Description": "participant who has it"},
@@ -91,7 +95,9 @@ def _doubts(row: dict[str, Any]) -> list[str]:
     if row.get("shapiro_p", 1.0) < LEVEL:
         found.append(f"residuals are not normal (Shapiro-Wilk p = {row['shapiro_p']:.3f})")
     if row.get("breusch_pagan_p", 1.0) < LEVEL:
-        found.append(f"the residuals' spread depends on the predictors (Breusch-Pagan p = {row['breusch_pagan_p']:.3f})")
+        found.append(
+            f"the residuals' spread depends on the predictors (Breusch-Pagan p = {row['breusch_pagan_p']:.3f})"
+        )
     if row["max_vif"] > LARGE_VIF:
         found.append(f"{row['max_vif_term']} depends on the other predictors (VIF {row['max_vif']:.1f})")
     if row.get("max_leverage", 0.0) > LARGE_LEVERAGE:

@@ -33,8 +33,8 @@ SUMMARY: Columns = {
     **_HEAD,
     **REGRESSION,
     "p_holm": {
-        "Description": "p after Holm's correction over the indices of the measured PET and of the main system together; "
-        "of any other system over its own indices; one family for each response, index row only"
+        "Description": "p after Holm's correction over the indices of the measured PET and of the main system "
+        "together; of any other system over its own indices; one family for each response, index row only"
     },
     "p_holm_tests": {"Description": "tests of that family"},
     "too_small": {

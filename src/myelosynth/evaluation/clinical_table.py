@@ -22,7 +22,7 @@ ABSENT = (None, "", "n/a")
 
 @dataclass
 class ClinicalTable:
-    """Rows participant x system, what was missing (in the words of the gaps of `myelosynth evaluate`), and what is odd."""
+    """Rows participant x system; what was missing, in the words of the gaps of `myelosynth evaluate`; what is odd."""
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     gaps: list[dict[str, str]] = field(default_factory=list)
@@ -89,7 +89,7 @@ def _by_participant(path: Path) -> dict[str, Mapping[str, str]]:
 
 
 def _baseline_scores(path: Path, warnings: list[str]) -> dict[str, Mapping[str, str]] | None:
-    """Baseline scores by participant, what is odd about any of the table's added to `warnings`; None without a table."""
+    """Baseline scores by participant, None without a table; what is odd about any of its scores goes to `warnings`."""
     if not path.is_file():
         return None
     rows = read_table(path, ("participant_id", "session_id", "edss"))

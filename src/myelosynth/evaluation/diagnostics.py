@@ -69,9 +69,7 @@ def beta_intervals(cases: Cases, resamples: int, seed: int) -> list[_Interval]:
         if known.mean() < _ESTIMABLE:
             return [(None, None)] * found.shape[0]
         kept = dataclasses.replace(drawn, bootstrap_distribution=found[:, known])
-        ends = stats.bootstrap(
-            everybody, betas, n_resamples=0, method="BCa", bootstrap_result=kept
-        ).confidence_interval
+        ends = stats.bootstrap(everybody, betas, n_resamples=0, method="BCa", bootstrap_result=kept).confidence_interval
     return [
         (float(low), float(high)) if np.isfinite([low, high]).all() else (None, None)
         for low, high in zip(ends.low, ends.high, strict=True)

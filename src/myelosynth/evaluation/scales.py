@@ -7,7 +7,7 @@ from myelosynth.errors import InputError
 from myelosynth.evaluation.tables import number
 
 LARGEST = {"edss": 10.0, "msss": 10.0}
-"""Scales that begin at 0: the Expanded Disability Status Scale (Kurtzke 1983), the MS Severity Score (Roxburgh 2005)."""
+"""Scales from 0: the Expanded Disability Status Scale (Kurtzke 1983), the MS Severity Score (Roxburgh 2005)."""
 
 
 def scale_warnings(rows: Sequence[Mapping[str, str]], column: str, path: Path | str) -> list[str]:

@@ -68,7 +68,9 @@ def simulated_table(patients: int, seed: int) -> list[dict[str, str]]:
     return rows
 
 
-def measured_with(table: Sequence[Mapping[str, str]], systems: Mapping[str, Donors], seed: int) -> dict[str, list[dict]]:
+def measured_with(
+    table: Sequence[Mapping[str, str]], systems: Mapping[str, Donors], seed: int
+) -> dict[str, list[dict]]:
     """The table as each system would have estimated it; one patient has the same donor in every system."""
     truth = np.array([float(row[INDEX]) for row in table]) / 100
     smallest = min(len(donors.residuals) for donors in systems.values())

@@ -94,8 +94,8 @@ def edss_scatter(cohort: CohortInputs, response: str = "edss") -> Picture | Gap:
         axes[0].set_ylabel(f"{score} at t0 (points)")
         figure.tight_layout()
         caption = (
-            f"{score} against the dynamic indices from measured PET and from {named(cohort.main).name}. Lines are plain "
-            "least squares with their 95 % confidence band; β and p are of the regressions below, which adjust for age, "
+            f"{score} against the dynamic indices from measured PET and from {named(cohort.main).name}. Lines are "
+            "least squares with a 95 % confidence band; β and p are of the regressions below, which adjust for age, "
             f"sex and lesion load. No line and no p with {SMALLEST_N} or fewer patients. After figure 7."
         )
         return Picture(svg_uri(figure), f"scatter of {score} against demyelination and remyelination", caption)
@@ -183,7 +183,9 @@ def clinical_table(cohort: CohortInputs, keep: Callable[[str], bool], response: 
             if pd.notna(row["note"]) and str(row["note"]):
                 notes.append(f"{one.name}, {predictor}: {row['note']}.")
     heads = ("Indices from", *_HEADS, "Coefficient, 95 % interval", "Spearman")
-    notes.append("Holm's correction is over the indices of the row's system, of the main system and the truth together.")
+    notes.append(
+        "Holm's correction is over the indices of the row's system, of the main system and the truth together."
+    )
     caption = f"{score} regressed on the index, age, sex and T2 lesion load: the index's row"
     return Table(heads, rows, caption, classes, list(dict.fromkeys(notes)), text_columns=2)
 
@@ -200,7 +202,10 @@ def influence_table(cohort: CohortInputs, response: str = "edss") -> Table:
             changed = without[without["sign_changed"].astype(str).str.lower() == "true"]
             cells = [number(whole["beta"].iloc[0], 2) if len(whole) else MISSING, MISSING, MISSING]
             if len(known):
-                cells[1:] = [_with_name(known.loc[known["beta"].idxmin()]), _with_name(known.loc[known["beta"].idxmax()])]
+                cells[1:] = [
+                    _with_name(known.loc[known["beta"].idxmin()]),
+                    _with_name(known.loc[known["beta"].idxmax()]),
+                ]
             signs = f"{len(changed)} of {len(known)}"
             worst = without[without["cooks_distance"].notna()]
             cook = MISSING
@@ -231,7 +236,15 @@ def checks_table(cohort: CohortInputs, response: str = "edss") -> Table:
             classes.append(cohort.row_class(side))
             if pd.notna(row["note"]) and str(row["note"]):
                 notes.append(f"{words}, {index}: {row['note']}.")
-    heads = ["Indices from", "Index", "n", "residuals normal, p", "residuals even, p", "largest VIF", "largest leverage"]
+    heads = [
+        "Indices from",
+        "Index",
+        "n",
+        "residuals normal, p",
+        "residuals even, p",
+        "largest VIF",
+        "largest leverage",
+    ]
     heads += ["power at β .7", "power at β .3", "β found with 80 %"]
     notes.insert(0, "Shapiro-Wilk and Breusch-Pagan tests: a small p speaks against the assumption. Power at p < .05.")
     caption = f"{SCORES[response]}: assumptions of the regressions, and what {_patients(table)} could have shown"
@@ -251,7 +264,9 @@ def flow_table(cohort: CohortInputs, response: str = "edss") -> Table:
     for side, words in _sides(cohort):
         for row in table[table["system"] == side.key].to_dict("records"):
             lost = str(row["lost_participants"]) if pd.notna(row["lost_participants"]) else ""
-            rows.append([words, str(row["stage"]).replace("t2_lesion_load_ml", "T2 lesion load"), lost, count(row["n"])])
+            rows.append(
+                [words, str(row["stage"]).replace("t2_lesion_load_ml", "T2 lesion load"), lost, count(row["n"])]
+            )
             classes.append("warn" if lost else cohort.row_class(side) if side.kind != "truth" else "")
     caption = f"Patients in the {SCORES[response]} regressions"
     return Table(("Indices from", "Stage", "Lost here", "Left"), rows, caption, classes, text_columns=3)
