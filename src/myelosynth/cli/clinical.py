@@ -39,7 +39,8 @@ def clinical(
     from myelosynth.evaluation.scales import scale_warnings
     from myelosynth.evaluation.tables import write_table
 
-    out, influence, checks, flow = _outputs(table, out, influence, checks, flow)
+    out = output(out, [table], ".tsv")
+    influence, checks, flow = _beside(out, table, influence, checks, flow)
     covariates, every = covariate or [], read_table(table, ())
     warnings = scale_warnings(every, response, table) if every and response in every[0] else []
     rows = _kept(every, where, table)
@@ -69,11 +70,11 @@ def clinical(
     _warn(warnings)
 
 
-def _outputs(table: Path, out: Path, *more: Path | None) -> list[Path]:
-    """The outputs made absolute, those not asked for as None; checked before any work starts."""
-    paths = [None if path is None else output(path, [table], ".tsv") for path in (out, *more)]
-    distinct(*paths)
-    return paths  # type: ignore[return-value]
+def _beside(out: Path, table: Path, *more: Path | None) -> list[Path | None]:
+    """Further outputs made absolute, those not asked for as None; checked before any work starts."""
+    paths = [None if path is None else output(path, [table], ".tsv") for path in more]
+    distinct(out, *paths)
+    return paths
 
 
 def _warn(warnings: Sequence[str]) -> None:
@@ -141,7 +142,8 @@ def clinical_summary(
     from myelosynth.evaluation.clinical_summary import COVARIATES, PREDICTORS, RESPONSES, Model, summarise
     from myelosynth.evaluation.tables import write_table
 
-    out, influence, checks, flow = _outputs(table, out, influence, checks, flow)
+    out = output(out, [table], ".tsv")
+    influence, checks, flow = _beside(out, table, influence, checks, flow)
     rows = read_table(table, ("participant_id", "system"))
     systems = list(dict.fromkeys(row["system"] for row in rows))
     if main is not None and rows and main not in systems:

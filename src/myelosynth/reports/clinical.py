@@ -90,7 +90,7 @@ def edss_scatter(cohort: CohortInputs, response: str = "edss") -> Picture | Gap:
                 told = f"{words}, n = {len(rows)}{_beside_scatter(fitted, name, index.key)}"
                 _scatter(ax, rows[index.key].to_numpy(float), rows[response].to_numpy(float), colour, marker, told)
             ax.set_xlabel(f"{index.name.lower()} (% of lesion volume)")
-            ax.legend(fontsize=8)
+            ax.legend(fontsize=8, loc="upper right")
         axes[0].set_ylabel(f"{score} at t0 (points)")
         figure.tight_layout()
         caption = (
