@@ -94,7 +94,7 @@ def test_one_patient_who_makes_the_result_is_named():
     assert sum(row["leverage"] for row in without) == pytest.approx(3)
     note = checks_row(one)["note"]
     assert "sub-4 alone moves the estimates" in note
-    assert "without one of 1 participants" in note
+    assert "beta changes its sign without one of sub-4" in note
 
 
 def test_checks_name_what_is_wrong_and_nothing_else():

@@ -29,7 +29,8 @@ COLUMNS = {
     "max_leverage_participant": {"Description": "participant who has it"},
     "max_cooks_distance": {"Description": "largest Cook's distance; above 1 one participant makes the result"},
     "max_cooks_distance_participant": {"Description": "participant who has it"},
-    "sign_changes": {"Description": "participants without whom beta of the index has another sign"},
+    "sign_changes": {"Description": "how many participants there are without whom beta of the index has another sign"},
+    "sign_changes_participants": {"Description": "their names"},
     "power_strong": {
         "Description": "power of the test of the index at .05 for a population beta of .7, the size published for "
         "remyelination, with this n and the index's share of variance with the covariates"
@@ -68,7 +69,8 @@ def _collinearity(cases: Cases, inflation: list[float]) -> dict[str, Any]:
 
 def _influence(rows: list[dict[str, Any]]) -> dict[str, Any]:
     without = rows[1:]
-    found: dict[str, Any] = {"sign_changes": sum(bool(row.get("sign_changed")) for row in without)}
+    turned = [row["left_out"] for row in without if row.get("sign_changed")]
+    found: dict[str, Any] = {"sign_changes": len(turned), "sign_changes_participants": ", ".join(turned)}
     for name in ("leverage", "cooks_distance"):
         known = [row for row in without if np.isfinite(row[name])]
         if known:
@@ -107,5 +109,5 @@ def _doubts(row: dict[str, Any]) -> list[str]:
         who = row["max_cooks_distance_participant"]
         found.append(f"{who} alone moves the estimates (Cook's distance {row['max_cooks_distance']:.1f})")
     if row["sign_changes"]:
-        found.append(f"beta changes its sign without one of {row['sign_changes']} participants")
+        found.append(f"beta changes its sign without one of {row['sign_changes_participants']}")
     return found

@@ -229,7 +229,8 @@ def checks_table(cohort: CohortInputs, response: str = "edss") -> Table:
     for side, words in _sides(cohort):
         for row in table[table["system"] == side.key].to_dict("records"):
             index = TERMS.get(row["predictor"], row["predictor"])
-            worst = MISSING if pd.isna(row["max_vif"]) else f"{number(row['max_vif'], 1)} ({row['max_vif_term']})"
+            hidden = TERMS.get(row["max_vif_term"], str(row["max_vif_term"])).split(" (")[0]
+            worst = MISSING if pd.isna(row["max_vif"]) else f"{number(row['max_vif'], 1)} ({hidden})"
             tests = [p_value(row["shapiro_p"]), p_value(row["breusch_pagan_p"]), worst, number(row["max_leverage"], 2)]
             power = [number(row[name], 2) for name in ("power_strong", "power_weak", "smallest_beta")]
             rows.append([words, index, count(row["n"]), *tests, *power])
