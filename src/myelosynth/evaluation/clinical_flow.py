@@ -24,7 +24,9 @@ def flow_rows(
     """
     left = list(zip(labels_of(table), table, strict=True))
     rows: list[dict[str, Any]] = [{"stage": "in the table", "n": len(left), "lost": 0}]
-    stages = [(f"with {name}", name, MISSING) for name in (predictor, response, *covariates)]
+    stages: list[tuple[str, str, tuple[str, ...]]] = [
+        (f"with {name}", name, MISSING) for name in (predictor, response, *covariates)
+    ]
     if table and FOLLOW_UP in table[0]:
         stages.insert(0, ("with a follow-up", FOLLOW_UP, ("false", *MISSING)))
     for words, column, absent in stages:
