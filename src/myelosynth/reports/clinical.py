@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -157,7 +156,7 @@ def published_regressions() -> list[Table]:
     return made
 
 
-def _term_cells(row: dict[str, Any]) -> list[str]:
+def _term_cells(row: dict) -> list[str]:
     """Cells of a term after its name; of so few patients that nothing can be concluded, the estimates alone."""
     size = [count(row["n"]), count(row["df"])]
     if row["too_small"]:
