@@ -9,7 +9,7 @@ from scipy import stats
 from typer.testing import CliRunner
 
 from myelosynth.cli.app import app
-from myelosynth.cli.commands import evaluation  # noqa: F401  (registers the commands)
+from myelosynth.cli.commands import clinical  # noqa: F401  (registers the commands)
 from myelosynth.errors import InputError
 from myelosynth.evaluation.clinical import COLUMNS, regress
 
@@ -149,3 +149,34 @@ def test_where_keeps_one_system(tmp_path):
     assert float(read(tmp_path / "out.tsv")[1]["coefficient"]) == pytest.approx(alone)
     fault = run(table, tmp_path / "no.tsv", extra=["--where", "system=unet"]).exception
     assert "found ridge, true" in str(fault)
+
+
+def test_scores_are_checked_against_their_scale(tmp_path):
+    rows, *_ = people(12)
+    for place, row in enumerate(rows):
+        row["edss"] = str(place / 2)
+    outcome = run(write(tmp_path / "t.tsv", rows), tmp_path / "out.tsv")
+    assert outcome.exit_code == 0, outcome.exception
+    (line,) = json.loads((tmp_path / "out.json").read_text())["Warnings"]
+    assert line.startswith("edss 0.5 is no step of the scale")
+    assert outcome.stderr == f"warning: {line}\n"
+    rows[4]["edss"] = "99"
+    fault = run(write(tmp_path / "t.tsv", rows), tmp_path / "no.tsv").exception
+    assert "line 6, edss is 99, expected 0 to 10" in str(fault)
+
+
+def test_further_tables_of_any_table(tmp_path):
+    rows, *_ = people(20)
+    rows[2]["age"] = "n/a"
+    more = [word for name in ("influence", "checks", "flow") for word in (f"--{name}", str(tmp_path / f"{name}.tsv"))]
+    outcome = run(write(tmp_path / "t.tsv", rows), tmp_path / "out.tsv", extra=[*more, "--bootstrap", "200"])
+    assert outcome.exit_code == 0, outcome.exception
+    influence, (checks,), flow = (read(tmp_path / f"{name}.tsv") for name in ("influence", "checks", "flow"))
+    assert len(influence) == 1 + 19
+    assert influence[0]["left_out"] == "n/a"
+    assert "sub-003" not in {row["left_out"] for row in influence}
+    assert (checks["n"], checks["df"]) == ("19", "15")
+    assert [row["lost_participants"] for row in flow if row["lost"] == "1"] == ["sub-003"]
+    assert json.loads((tmp_path / "checks.json").read_text())["Bootstrap"] == {"resamples": 200, "seed": 1}
+    clash = run(tmp_path / "t.tsv", tmp_path / "x.tsv", extra=["--flow", str(tmp_path / "x.tsv")]).exception
+    assert "outputs share a sidecar" in str(clash)

@@ -1,15 +1,15 @@
 """Indices beside scores, and the paper's regressions on them."""
 
-import numpy as np
+import re
+
 import pytest
 from typer.testing import CliRunner
 
 from myelosynth.cli.app import app
-from myelosynth.cli.commands import evaluation  # noqa: F401  (registers the commands)
+from myelosynth.cli.commands import clinical  # noqa: F401  (registers the commands)
 from myelosynth.errors import InputError
-from myelosynth.evaluation.clinical import regress
-from myelosynth.evaluation.clinical_table import read_indices, regressions
-from myelosynth.evaluation.columns import CLINICAL_TABLE
+from myelosynth.evaluation.clinical_columns import TABLE
+from myelosynth.evaluation.clinical_table import read_indices
 
 
 def build(mini, out):
@@ -20,13 +20,17 @@ def build(mini, out):
 def test_one_row_per_patient_and_system_with_baseline_scores(mini, tmp_path, tables):
     assert build(mini, tmp_path / "out.tsv").exit_code == 0
     rows = tables.read(tmp_path / "out.tsv")
-    assert list(rows[0]) == list(CLINICAL_TABLE)
+    assert list(rows[0]) == list(TABLE)
     assert [(row["participant_id"], row["system"]) for row in rows] == [
         (f"sub-00{n}", system) for n in (1, 2, 3) for system in ("true", "ridge")
     ]
-    assert (rows[0]["edss"], rows[0]["age"], rows[0]["remyelination"]) == ("1", "31", "0.25")
+    assert (rows[0]["edss"], rows[0]["age"], rows[0]["remyelination"]) == ("1", "31", "25.0")
     assert (rows[2]["edss"], rows[2]["remyelination"]) == ("2", "n/a")
     assert rows[4]["edss"] == "n/a"
+    assert [row["follow_up"] for row in rows[::2]] == ["true", "false", "true"]
+    units = {name: tables.sidecar(tmp_path / "out.tsv")[name]["Units"] for name in ("global", "coverage")}
+    assert units == {"global": "percent points of the baseline lesion volume", "coverage": "1"}
+    assert (rows[0]["global"], rows[0]["coverage"]) == ("-12.5", "1.0"), "points, and a share that is none"
     gaps = tables.sidecar(tmp_path / "out.tsv")["Gaps"]
     assert gaps == [
         {"participant_id": "sub-002", "session_id": "t1", "system": "true", "missing": "indices"},
@@ -68,66 +72,52 @@ def test_a_study_without_scores_has_a_table_and_one_gap(mini, tmp_path, tables):
     assert not any("EDSS" in gap for gap in gaps)
 
 
-def cohort(systems, n=15):
-    rng = np.random.default_rng(8)
-    remyelination, load = rng.uniform(0.05, 0.25, n), rng.uniform(1, 30, n)
-    rows = []
-    for i in range(n):
-        for system in systems:
-            seen = 0.0 if system == "mean-atlas" else remyelination[i] + (0.001 * i if system != "true" else 0)
-            rows.append(
-                {
-                    "participant_id": f"sub-{i:03d}",
-                    "system": system,
-                    "age": str(25 + 2 * i % 17),
-                    "sex": "FMF"[i % 3],
-                    "edss": repr(float(5 - 14 * remyelination[i] + rng.normal(0, 0.2))),
-                    "t2_lesion_load_ml": repr(float(load[i])),
-                    "demyelination": repr(float(rng.uniform(0, 0.2))) if seen else "0.0",
-                    "remyelination": repr(float(seen)),
-                }
-            )
-    return rows
-
-
-COVARIATES = ["age", "sex", "t2_lesion_load_ml"]
-
-
-def test_every_system_has_the_papers_regressions():
-    table = cohort(["true", "refiner-cf-sagan-nwl1"])
-    rows = regressions(table, "edss", ["demyelination", "remyelination"], COVARIATES, "t")
-    assert len(rows) == 2 * 2 * 5
-    own = regress([row for row in table if row["system"] == "true"], "edss", "remyelination", COVARIATES).rows[1]
-    (found,) = [r for r in rows if (r["system"], r["term"]) == ("true", "remyelination")]
-    assert {key: found[key] for key in own} == own
-    assert (found["df"], found["published_beta"], found["published_p"]) == (10, -0.703, 0.021)
-    assert found["too_small"] is False
-    (found,) = [r for r in rows if (r["system"], r["term"]) == ("refiner-cf-sagan-nwl1", "remyelination")]
-    assert found["published_beta"] == -0.734
-
-
-def test_an_index_that_never_changes_is_noted_and_not_a_crash():
-    rows = regressions(cohort(["mean-atlas", "true"]), "edss", ["remyelination"], COVARIATES, "t")
-    flat = [row for row in rows if row["system"] == "mean-atlas"]
-    assert [row["term"] for row in flat] == ["intercept", "remyelination", "age", "male", "t2_lesion_load_ml"]
-    assert all("p" not in row and "constant" in row["note"] for row in flat)
-    assert all(row["p"] is not None for row in rows if row["system"] == "true")
-
-
-def test_summary_of_a_tiny_cohort_is_flagged(mini, tmp_path, tables):
-    build(mini, tmp_path / "table.tsv")
-    outcome = CliRunner().invoke(
-        app, ["clinical-summary", str(tmp_path / "table.tsv"), "--out", str(tmp_path / "out.tsv")]
-    )
-    assert outcome.exit_code == 0, outcome.exception
-    rows = tables.read(tmp_path / "out.tsv")
-    assert {row["too_small"] for row in rows} == {"true"}
-    assert {row["predictor"] for row in rows} == {"demyelination", "remyelination"}
-    assert "n = 1 is too small" in rows[0]["note"]
-
-
 def test_indices_must_be_one_row(tmp_path):
     path = tmp_path / "i.tsv"
     path.write_text("percent_t0\tpercent_t1\tglobal\tdemyelination\tremyelination\tcoverage\n")
     with pytest.raises(InputError, match="0 rows"):
         read_indices(path)
+
+
+def add_score(mini, line):
+    path = mini.raw / "phenotype" / "edss.tsv"
+    path.write_text(path.read_text() + line + "\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("sub-001\tses-t0\t3\t4\t2", "participant listed twice.*edss.tsv, sub-001 ses-t0 on lines 2 and 5"),
+        ("001\tt0\t3\t4\t2", "participant listed twice.*001 t0 on lines 2 and 5"),
+        ("sub-003\tses-t0\t10.5\t4\t2", "score outside its scale.*edss.tsv line 5, edss is 10.5, expected 0 to 10"),
+        ("sub-003\tses-t0\t-1\t4\t2", "edss is -1, expected 0 to 10"),
+        ("sub-003\tses-t0\t3\t11\t2", "line 5, msss is 11, expected 0 to 10"),
+        ("sub-003\tses-t0\tmild\t4\t2", "not a number.*line 5, edss holds 'mild'"),
+    ],
+)
+def test_faults_of_the_scores_are_one_line_and_leave_nothing(mini, tmp_path, line, message):
+    add_score(mini, line)
+    outcome = build(mini, tmp_path / "out.tsv")
+    assert isinstance(outcome.exception, InputError)
+    assert re.search(message, str(outcome.exception)), outcome.exception
+    assert not list(tmp_path.glob("out*"))
+
+
+def test_a_participant_listed_twice_is_refused(mini, tmp_path):
+    path = mini.raw / "participants.tsv"
+    path.write_text(path.read_text() + "sub-002\t77\tM\tpatient\n")
+    with pytest.raises(InputError, match=r"participant listed twice.*participants\.tsv, sub-002 on lines 3 and 6"):
+        raise build(mini, tmp_path / "out.tsv").exception
+
+
+def test_scores_between_the_steps_are_kept_and_told_once(mini, tmp_path, tables):
+    add_score(mini, "sub-003\tses-t0\t0.5\t4\t2\nsub-003\tses-t1\t2.3\t4\t2")
+    outcome = build(mini, tmp_path / "out.tsv")
+    assert outcome.exit_code == 0, outcome.exception
+    told = [
+        "edss 0.5 is no step of the scale (0, 1, 1.5, 2 to 10), kept as it is: edss.tsv line 5",
+        "edss 2.3 is no step of the scale (0, 1, 1.5, 2 to 10), kept as it is: edss.tsv line 6",
+    ]
+    assert tables.sidecar(tmp_path / "out.tsv")["Warnings"] == told
+    assert outcome.stderr.splitlines() == [f"warning: {line}" for line in told]
+    assert tables.read(tmp_path / "out.tsv")[4]["edss"] == "0.5"

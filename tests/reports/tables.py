@@ -7,11 +7,13 @@ import numpy as np
 import pandas as pd
 
 from myelosynth.bids.layout import Layout
-from myelosynth.evaluation import columns
+from myelosynth.evaluation import clinical_columns, columns
+from myelosynth.evaluation.clinical_summary import Model, summarise
 from myelosynth.evaluation.ranking import ranking_rows, statements
 from myelosynth.evaluation.scores import all_scores
 from myelosynth.evaluation.summary import agreement_rows, comparison_rows, summary_rows
-from myelosynth.evaluation.tables import write_table
+from myelosynth.evaluation.tables import cell, write_table
+from myelosynth.myelin.indices import COLUMNS as INDICES
 
 SYSTEMS = ("mean-atlas", "ridge", "unet-l1", "refiner-cf-sagan-nwl1")
 MAIN = SYSTEMS[-1]
@@ -66,13 +68,27 @@ def tables(study: Study) -> None:
                 continue
             person = {"participant_id": f"sub-{sub}", "system": system, **who[f"sub-{sub}"]}
             scores = {"edss": None if n == 0 else 1.5 + n, "msss": 4.0 + n, "t2_lesion_load_ml": 10.0 + n}
-            clinical.append({**person, **scores, **row})
+            clinical.append({**person, **scores, "follow_up": True, **row, **{i: 100 * row[i] for i in INDICES}})
     gaps = [
         {"participant_id": "sub-001", "session_id": "t0", "system": "n/a", "missing": "EDSS"},
         {"participant_id": "sub-004", "session_id": "t1", "system": "ridge", "missing": "predicted DVR"},
     ]
-    write_table(layout.table("clinical_table"), columns.CLINICAL_TABLE, clinical, [], Gaps=gaps)
+    write_table(layout.table("clinical_table"), clinical_columns.TABLE, clinical, [], Gaps=gaps)
+    regressions(layout, clinical)
     _score_tables(study, random, everybody, indices)
+
+
+def regressions(layout: Layout, clinical: list[dict]) -> None:
+    """The tables of `clinical-summary` for rows of the clinical table."""
+    cells = [{name: cell(row.get(name)) for name in clinical_columns.TABLE} for row in clinical]
+    made = summarise(cells, Model(main=MAIN, resamples=100), "clinical_table")
+    for name, described, rows in (
+        ("clinical", clinical_columns.SUMMARY, made.terms),
+        ("clinical_influence", clinical_columns.INFLUENCE, made.influence),
+        ("clinical_checks", clinical_columns.CHECKS, made.checks),
+        ("clinical_flow", clinical_columns.FLOW, made.flow),
+    ):
+        write_table(layout.table(name), described, rows, [])
 
 
 def _score_tables(
@@ -103,7 +119,6 @@ def _score_tables(
         "agreement": (columns.AGREEMENT, agreement_rows(estimates)),
         "summary": (columns.SUMMARY, summary_rows(scores, seed=1, resamples=100)),
         "comparisons": (columns.COMPARISONS, comparison_rows(scores, SYSTEMS, MAIN)),
-        "clinical": (columns.CLINICAL_SUMMARY, _clinical_rows(scored)),
     }
     rows["ceilings"] = (columns.CEILINGS, [])
     ranking = ranking_rows(scores, rows["comparisons"][1], SYSTEMS, MAIN, 1, 100)
@@ -136,15 +151,3 @@ def _overlap_row(random: np.random.Generator, system: str, sub: str, when: str, 
     score = {"dice": float(random.uniform(0.5, 0.9)) if defined else None, "n_true": 100, "n_predicted": 110}
     head = {"system": system, "replicate": 1, "participant_id": f"sub-{sub}", "session_id": when, "map": which}
     return {**head, "fold": 1, **score, "defined": defined}
-
-
-def _clinical_rows(scored: tuple[str, ...]) -> list[dict]:
-    rows = []
-    for system in ("true", *scored):
-        for predictor in ("demyelination", "remyelination"):
-            for term in ("intercept", predictor, "age", "male", "t2_lesion_load_ml"):
-                fit = {"coefficient": -0.1234, "standard_error": 0.05, "t": -2.0, "p": 0.0612, "beta": -0.4321}
-                rest = {"ci_low": -0.2, "ci_high": 0.01, "n": 3, "df": 0, "r2": 0.5, "too_small": True}
-                note = "n = 3 is too small for 5 terms"
-                rows.append({"system": system, "predictor": predictor, "term": term, **fit, **rest, "note": note})
-    return rows

@@ -30,6 +30,23 @@ def test_a_given_reference_needs_ready_masks(repository):
         read_study(record)
 
 
+@pytest.mark.parametrize(
+    ("clinical", "message"),
+    [
+        ({"responses": ["edss", "edss"]}, "responses are edss, edss, expected each score once"),
+        ({"responses": []}, r"clinical\.responses"),
+        ({"responses": ["t25fw"]}, r"clinical\.responses"),
+        ({"bootstrap": 50}, r"clinical\.bootstrap"),
+    ],
+)
+def test_clinical_scores_are_named_once_and_resampled_enough(repository, clinical, message):
+    record = yaml.safe_load((repository / "config" / "config.yaml").read_text())
+    assert read_study(record).clinical.responses == ["edss", "msss"]
+    assert read_study(record | {"clinical": {"bootstrap": 0}}).clinical.bootstrap == 0
+    with pytest.raises(InputError, match=message):
+        read_study(record | {"clinical": clinical})
+
+
 def test_a_passed_oracle_stops_unless_it_is_only_to_be_told(repository):
     record = yaml.safe_load((repository / "config" / "config.yaml").read_text())
     assert read_study(record).evaluation.oracle == "stop"

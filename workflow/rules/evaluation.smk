@@ -1,4 +1,4 @@
-"""Image quality, agreement of the maps, indices and their clinical regressions."""
+"""Image quality, agreement of the maps and indices."""
 
 EVALUATED = [
     "image_metrics",
@@ -59,51 +59,3 @@ rule evaluate:
         "myelosynth evaluate {params.root} --index {input.index} --split {input.split} {params.systems}"
         " {params.ceilings} {params.nulls} {params.scope} {params.strict} --reference {params.reference}"
         " --out-dir {params.folder} > {log} 2>&1"
-
-
-rule clinical_table:
-    """Indices of every system beside age, sex, scores and lesion load."""
-    input:
-        index=layout.table("index"),
-        indices=layout.table("indices"),
-        participants=raw.root / "participants.tsv",
-        scores=clinical_scores(),
-    output:
-        layout.table("clinical_table"),
-    log:
-        log_of("clinical_table", "cohort"),
-    benchmark:
-        benchmark_of("clinical_table", "cohort")
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=5,
-    params:
-        root=layout.root,
-        raw=raw.root,
-        systems=" ".join(f"--system {name}" for name in MAPPED),
-    shell:
-        "myelosynth clinical-table --index {input.index} --raw {params.raw} --results {params.root} {params.systems}"
-        " --out {output} > {log} 2>&1"
-
-
-rule clinical:
-    """EDSS on each dynamic index with age, sex and T2 lesion load (wei2020, 3.4), true and predicted side by side."""
-    input:
-        layout.table("clinical_table"),
-    output:
-        layout.table("clinical"),
-    log:
-        log_of("clinical", "cohort"),
-    benchmark:
-        benchmark_of("clinical", "cohort")
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=5,
-    shell:
-        "myelosynth clinical-summary {input} --out {output} > {log} 2>&1"

@@ -59,9 +59,7 @@ rule comparison_page:
     input:
         index=layout.table("index"),
         split=layout.table("split"),
-        tables=[
-            layout.table(name) for name in [*EVALUATED, "clinical_table", "clinical"]
-        ],
+        tables=[layout.table(name) for name in [*EVALUATED, *CLINICAL]],
         # The figures show images.
         images=predicted_images(),
         maps=[maps_of(system) for system in MAPPED],
@@ -94,9 +92,7 @@ rule cohort_page:
     input:
         index=layout.table("index"),
         split=layout.table("split"),
-        tables=[
-            layout.table(name) for name in [*EVALUATED, "clinical_table", "clinical"]
-        ],
+        tables=[layout.table(name) for name in [*EVALUATED, *CLINICAL]],
         curves=[layout.table(f"curve_fold-{fold}") for fold in FOLDS],
     output:
         layout.page("cohort"),

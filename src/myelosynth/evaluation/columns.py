@@ -1,6 +1,5 @@
 """Columns of the evaluation's tables, in order, with their meaning and unit."""
 
-from myelosynth.evaluation.clinical import COLUMNS as CLINICAL
 from myelosynth.myelin.indices import DESCRIPTIONS
 
 Columns = dict[str, dict[str, str]]
@@ -154,24 +153,5 @@ RANKING: Columns = {
         p_t_holm="paired t, after Holm's correction over the methods of this condition; n/a where not tested",
         p_wilcoxon_holm="Wilcoxon signed-rank, corrected likewise",
         verdict="better, worse or not told apart: both corrected p below .05 or not; not tested, reference",
-    ),
-}
-CLINICAL_TABLE: Columns = {
-    **_described(participant_id="patient"),
-    **_SYSTEM,
-    **_described("years", age="age"),
-    **_described(sex="M or F", edss="Expanded Disability Status Scale, baseline", msss="MS severity score, baseline"),
-    **_described("ml", t2_lesion_load_ml="T2 lesion load, baseline"),
-    **_INDICES,
-}
-CLINICAL_SUMMARY: Columns = {
-    **_SYSTEM,
-    **_described(predictor="index in the regression"),
-    **CLINICAL,
-    **_described(
-        too_small="true with 6 or fewer patients, or no residual degree of freedom: no conclusion can be drawn",
-        note="what limits the row",
-        published_beta="wei2020 appendix table 2, n = 15 patients of another data set: a comparison, not a target",
-        published_p="p-value printed with it",
     ),
 }

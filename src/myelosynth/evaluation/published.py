@@ -35,6 +35,20 @@ class PublishedTerm(NamedTuple):
     p: float
     beta: float
 
+    @property
+    def per_unit(self) -> float:
+        """The coefficient in our units: that of the lesion load per ml."""
+        return round(self.coefficient * self._unit, 9)
+
+    @property
+    def error_per_unit(self) -> float:
+        """The standard error in our units."""
+        return round(self.standard_error * self._unit, 9)
+
+    @property
+    def _unit(self) -> float:
+        return 1000.0 if self.term == "t2_lesion_load_ml" else 1.0
+
 
 REFINER = "refiner-cf-sagan-nwl1"
 

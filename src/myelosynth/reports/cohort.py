@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from myelosynth.bids.index import BASELINE, GROUPS
-from myelosynth.reports.curves import control_curves, edss_scatter, training_curves
+from myelosynth.reports.clinical import clinical_table, edss_scatter
+from myelosynth.reports.curves import control_curves, training_curves
 from myelosynth.reports.flow import brain_faults, demography, evaluation_gaps, flow, gap_table
 from myelosynth.reports.inputs import CohortInputs, patients_sorted
 from myelosynth.reports.maps import CHANGE, FOLLOW_UP, Analysis, change_maps
@@ -14,7 +15,6 @@ from myelosynth.reports.page import Gap, Picture, write_page
 from myelosynth.reports.plots import dice_boxes, index_lines, percent_bars
 from myelosynth.reports.scores import (
     agreement_table,
-    clinical_table,
     comparison_table,
     dice_table,
     image_tables,

@@ -1,16 +1,14 @@
-"""Plots of curves: control DVR by distance to CSF, training, EDSS against indices (figure 7 of wei2020)."""
+"""Plots of curves: control DVR by distance to CSF, and training."""
 
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot
-from matplotlib.axes import Axes
 
-from myelosynth.reports.indices import DYNAMIC
 from myelosynth.reports.inputs import CohortInputs
 from myelosynth.reports.page import Gap, Picture, plotting, svg_uri
-from myelosynth.reports.systems import PREDICTED_COLOUR, TRUE_COLOUR, system
+from myelosynth.reports.systems import system
 from myelosynth.reports.tables import read_table
 
 _FOLD_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -75,36 +73,3 @@ def training_curves(cohort: CohortInputs) -> Picture | Gap:
             "are kept."
         )
         return Picture(svg_uri(figure), "training curves per system and fold", caption)
-
-
-def edss_scatter(cohort: CohortInputs) -> Picture | Gap:
-    """EDSS against the dynamic indices, measured and predicted, with least-squares lines; figure 7."""
-    table = cohort.table("clinical_table")
-    table = table[table["edss"].notna()]
-    if table.empty:
-        return Gap("EDSS against indices", "no patient has both an EDSS and indices")
-    with plotting():
-        chosen = [index for index in DYNAMIC if not index.signed]
-        figure, axes = pyplot.subplots(1, len(chosen), figsize=(9.0, 3.8), sharey=True)
-        for ax, index in zip(axes, chosen, strict=True):
-            sides = (("true", TRUE_COLOUR, "D", "measured"), (cohort.main, PREDICTED_COLOUR, "o", "predicted"))
-            for name, colour, marker, words in sides:
-                rows = table[(table["system"] == name) & table[index.key].notna()]
-                _scatter(ax, 100 * rows[index.key].to_numpy(float), rows["edss"].to_numpy(float), colour, marker, words)
-            ax.set_xlabel(f"{index.name.lower()} (% of lesion volume)")
-            ax.legend()
-        axes[0].set_ylabel("EDSS at t0 (points)")
-        figure.tight_layout()
-        caption = (
-            f"EDSS against the dynamic indices from measured PET and from {system(cohort.main).name}. Lines are plain "
-            "least squares; the regressions below adjust for age, sex and lesion load. After figure 7."
-        )
-        return Picture(svg_uri(figure), "scatter of EDSS against demyelination and remyelination", caption)
-
-
-def _scatter(ax: Axes, x: np.ndarray, y: np.ndarray, colour: str, marker: str, words: str) -> None:
-    ax.plot(x, y, marker, color=colour, alpha=0.75, label=f"{words}, n = {x.size}", linestyle="none", markersize=5)
-    if x.size >= 3 and np.ptp(x) > 0:
-        slope, start = np.polyfit(x, y, 1)
-        ends = np.array([x.min(), x.max()])
-        ax.plot(ends, start + slope * ends, color=colour, linewidth=1.5)

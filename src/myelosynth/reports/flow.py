@@ -63,7 +63,8 @@ def flow(cohort: CohortInputs, split: Path) -> list[Stage]:
         stages.append(stage(f"predicted and measured at {ses}", own[own["session_id"] == f"ses-{ses}"].participant_id))
     known = indices[(indices["system"] == cohort.main) & indices["global"].notna()]
     stages.append(stage("with change indices", known.participant_id))
-    fitted = clinical[clinical["system"] == cohort.main]["n"].max() if len(clinical) else None
+    explained = clinical[(clinical["system"] == cohort.main) & (clinical["response"] == "edss")]
+    fitted = explained["n"].max() if len(explained) else None
     if fitted is not None and pd.notna(fitted):
         stages.append(Stage("in the EDSS regression", int(fitted), 0))
     return stages

@@ -8,7 +8,7 @@ import pandas as pd
 
 from myelosynth.bids.index import COVERS, TARGET, SessionIndex
 from myelosynth.bids.layout import Layout
-from myelosynth.evaluation import columns
+from myelosynth.evaluation import clinical_columns, columns
 from myelosynth.reports.systems import System, ordered, system
 from myelosynth.reports.tables import read_table
 
@@ -20,8 +20,11 @@ TABLES = {
     "agreement": columns.AGREEMENT,
     "summary": columns.SUMMARY,
     "comparisons": columns.COMPARISONS,
-    "clinical_table": columns.CLINICAL_TABLE,
-    "clinical": columns.CLINICAL_SUMMARY,
+    "clinical_table": clinical_columns.TABLE,
+    "clinical": clinical_columns.SUMMARY,
+    "clinical_influence": clinical_columns.INFLUENCE,
+    "clinical_checks": clinical_columns.CHECKS,
+    "clinical_flow": clinical_columns.FLOW,
 }
 
 

@@ -1,6 +1,6 @@
-"""The tables of the cohort page: metrics, overlap, agreement, tests, regressions, published values."""
+"""The tables of the cohort page: metrics, overlap, agreement, tests, published values."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -191,34 +191,6 @@ def comparison_table(cohort: CohortInputs) -> Table:
         )
     heads = ("Metric", "Reference, group", "Difference", "n", "Mean", "p (t, Holm)", "p (Wilcoxon, Holm)", "Note")
     return Table(heads, rows, "Paired comparisons over subjects", text_columns=3)
-
-
-def clinical_table(cohort: CohortInputs, keep: Callable[[str], bool]) -> Table:
-    """Regressions of EDSS on each dynamic index for the systems that `keep` accepts."""
-    table = cohort.table("clinical")
-    rows, classes, notes = [], [], []
-    for predictor in dict.fromkeys(table["predictor"]):
-        part = table[table["predictor"] == predictor]
-        for one in cohort.ordered(part["system"]):
-            if not keep(one.key):
-                continue
-            for row in part[part["system"] == one.key].to_dict("records"):
-                rows.append([predictor, one.name, row["term"], *_regression_cells(row)])
-                classes.append("truth" if one.kind == "truth" else cohort.row_class(one))
-                if pd.notna(row["note"]) and str(row["note"]):
-                    notes.append(f"{one.name}, {predictor}: {row['note']}.")
-    heads = ["Index", "Indices from", "Term", "Coefficient", "SE", "t", "p", "β", "95 % interval", "n", "df", "R²"]
-    heads += ["β, published*", "p, published*"]
-    unit = "Indices enter as fractions (0 to 1), so a coefficient is EDSS points per whole lesion volume. "
-    unit += "β is standardised. * Published values: 15 patients of another data set, not comparable."
-    caption = "EDSS regressed on the index, age, sex and T2 lesion load"
-    return Table(heads, rows, caption, classes, [unit, *dict.fromkeys(notes)], text_columns=3)
-
-
-def _regression_cells(row: dict) -> list[str]:
-    numbers = [number(row["coefficient"]), number(row["standard_error"]), number(row["t"], 2), p_value(row["p"])]
-    fit = [number(row["beta"]), interval(row["ci_low"], row["ci_high"]), count(row["n"]), count(row["df"])]
-    return [*numbers, *fit, number(row["r2"], 2), number(row["published_beta"]), p_value(row["published_p"])]
 
 
 def published_table() -> Table:

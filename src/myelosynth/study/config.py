@@ -191,6 +191,24 @@ class Evaluation(Strict):
     )
 
 
+class Clinical(Strict):
+    """The regressions of clinical scores on the indices."""
+
+    responses: list[Literal["edss", "msss"]] = Field(
+        default=["edss", "msss"], min_length=1, description="baseline scores that are explained"
+    )
+    bootstrap: Literal[0] | Annotated[int, Field(ge=100)] = Field(
+        default=2000, description="resamples of the patients for the interval of beta; 0: no interval"
+    )
+    seed: int = Field(default=1, ge=0, description="of the resamples")
+
+    @model_validator(mode="after")
+    def _each_once(self) -> "Clinical":
+        if len(set(self.responses)) < len(self.responses):
+            raise ValueError(f"responses are {', '.join(self.responses)}, expected each score once")
+        return self
+
+
 Training = Annotated[
     TrainingPreset | None,
     # Loose: Snakemake's reader takes 2e-3 for text, and the model has checked every key before the schema is asked.
@@ -225,6 +243,7 @@ class StudyConfig(Strict):
     folds: Folds
     learning: Learning
     evaluation: Evaluation = Evaluation()
+    clinical: Clinical = Clinical()
     training: Training = None
     apply: Apply | None = None
 
