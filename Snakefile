@@ -38,6 +38,7 @@ if applied:
 else:
 
     include: "workflow/rules/learning.smk"
+    include: "workflow/rules/thresholds.smk"
 
 
 onstart:
@@ -49,6 +50,7 @@ rule all:
     default_target: True
     input:
         layout.page("cohort"),
+        threshold_comparison(),
         [
             layout.page(f"sub-{sub}")
             for sub, _ in roster.patients(tested(roster.synthesised))

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from myelosynth.cli import myelin  # noqa: F401  (registers the commands)
+from myelosynth.cli import commands  # noqa: F401  (registers the commands)
 from myelosynth.cli.app import app
 from myelosynth.errors import InputError
 from myelosynth.myelin.curve import white_core

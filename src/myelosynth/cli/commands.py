@@ -2,6 +2,7 @@
 
 from myelosynth.cli import (  # noqa: F401
     bundle,
+    curve,
     distortion,
     evaluation,
     geometry,
