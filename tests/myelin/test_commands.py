@@ -276,7 +276,7 @@ def test_a_lone_control_has_a_curve_and_a_gap(study: Path) -> None:
     (told,) = call("myelin-curve", *images, "--out", study / "curve.tsv", "--out-check", study / "check.tsv")
     assert told.startswith("gap: no leave-one-out check, ")
     assert table(study / "check.tsv") == []
-    assert "only control" in json.loads((study / "check.json").read_text())["Gaps"][0]
+    assert "1 control, expected 2 or more" in json.loads((study / "check.json").read_text())["Gaps"][0]
     assert len(table(study / "curve.tsv")) == 2
 
 

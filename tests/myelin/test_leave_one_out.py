@@ -11,7 +11,7 @@ TWO = CurveSettings(bin_width=2.0, minimum_voxels=2)
 
 
 def test_by_hand() -> None:
-    """a is held against b (1.1 +- .1 near, 1.3 +- .1 far) and b against a (1.2 +- .1, one voxel far: one bin)."""
+    """a is held against b: 1.1 +- .1 near, 1.3 +- .1 far; b against the one bin of a, who has one voxel far."""
     a = np.array([1.0, 1.5, 1.8, 3.0]), np.array([0.9, 1.05, 1.15, 1.25])
     b = np.array([0.5, 1.0, 1.9, 2.5, 2.6, 3.9]), np.array([1.0, 1.1, 1.2, 1.2, 1.3, 1.4])
     rows = leave_one_out({"sub-a": a, "sub-b": b}, TWO)

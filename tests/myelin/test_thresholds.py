@@ -53,7 +53,7 @@ def test_without_a_lesion_voxel_there_are_rows_and_no_values() -> None:
 def test_smooth_predictions_are_called_too_rarely_by_the_threshold_of_noisy_controls() -> None:
     """What the specification saw (-.10): the prediction is the truth without noise; lesions lie near the threshold.
 
-    Its own controls have no noise either, and bring the bias down.
+    The threshold of its own controls lies higher: it calls more, here even more than the measured PET has.
     """
     rng = np.random.default_rng(0)
     truth, noise = rng.normal(1.16, 0.03, (2, 4000)), rng.normal(0, 0.05, (2, 4000))
@@ -69,7 +69,7 @@ def test_smooth_predictions_are_called_too_rarely_by_the_threshold_of_noisy_cont
     rows = compared([measured], [predicted])
     bias = {row["rule"]: row["bias"] for row in rows if row["index"] == "percent_t0"}
     assert bias["paper"] < -0.08
-    assert bias["predicted"] > bias["paper"] + 0.08
+    assert bias["predicted"] > 0.1
 
 
 def test_comparison_by_hand() -> None:

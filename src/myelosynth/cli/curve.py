@@ -83,11 +83,13 @@ def myelin_curve(
     Provenance("control curve", _ENGINE, __version__, sources, told, fields).write(out)
     if out_check:
         names = participants if len(participants) == len(dvr) else [str(path) for path in dvr]
-        gap = "" if len(voxels) > 1 else f"{names[0]} is the only control: there is nobody to compare with"
-        rows = [] if gap else leave_one_out(dict(zip(names, voxels, strict=True)), settings)
-        write_table(out_check, COLUMNS, rows, sources, Settings=told, **origin, **({"Gaps": [gap]} if gap else {}))
-        if gap:
-            typer.echo(f"gap: no leave-one-out check, {out_check}, {gap}", err=True)
+        rows, gaps = [], []
+        try:
+            rows = leave_one_out(dict(zip(names, voxels, strict=True)), settings)
+        except InputError as fault:  # the curve stands without its check
+            gaps = [f"{fault.what}, {fault.values}"]
+            typer.echo(f"gap: no leave-one-out check, {out_check}, {gaps[0]}", err=True)
+        write_table(out_check, COLUMNS, rows, sources, Settings=told, **origin, Gaps=gaps)
 
 
 @app.command("thresholds")
@@ -120,7 +122,8 @@ def thresholds(
         apart.grid.require(volume.grid, volume.path, distance)
     mask = load_mask(lesions, apart.grid, distance, allow_empty=True, labels=True)
     patient = Lesions(mask, apart.data, apart.grid.voxel_sizes)
-    rows = rows_by_rule(volumes[0].data, volumes[1].data, patient, *(Curve.read(one) for one in curves), rules=rules)
+    own = Curve.read(predicted_curve) if predicted_curve else None
+    rows = rows_by_rule(volumes[0].data, volumes[1].data, patient, Curve.read(curve), own, rules)
     write_table(out, COLUMNS, rows, sources, Settings=settings)
 
 

@@ -27,8 +27,9 @@ def map_rules(minimum_cluster: float, change_threshold: str) -> tuple["MapRules"
     """
     from myelosynth.myelin.maps import MapRules
 
+    read: list[Path] = []
     try:
-        value, read = float(change_threshold), []
+        value = float(change_threshold)
     except ValueError:
         read = [Path(change_threshold)]
         value = _threshold_in(read[0])
