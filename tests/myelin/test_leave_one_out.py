@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import myelosynth.myelin.leave_one_out as leave_one_out_module
 from myelosynth.errors import InputError
 from myelosynth.myelin.curve import CurveSettings
 from myelosynth.myelin.leave_one_out import COLUMNS, leave_one_out
@@ -10,6 +11,13 @@ from myelosynth.myelin.leave_one_out import COLUMNS, leave_one_out
 TWO = CurveSettings(bin_width=2.0, minimum_voxels=2)
 
 
+@pytest.fixture
+def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The check in the bins of the curve."""
+    monkeypatch.setattr(leave_one_out_module, "PARTS", 1)
+
+
+@pytest.mark.usefixtures("coarse")
 def test_by_hand() -> None:
     """a is held against b: 1.1 +- .1 near, 1.3 +- .1 far; b against the one bin of a, who has one voxel far."""
     a = np.array([1.0, 1.5, 1.8, 3.0]), np.array([0.9, 1.05, 1.15, 1.25])
@@ -29,6 +37,7 @@ def test_by_hand() -> None:
     assert all(list(row) == list(COLUMNS) for row in rows)
 
 
+@pytest.mark.usefixtures("coarse")
 @pytest.mark.parametrize("smoothing", ["none", "linear"])
 def test_controls_alike_are_called_as_often_as_the_normal_distribution_says(smoothing: str) -> None:
     rng = np.random.default_rng(1)
@@ -48,6 +57,24 @@ def test_one_control_who_lies_low_stands_out() -> None:
     shares = {row["control"]: row["share"] for row in leave_one_out(controls, TWO) if row["part"] == "all"}
     assert shares["sub-low"] == pytest.approx(0.5, abs=0.03)
     assert max(shares[f"sub-{n}"] for n in range(3)) < 0.16
+
+
+def test_a_slope_within_a_bin_of_the_curve_is_seen() -> None:
+    """DVR rises with distance: in a bin of 2 mm its near end is called and its far end never."""
+    rng = np.random.default_rng(4)
+    distance = rng.uniform(0.01, 4, (3, 8000))
+    controls = {f"sub-{n}": (x, 1 + 0.1 * x + rng.normal(0, 0.02, 8000)) for n, x in enumerate(distance)}
+
+    def shares(width: float) -> list[float]:
+        rows = leave_one_out(controls, CurveSettings(width, 200))
+        return [row["share"] for row in rows if (row["control"], row["part"]) == ("all", "bin")]
+
+    steps = shares(2.0)
+    assert len(steps) == 8
+    assert steps[0] > 0.5
+    assert steps[3] == 0
+    assert max(shares(0.25)) < 0.35
+    assert min(shares(0.25)) > 0.03
 
 
 def test_who_reaches_farther_than_the_others_is_no_fault() -> None:

@@ -76,7 +76,7 @@ def myelin_curve(
     voxels = control_voxels(maps, distances, masks)
     curve = curve_of(voxels, settings)
     curve.write(out)
-    told = {"bin_width_mm": bin_width, "minimum_voxels": minimum_voxels, "controls": len(dvr)}
+    told: dict[str, object] = {"bin_width_mm": bin_width, "minimum_voxels": minimum_voxels, "controls": len(dvr)}
     told |= {"smoothing": smoothing, "extrapolation": extrapolation}
     fields = {"Participants": participants, **origin, **_COLUMNS}
     sources = [*dvr, *distance, *wm, *([split] if split else [])]

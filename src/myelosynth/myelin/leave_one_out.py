@@ -11,6 +11,8 @@ from myelosynth.errors import InputError
 from myelosynth.myelin.curve import Curve, CurveSettings, Voxels, curve_of, merged_edges
 from myelosynth.myelin.thresholds import STRICT_SDS
 
+PARTS = 4
+"""Bins of the check to a bin of the curve."""
 COLUMNS: dict[str, dict[str, str]] = {
     "control": {"Description": "the control who was left out of the curve; all: the voxels of everybody together"},
     "part": {"Description": "bin: the voxels between two distances; all: at any distance"},
@@ -33,15 +35,16 @@ COLUMNS: dict[str, dict[str, str]] = {
 def leave_one_out(controls: Mapping[str, Voxels], settings: CurveSettings) -> list[dict[str, Any]]:
     """One row per control and distance bin: the share of its voxels below the curve of all other controls.
 
-    The bins are those of the curve of everybody, so that rows of different controls belong together; `all` pools their
-    voxels. A bin in which a control has no voxel has no row. Raises InputError where a lone control leaves nobody to
-    compare with, or the others have too few voxels for a curve.
+    The bins are a quarter as wide as the curve's and the same for everybody: over a bin of the curve itself the share
+    is right by construction, however steep DVR is within it. `all` pools the voxels of all controls. A bin in which a
+    control has no voxel has no row. Raises InputError where a lone control leaves nobody to compare with, or the others
+    have too few voxels for a curve.
     """
     if len(controls) < 2:
         values = f"{len(controls)} control, expected 2 or more"
         raise InputError("nobody to compare a control with", "leave-one-out check", values, "add controls to the fold")
     everybody = np.concatenate([distance for distance, _ in controls.values()])
-    edges = merged_edges(everybody, settings.bin_width, settings.minimum_voxels)
+    edges = merged_edges(everybody, settings.bin_width / PARTS, settings.minimum_voxels)
     held = CurveSettings(settings.bin_width, settings.minimum_voxels, settings.smoothing)  # one may reach farther
     found = []
     for name, (distance, dvr) in controls.items():
