@@ -39,6 +39,7 @@ if applied:
 else:
 
     include: "workflow/rules/learning.smk"
+    include: "workflow/rules/thresholds.smk"
 
 
 onstart:
@@ -50,6 +51,7 @@ rule all:
     default_target: True
     input:
         layout.page("cohort"),
+        threshold_comparison(),
         [
             layout.page(f"sub-{sub}")
             for sub, _ in roster.patients(tested(roster.synthesised))

@@ -166,6 +166,7 @@ def test_a_curve_of_test_controls(tmp_path):
     made = curve(tmp_path, ["sub-007", "sub-008"], "--split", split, "--fold", 1)
     record = json.loads(sidecar_path(made).read_text())
     assert (record["Participants"], record["Fold"]) == (["sub-007", "sub-008"], 1)
+    assert record["Roles"] == {"train": 1, "validation": 1}
     assert record["SplitSha256"] == hashlib.sha256(split.read_bytes()).hexdigest()
     with pytest.raises(InputError, match=r"leak: control curve of test subjects.*sub-009 among the controls"):
         curve(tmp_path, ["sub-007", "sub-009"], "--split", split, "--fold", 1)

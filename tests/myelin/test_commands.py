@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from myelosynth.cli import myelin  # noqa: F401  (registers the commands)
+from myelosynth.cli import commands  # noqa: F401  (registers the commands)
 from myelosynth.cli.app import app
 from myelosynth.errors import InputError
 from myelosynth.myelin.curve import white_core
@@ -250,3 +250,118 @@ def test_outputs_have_the_name_of_their_kind(study: Path) -> None:
     with pytest.raises(InputError, match="output overwrites an input"):  # the sidecar and lookup table of the classes
         call("indices", study / "change_dseg.nii.gz", *lesions, "--out", study / "change_dseg.tsv")
     assert sorted(study.iterdir()) == before
+
+
+def table(path: Path) -> list[dict[str, object]]:
+    return pd.read_csv(path, sep="\t").to_dict("records")
+
+
+def test_the_check_of_a_curve_is_written_beside_it(study: Path) -> None:
+    """Both controls are 1.2 and 1.4 +- .1 by halves, so half of each lies at mean - 1 SD or just above it."""
+    curve(study, "--out-check", study / "check.tsv", "--smoothing", "linear", "--extrapolation", "refuse")
+    rows = table(study / "check.tsv")
+    assert {row["control"] for row in rows} == {str(study / "a.nii.gz"), str(study / "b.nii.gz"), "all"}
+    assert [row["n"] for row in rows if row["control"] == "all"] == [1000, 1000, 2000]
+    record = json.loads((study / "check.json").read_text())
+    assert set(rows[0]) <= set(record)
+    assert record["Settings"]["smoothing"] == "linear"
+    assert set(table(study / "curve.tsv")[0]) <= set(json.loads((study / "curve.json").read_text()))
+    assert table(study / "curve.tsv")[0]["extrapolation"] == "refuse"
+    with pytest.raises(InputError, match="output"):
+        curve(study, "--out-check", study / "curve.tsv")
+
+
+def test_a_lone_control_has_a_curve_and_a_gap(study: Path) -> None:
+    images = ["--dvr", study / "a.nii.gz", "--distance", study / "distance.nii.gz", "--wm", study / "wm.nii.gz"]
+    (told,) = call("myelin-curve", *images, "--out", study / "curve.tsv", "--out-check", study / "check.tsv")
+    assert told.startswith("gap: no leave-one-out check, ")
+    assert table(study / "check.tsv") == []
+    assert "1 control, expected 2 or more" in json.loads((study / "check.json").read_text())["Gaps"][0]
+    assert len(table(study / "curve.tsv")) == 2
+
+
+def test_lesions_beyond_the_curve_are_counted_or_refused(study: Path) -> None:
+    far = np.asarray(nib.load(study / "distance.nii.gz").dataobj).copy()
+    far[5, 5, :4], far[5, 5, 4] = 60, 0
+    curve(study)
+    save(study / "distance.nii.gz", far)
+    maps(study)
+    record = json.loads((study / "m_t0.json").read_text())
+    assert (record["LesionVoxelsBeyondCurve"], record["LesionVoxelsInCSF"]) == (4, 1)
+    assert (record["Settings"]["smoothing"], record["Settings"]["extrapolation"]) == ("none", "hold")
+    strict = (study / "curve.tsv").read_text().replace("hold", "refuse")
+    (study / "curve.tsv").write_text(strict)
+    with pytest.raises(InputError, match=r"4 of 20 voxels at 6 mm or farther, up to 60"):
+        maps(study)
+
+
+def test_smallest_cluster_and_change(study: Path) -> None:
+    """At t0 ten voxels in a row of 8 ul each, at t1 five and three; the five that recover change by .11."""
+    curve(study)
+    shared = ["--lesions", study / "lesions.nii.gz"]
+    inputs = [*shared, "--distance", study / "distance.nii.gz", "--curve", study / "curve.tsv"]
+    for session in ("t0", "t1"):
+        options = ["--out", study / f"m_{session}.nii.gz", "--minimum-cluster", 0.03]
+        call("demyelination", study / f"{session}.nii.gz", *inputs, *options)
+    record = json.loads((study / "m_t1.json").read_text())
+    assert (record["DemyelinatedVoxels"], record["VoxelsInSmallClusters"]) == (5, 3)
+    images = ["--dvr", study / "t0.nii.gz", "--dvr", study / "t1.nii.gz"]
+    masks = [study / "m_t0.nii.gz", study / "m_t1.nii.gz"]
+    out = ["--out", study / "c_dseg.nii.gz"]
+    for threshold, remyelinating in (("0.1", 5), ("0.2", 0), (study / "noise.tsv", 0)):
+        (study / "noise.tsv").write_text("n\tbias\tsd\tchange_threshold\n9\t0\t.1\t.196\n")
+        call("change", *masks, *images, *shared, *out, "--change-threshold", threshold)
+        record = json.loads((study / "c_dseg.json").read_text())
+        assert record["Voxels"]["remyelinating"] == remyelinating
+    assert record["Settings"] == {"change_threshold": 0.196}
+    with pytest.raises(InputError, match="DVR of both times needed"):
+        call("change", *masks, *images[:2], *shared, *out, "--change-threshold", "0.1")
+    for threshold, told in (("-1", "got -1"), ("nan", "got nan"), ("x.tsv", "neither a number nor a file")):
+        with pytest.raises(InputError, match=told):
+            call("change", *masks, *images, *shared, *out, "--change-threshold", threshold)
+    (study / "noise.tsv").write_text("n\n9\n")
+    with pytest.raises(InputError, match="not a table of retest noise"):
+        call("change", *masks, *images, *shared, *out, "--change-threshold", study / "noise.tsv")
+
+
+def test_thresholds_of_a_patient_and_their_comparison(study: Path) -> None:
+    curve(study)
+    (study / "smooth.tsv").write_text((study / "curve.tsv").read_text().replace("0.1000", "0.0500"))
+    shared = ["--lesions", study / "lesions.nii.gz", "--distance", study / "distance.nii.gz"]
+    images = [study / "t0.nii.gz", study / "t1.nii.gz", *shared, "--curve", study / "curve.tsv"]
+    call("thresholds", *images, "--out", study / "true.tsv")
+    call("thresholds", *images, "--predicted-curve", study / "smooth.tsv", "--out", study / "made.tsv")
+    maps(study)
+    rows = table(study / "made.tsv")
+    assert [row["rule"] for row in rows] == ["paper", "z", "predicted"]
+    names = ["percent_t0", "percent_t1", "global", "demyelination", "remyelination", "coverage"]
+    assert [rows[0][name] for name in names] == [table(study / "indices.tsv")[0][name] for name in names]
+    assert set(rows[0]) <= set(json.loads((study / "made.json").read_text()))
+    call("threshold-comparison", "--measured", study / "true.tsv", "--out", study / "alone.tsv")
+    pair = ["--measured", study / "true.tsv", "--predicted", study / "made.tsv"]
+    call("threshold-comparison", *pair, "--out", study / "both.tsv")
+    both = {(row["rule"], row["index"]): row for row in table(study / "both.tsv")}
+    assert both["paper", "global"]["bias"] == 0
+    assert both["predicted", "percent_t0"]["bias"] == rows[2]["percent_t0"] - rows[0]["percent_t0"]
+    assert set(table(study / "both.tsv")[0]) <= set(json.loads((study / "both.json").read_text()))
+    with pytest.raises(InputError, match="not a table of thresholds"):
+        call("threshold-comparison", "--measured", study / "indices.tsv", "--out", study / "x.tsv")
+
+
+def test_noise_of_second_scans(study: Path) -> None:
+    split = study / "split.tsv"
+    split.write_text("participant_id\tgroup\tfold\trole\nsub-1\tpatient\t1\ttrain\nsub-2\tpatient\t1\ttest\n")
+    wave = np.where(np.arange(10) % 2, 0.03, -0.03) * np.ones(SHAPE)
+    for name, dvr in (("sub-1_a", np.full(SHAPE, 1.2)), ("sub-1_b", 1.21 + wave), ("sub-2_a", np.full(SHAPE, 1.2))):
+        save(study / f"{name}.nii.gz", dvr)
+    scans = ["--dvr", study / "sub-1_a.nii.gz", "--retest", study / "sub-1_b.nii.gz"]
+    rest = ["--mask", study / "lesions.nii.gz", "--split", split, "--fold", 1, "--out", study / "noise.tsv"]
+    call("retest-noise", *scans, *rest)
+    (row,) = table(study / "noise.tsv")
+    assert (row["n"], row["bias"]) == (20, pytest.approx(0.01, abs=1e-6))
+    assert row["sd"] == pytest.approx(0.03 * (20 / 19) ** 0.5, rel=1e-4)
+    assert row["change_threshold"] == pytest.approx(1.96 * row["sd"])
+    record = json.loads((study / "noise.json").read_text())
+    assert (record["Participants"], record["Roles"]) == (["sub-1"], {"train": 1})
+    with pytest.raises(InputError, match=r"leak: retest noise of test subjects.*sub-2 among the participants"):
+        call("retest-noise", "--dvr", study / "sub-2_a.nii.gz", *scans[2:], *rest)

@@ -58,9 +58,46 @@ def test_a_table_comes_back_as_it_went(tmp_path: Path) -> None:
     curve = fit_curve(*[[x] for x in control(list(zip(rng.uniform(0.1, 9, 500), rng.normal(1.2, 0.1, 500))))])  # noqa: B905
     curve.write(tmp_path / "curve.tsv")
     again = Curve.read(tmp_path / "curve.tsv")
-    for name in ("edges", "n", "mean", "sd"):
+    for name in ("edges", "n", "mean", "sd", "distance"):
         np.testing.assert_array_equal(getattr(again, name), getattr(curve, name))
-    assert (tmp_path / "curve.tsv").read_text().splitlines()[0] == "distance_low\tdistance_high\tn\tmean\tsd"
+    head = "distance_low distance_high n mean sd distance smoothing extrapolation"
+    assert (tmp_path / "curve.tsv").read_text().splitlines()[0].split() == head.split()
+
+
+def test_linear_goes_straight_between_the_voxels_mean_distances(tmp_path: Path) -> None:
+    """Bins at a mean of 1.5 and 3 mm: half way between them both mean and SD are half way, outside they hold."""
+    near, far = [(1.0, 1.0), (2.0 - 1e-9, 1.2), (1.5, 1.1)], [(2.5, 1.4), (3.0, 1.6), (3.5, 1.5)]
+    curve = fit_curve(*[[x] for x in control(near + far)], 2.0, 3, "linear", "refuse")  # type: ignore[arg-type]
+    curve.write(tmp_path / "curve.tsv")
+    for read in (curve, Curve.read(tmp_path / "curve.tsv")):
+        mean, sd = read.at(np.array([0.1, 1.5, 2.25, 3.0, 3.9]))
+        np.testing.assert_allclose(mean, [1.1, 1.1, 1.3, 1.5, 1.5])
+        np.testing.assert_allclose(sd, 0.1)
+        np.testing.assert_allclose(read.threshold(np.array([2.25]), 2), [1.1])
+        np.testing.assert_allclose(read.z(np.array([1.2]), np.array([2.25])), [-1])
+        with pytest.raises(InputError, match="voxels beyond the control curve"):
+            read.threshold(np.array([4.0]))
+    steps = fit_curve(*[[x] for x in control(near + far)], 2.0, 3)  # type: ignore[arg-type]
+    np.testing.assert_allclose(steps.threshold(np.array([1.99, 2.0, 99.0])), [1.0, 1.4, 1.4])
+
+
+def test_all_distances_in_one_bin(tmp_path: Path) -> None:
+    for smoothing in ("none", "linear"):
+        curve = fit_curve(*[[x] for x in control([(1.2, 1.1), (1.7, 1.3), (1.4, 1.2)])], 2.0, 2, smoothing)
+        curve.write(tmp_path / "curve.tsv")
+        again = Curve.read(tmp_path / "curve.tsv")
+        assert (again.edges.tolist(), again.n.tolist()) == ([0, 2], [3])
+        np.testing.assert_allclose(again.threshold(np.array([0.0, 1.0, 50.0])), 1.1)
+
+
+def test_a_curve_of_before_has_no_smoothing_and_holds(tmp_path: Path) -> None:
+    (tmp_path / "curve.tsv").write_text(
+        "distance_low\tdistance_high\tn\tmean\tsd\n0\t2\t9\t1.2\t.1\n2\t4\t9\t1.4\t.1\n"
+    )
+    curve = Curve.read(tmp_path / "curve.tsv")
+    np.testing.assert_allclose(curve.threshold(np.array([1.9, 2.0, 99.0])), [1.1, 1.3, 1.3])
+    assert curve.beyond(np.array([3.9, 4.0])).tolist() == [False, True]
+    assert np.isnan(Curve(curve.edges, curve.n, curve.mean, curve.sd * 0).z(np.array([1.0]), np.array([1.0]))).all()
 
 
 @pytest.mark.parametrize(
@@ -72,6 +109,8 @@ def test_a_table_comes_back_as_it_went(tmp_path: Path) -> None:
         ("distance_low\tdistance_high\tn\tmean\tsd\n0\t1\t5\t1.2\t.1\n2\t3\t5\t1.2\t.1\n", "contiguous"),
         ("distance_low\tdistance_high\tn\tmean\tsd\n0\t1\t5\t1.2\t-.1\n", "sd of 0 or more"),
         ("distance_low\tdistance_high\tn\tmean\tsd\n0\t1\t5\t1.2\n", "not a control curve"),
+        ("distance_low\tdistance_high\tn\tmean\tsd\tsmoothing\n0\t1\t5\t1.2\t.1\tspline\n", "smoothing is spline"),
+        ("distance_low\tdistance_high\tn\tmean\tsd\tsmoothing\n0\t1\t5\t1.2\t.1\tlinear\n", "`distance` is missing"),
     ],
 )
 def test_curve_file_faults(tmp_path: Path, text: str, said: str) -> None:
@@ -88,5 +127,9 @@ def test_curve_faults(tmp_path: Path) -> None:
         fit_curve([dvr], [distance, distance], [wm])
     with pytest.raises(InputError, match="bins are impossible"):
         fit_curve([dvr], [distance], [wm], bin_width=0)
+    with pytest.raises(InputError, match="unknown smoothing, --smoothing, got 'spline'"):
+        fit_curve([dvr], [distance], [wm], smoothing="spline")
+    with pytest.raises(InputError, match="unknown extrapolation"):
+        fit_curve([dvr], [distance], [wm], extrapolation="none")
     with pytest.raises(InputError, match="file missing"):
         Curve.read(tmp_path / "absent.tsv")

@@ -1,19 +1,21 @@
 """The indices and the identities between them."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
 
 from myelosynth.errors import InputError
-from myelosynth.myelin.indices import myelin_indices
+from myelosynth.myelin.indices import exact_indices, myelin_indices
 from myelosynth.myelin.maps import change_classes
 
 MASKS = arrays(bool, (4, 3, 5))
 
 
-def of(baseline: np.ndarray, followup: np.ndarray, lesions: np.ndarray) -> dict[str, float]:
-    return myelin_indices(change_classes(baseline, followup, lesions), lesions)
+def of(baseline: np.ndarray, followup: np.ndarray, lesions: np.ndarray) -> dict[str, Fraction]:
+    return exact_indices(change_classes(baseline, followup, lesions), lesions)
 
 
 def test_by_hand() -> None:
@@ -44,13 +46,29 @@ def test_identities(baseline: np.ndarray, followup: np.ndarray, lesions: np.ndar
         of(followup, baseline, lesions),
         of(baseline, baseline, lesions),
     )
-    assert there["global"] == pytest.approx(there["percent_t1"] - there["percent_t0"], abs=1e-15)
-    assert there["global"] == pytest.approx(there["demyelination"] - there["remyelination"], abs=1e-15)
-    assert there["percent_t0"] == (baseline & lesions).sum() / lesions.sum()
-    assert there["percent_t1"] == (followup & lesions).sum() / lesions.sum()
+    assert (
+        there["global"] == there["percent_t1"] - there["percent_t0"] == there["demyelination"] - there["remyelination"]
+    )
+    assert there["percent_t0"] == Fraction(int((baseline & lesions).sum()), int(lesions.sum()))
+    assert there["percent_t1"] == Fraction(int((followup & lesions).sum()), int(lesions.sum()))
     assert (back["demyelination"], back["remyelination"]) == (there["remyelination"], there["demyelination"])
     assert back["global"] == -there["global"]
     assert still["global"] == still["demyelination"] == still["remyelination"] == 0
+    told = myelin_indices(change_classes(baseline, followup, lesions), lesions)
+    assert told == {name: float(value) for name, value in there.items()}
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(MASKS, MASKS, MASKS.filter(np.any), MASKS)
+def test_identities_with_a_threshold_of_change(baseline, followup, lesions, changed) -> None:
+    """Voxels that changed too little keep their state of t0, so that no index counts them, whichever scan was first."""
+    there = exact_indices(change_classes(baseline, followup, lesions, changed), lesions)
+    back = exact_indices(change_classes(followup, baseline, lesions, changed), lesions)
+    assert (
+        there["global"] == there["percent_t1"] - there["percent_t0"] == there["demyelination"] - there["remyelination"]
+    )
+    assert (back["demyelination"], back["remyelination"]) == (there["remyelination"], there["demyelination"])
+    assert there["demyelination"] == Fraction(int((lesions & changed & ~baseline & followup).sum()), int(lesions.sum()))
 
 
 def test_faults() -> None:

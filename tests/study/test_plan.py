@@ -30,9 +30,15 @@ def test_everybody_is_tested_once_and_never_makes_the_own_curve(record):
     split = plan_split(read_study(record), people(6, 4))
     assert not split.obstacle
     assert sorted(split.fold_of) == [*(f"c{n}" for n in range(4)), *(f"p{n}" for n in range(6))]
+    record["curve"]["roles"] = "not-test"
+    wider = plan_split(read_study(record), people(6, 4))
+    assert wider.rows == split.rows
     for fold in (1, 2, 3):
-        tested = {sub for sub, own in split.fold_of.items() if own == fold}
-        assert set(split.controls(fold)) == {f"c{n}" for n in range(4)} - tested
+        roles = {row.participant: row.role for row in split.rows if row.fold == fold}
+        assert {roles[sub] for sub in split.controls(fold)} == {"train"}
+        assert {sub for sub in roles if sub[0] == "c" and roles[sub] == "train"} == set(split.controls(fold))
+        assert {sub for sub in roles if sub[0] == "c" and roles[sub] != "test"} == set(wider.controls(fold))
+        assert {sub for sub in roles if sub[0] == "p" and roles[sub] == "train"} == set(split.scanned_twice(fold))
 
 
 @pytest.mark.parametrize(
@@ -125,6 +131,10 @@ def test_a_preset_is_an_overlay_and_the_file_that_it_names(record, name):
         ("folds", {"only": [4]}, "some of the folds 1 to 3"),
         ("folds", {"only": []}, "some of the folds 1 to 3"),
         ("folds", {"only": [1, 1]}, "each once"),
+        ("curve", {"roles": "test"}, "curve.roles"),
+        ("curve", {"smoothing": "spline"}, "curve.smoothing"),
+        ("maps", {"minimum_cluster_ml": -1}, "maps.minimum_cluster_ml"),
+        ("maps", {"change_threshold": "auto"}, "maps.change_threshold"),
         ("pet", {"model": "srtm2", "k2prime": None}, "model srtm2 with k2prime null"),
         ("pet", {"k2prime": 20}, "less than 10, got 20"),
         ("pet", {"t_stra": 20}, "pet.t_stra"),
@@ -138,6 +148,14 @@ def test_faults_of_the_configuration_are_one_line(record, section, change, told)
         read_study(record)
     assert told in str(caught.value)
     assert len(str(caught.value)) < 500
+
+
+def test_second_scans_are_a_simulated_cohorts(record):
+    record["maps"]["change_threshold"] = "retest"
+    assert read_study(record).maps.change_threshold == "retest"
+    record["simulate"] = None
+    with pytest.raises(InputError, match="only a simulated cohort is scanned twice"):
+        read_study(record)
 
 
 def test_a_data_set_of_its_own_may_have_its_masks_anywhere(record):

@@ -301,6 +301,7 @@ def test_a_study_without_calibrated_systems_asks_for_no_spread(repository, tmp_p
     overlay.write_text("learning:\n  systems: [ridge, cf-sagan-l1]\n  main: ridge\n")
     result = Study(tmp_path / "study", repository, overlay).snakemake("-n")
     assert result.returncode == 0, result.stdout[-2000:]
-    assert result.stdout.count("myelosynth predict ") == 32
+    # Sixteen sessions by two systems, and the training controls of each fold for their predicted curve.
+    assert result.stdout.count("myelosynth predict ") == 32 + 5
     assert "--out-std" not in result.stdout
     assert "index-intervals" not in result.stdout

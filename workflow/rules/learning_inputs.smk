@@ -86,8 +86,32 @@ def tested(sessions):
 
 
 def controls_of_fold(w):
-    """Controls of the fold that are not its test subjects."""
+    """Controls of the fold that make its curve; nobody whom it tests."""
     return the_split().controls(int(w.fold))
+
+
+def retest_noise(w):
+    """The noise of the fold's second scans, where a change must pass it."""
+    if study.maps.change_threshold != "retest":
+        return []
+    return layout.table(f"retest_noise_fold-{fold_of(w.sub)}")
+
+
+def change_threshold(w, input):
+    """The option of a change's threshold: a DVR or that table."""
+    return f"--change-threshold {input.noise or study.maps.change_threshold}"
+
+
+def rule_tables(system):
+    """The indices by every rule of each patient whose change is both measured and predicted."""
+    both = set(roster.measured) & set(roster.synthesised)
+    followed = roster.followed(tested(sorted(both)))
+    return [layout.rule_indices(system, sub, FOLLOW_UP) for sub in followed]
+
+
+def threshold_comparison():
+    """The comparison of thresholds, where there is a patient to compare them in."""
+    return [layout.table("threshold_comparison")] if rule_tables("true") else []
 
 
 def system_of(w):

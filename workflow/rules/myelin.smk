@@ -7,6 +7,7 @@ WITH_INTERVALS = [
     for system in MAPPED
     if system not in ("true", *CEILINGS) and parse_system(system).model in CALIBRATED
 ]
+MINIMUM_CLUSTER = f"--minimum-cluster {study.maps.minimum_cluster_ml}"
 
 
 rule white_core:
@@ -40,7 +41,7 @@ rule white_core:
 
 
 rule myelin_curve:
-    """Mean and SD of the measured DVR of controls by distance to CSF, test controls left out."""
+    """Mean and SD of the measured DVR of a fold's controls by distance to CSF, and its leave-one-out check."""
     input:
         dvr=lambda w: [
             layout.source(sub, BASELINE, "DVR") for sub in controls_of_fold(w)
@@ -55,7 +56,8 @@ rule myelin_curve:
         ],
         split=layout.table("split"),
     output:
-        layout.table("curve_fold-{fold}"),
+        curve=layout.table("curve_fold-{fold}"),
+        check=layout.table("curve_check_fold-{fold}"),
     log:
         log_of("myelin_curve", "fold-{fold}"),
     benchmark:
@@ -71,10 +73,11 @@ rule myelin_curve:
             f"--dvr {dvr} --distance {distance} --wm {wm}"
             for dvr, distance, wm in zip(input.dvr, input.distance, input.wm)
         ),
-        options=f"--bin-width {study.curve.bin_width} --minimum-voxels {study.curve.minimum_voxels}",
+        options=f"--bin-width {study.curve.bin_width} --minimum-voxels {study.curve.minimum_voxels}"
+        f" --smoothing {study.curve.smoothing} --extrapolation {study.curve.extrapolation}",
     shell:
         "myelosynth myelin-curve {params.images} {params.options} --split {input.split} --fold {wildcards.fold}"
-        " --out {output} > {log} 2>&1"
+        " --out {output.curve} --out-check {output.check} > {log} 2>&1"
 
 
 rule demyelination:
@@ -98,10 +101,10 @@ rule demyelination:
         runtime=5,
     params:
         # The controls of a bundle are of another data set: an equal label means nothing.
-        options="--new-participant " if applied else "",
+        options=("--new-participant " if applied else "") + MINIMUM_CLUSTER,
     shell:
         "myelosynth demyelination {input.dvr} --lesions {input.lesions} --distance {input.distance}"
-        " --curve {input.curve} {params.options}--out {output} > {log} 2>&1"
+        " --curve {input.curve} {params.options} --out {output} > {log} 2>&1"
 
 
 use rule demyelination as demyelination_true with:
@@ -119,6 +122,7 @@ rule change:
         before=lambda w: layout.demyelinated(baseline_system(w), w.sub, BASELINE),
         after=lambda w: layout.demyelinated(system_of(w), w.sub, FOLLOW_UP),
         dvr=change_images,
+        noise=retest_noise,
         lesions=layout.label_mask("{sub}", BASELINE, "L", space=layout.space),
     output:
         classes=layout.change("{system}", "{sub}", FOLLOW_UP),
@@ -135,8 +139,10 @@ rule change:
         runtime=5,
     params:
         dvr=lambda w, input: " ".join(f"--dvr {path}" for path in input.dvr),
+        threshold=change_threshold,
     shell:
-        "(myelosynth change {input.before} {input.after} {params.dvr} --lesions {input.lesions} --out {output.classes}"
+        "(myelosynth change {input.before} {input.after} {params.dvr} --lesions {input.lesions} {params.threshold}"
+        " --out {output.classes}"
         " && myelosynth indices {output.classes} --lesions {input.lesions} --out {output.indices}) > {log} 2>&1"
 
 
@@ -162,6 +168,7 @@ rule index_intervals:
         lesions=layout.label_mask("{sub}", BASELINE, "L", space=layout.space),
         distance=layout.csf_distance("{sub}", BASELINE, space=layout.space),
         curve=control_curve,
+        noise=retest_noise,
     output:
         layout.index_intervals("{system}", "{sub}", FOLLOW_UP),
     log:
@@ -176,6 +183,10 @@ rule index_intervals:
     resources:
         mem_mb=2000,
         runtime=20,
+    params:
+        cluster=MINIMUM_CLUSTER,
+        threshold=change_threshold,
     shell:
         "myelosynth index-intervals {input.dvr} --std-t0 {input.std_t0} --std-t1 {input.std_t1}"
-        " --lesions {input.lesions} --distance {input.distance} --curve {input.curve} --out {output} > {log} 2>&1"
+        " --lesions {input.lesions} --distance {input.distance} --curve {input.curve} {params.cluster} {params.threshold}"
+        " --out {output} > {log} 2>&1"

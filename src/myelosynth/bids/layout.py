@@ -69,6 +69,14 @@ class Layout:
         """Out-of-fold sketch of a training scan, where `myelosynth train --sketches` looks for it."""
         return self.checkpoint(system, fold).parent / "sketches" / f"sub-{sub}_ses-{ses}.nii.gz"
 
+    def control_prediction(self, system: str, fold: int | str, sub: str, ses: str) -> Path:
+        """Prediction of a control by the model of the fold whose curve he makes."""
+        return self.checkpoint(system, fold).parent / "controls" / f"sub-{sub}_ses-{ses}.nii.gz"
+
+    def rule_indices(self, system: str, sub: str, ses: str) -> Path:
+        """The indices of a patient by the paper's threshold and by others."""
+        return self.work(sub, ses, f"thresholds_{system}.tsv")
+
     def table(self, name: str) -> Path:
         return self.root / "tables" / f"{name}.tsv"
 

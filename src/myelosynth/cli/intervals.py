@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from myelosynth.cli.app import app
+from myelosynth.cli.map_options import ChangeThreshold, MinimumCluster, map_rules
 from myelosynth.cli.paths import output
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ def index_intervals(
     level: Annotated[float, typer.Option(min=0.01, max=0.99, help="share of the draws inside an interval")] = 0.9,
     draws: Annotated[int, typer.Option(min=20, help="number of draws")] = 500,
     seed: Annotated[int, typer.Option(min=0, help="random seed")] = 0,
+    minimum_cluster: MinimumCluster = 0.0,
+    change_threshold: ChangeThreshold = "0",
 ) -> None:
     """Intervals of the five fractions from the spread of the predicted DVR and how its errors correlate."""
     from myelosynth import __version__
@@ -39,11 +42,12 @@ def index_intervals(
     from myelosynth.myelin.intervals import Patient
     from myelosynth.myelin.intervals import index_intervals as intervals
 
-    sources = [dvr_t0, dvr_t1, std_t0, std_t1, lesions, distance, curve]
+    rules, table, ruled = map_rules(minimum_cluster, change_threshold)
+    sources = [dvr_t0, dvr_t1, std_t0, std_t1, lesions, distance, curve, *table]
     out, apart = output(out, sources, ".tsv"), load_volume(distance)
     grid = apart.grid
     lesion_mask = load_mask(lesions, grid, distance, allow_empty=True, labels=True)
-    patient = Patient(lesion_mask, apart.data, grid.voxel_sizes, Curve.read(curve))
+    patient = Patient(lesion_mask, apart.data, grid.voxel_sizes, Curve.read(curve), rules)
     sessions = [_session(dvr, std, grid, distance) for dvr, std in ((dvr_t0, std_t0), (dvr_t1, std_t1))]
     found: dict[str, tuple[float | None, ...]] = dict.fromkeys(COLUMNS, (None, None, None))
     defined = bool((lesion_mask & (sessions[0].dvr > 0) & (sessions[1].dvr > 0)).any())
@@ -60,7 +64,7 @@ def index_intervals(
         "level": {"Description": "share of the draws between low and high"},
         "Calibration": calibrations,
     }
-    settings = {"level": level, "draws": draws, "seed": seed, "sessions": "errors drawn independently"}
+    settings = {"level": level, "draws": draws, "seed": seed, "sessions": "errors drawn independently", **ruled}
     Provenance("myelin index intervals", "myelosynth", __version__, sources, settings, columns).write(out)
     if not defined:
         typer.echo(f"gap: no intervals, {lesions}, {why_no_indices(lesion_mask)}", err=True)

@@ -1,4 +1,4 @@
-"""Commands: control curve, demyelination, change and indices (wei2020, section 2.5)."""
+"""Commands: white-core, demyelination, change and indices (wei2020, section 2.5)."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,62 +7,10 @@ from typing import Annotated
 import typer
 
 from myelosynth.cli.app import app
+from myelosynth.cli.map_options import ChangeThreshold, MinimumCluster, map_rules
 from myelosynth.cli.paths import output
 
 _ENGINE = "myelosynth"
-
-
-@app.command("myelin-curve")
-def myelin_curve(
-    dvr: Annotated[list[Path], typer.Option(help="DVR of a control; repeat per control")],
-    distance: Annotated[list[Path], typer.Option(help="distance from CSF, mm, same order")],
-    wm: Annotated[list[Path], typer.Option(help="white-matter mask, same order")],
-    out: Annotated[Path, typer.Option(help="curve, TSV")],
-    bin_width: Annotated[float, typer.Option(help="width of a distance bin, mm")] = 1.0,
-    minimum_voxels: Annotated[int, typer.Option(help="bins with fewer voxels merge outward")] = 100,
-    split: Annotated[Path | None, typer.Option(help="split that the controls are checked against")] = None,
-    fold: Annotated[int | None, typer.Option(help="its fold: nobody whom it tests may be among the controls")] = None,
-) -> None:
-    """Mean and SD of DVR by distance from CSF in the white matter of controls."""
-    from myelosynth import __version__
-    from myelosynth.bids.sidecar import Provenance
-    from myelosynth.errors import InputError
-    from myelosynth.images.volume import load_mask, load_volume
-    from myelosynth.myelin.controls import check_controls, named_participants
-    from myelosynth.myelin.curve import fit_curve
-
-    out = output(out, [*dvr, *distance, *wm, split], ".tsv")
-    if not len(dvr) == len(distance) == len(wm):
-        values = f"{len(dvr)} --dvr, {len(distance)} --distance, {len(wm)} --wm"
-        raise InputError("controls are incomplete", "myelin-curve", values, "give one of each per control")
-    if (split is None) != (fold is None):
-        values = f"--split {split or 'not given'}, --fold {fold or 'not given'}"
-        raise InputError("options belong together", "myelin-curve", values, "give both, or neither")
-    participants = named_participants(dvr)
-    origin = check_controls(participants, split, fold) if split and fold else {}
-    maps, distances, masks = [], [], []
-    for dvr_path, distance_path, wm_path in zip(dvr, distance, wm, strict=True):
-        volume, apart = load_volume(dvr_path), load_volume(distance_path)
-        volume.grid.require(apart.grid, distance_path, dvr_path)
-        maps.append(volume.data)
-        distances.append(apart.data)
-        masks.append(load_mask(wm_path, volume.grid, dvr_path))
-    curve = fit_curve(maps, distances, masks, bin_width, minimum_voxels)
-    curve.write(out)
-    settings = {"bin_width_mm": bin_width, "minimum_voxels": minimum_voxels, "controls": len(dvr)}
-    fields = {"Participants": participants, **origin, **_curve_columns()}
-    sources = [*dvr, *distance, *wm, *([split] if split else [])]
-    Provenance("control curve", _ENGINE, __version__, sources, settings, fields).write(out)
-
-
-def _curve_columns() -> dict[str, dict[str, str]]:
-    return {
-        "distance_low": {"Description": "lower edge of the bin, included", "Units": "mm"},
-        "distance_high": {"Description": "upper edge of the bin, excluded; the last bin holds beyond", "Units": "mm"},
-        "n": {"Description": "white-matter voxels of all controls in the bin"},
-        "mean": {"Description": "mean DVR of these voxels", "Units": "1"},
-        "sd": {"Description": "standard deviation of DVR of these voxels (n - 1)", "Units": "1"},
-    }
 
 
 @app.command("white-core")
@@ -100,6 +48,7 @@ def demyelination(
     new_participant: Annotated[
         bool, typer.Option("--new-participant", help="none of the curve's controls, even where a label is the same")
     ] = False,
+    minimum_cluster: MinimumCluster = 0.0,
 ) -> None:
     """Lesion voxels with DVR below the controls' mean minus one SD at the same distance from CSF."""
     from myelosynth import __version__
@@ -107,7 +56,7 @@ def demyelination(
     from myelosynth.images.volume import load_mask, load_volume, save_volume
     from myelosynth.myelin.controls import require_no_control
     from myelosynth.myelin.curve import Curve
-    from myelosynth.myelin.maps import demyelinated
+    from myelosynth.myelin.maps import demyelinated, without_small_clusters
 
     out = output(out, [dvr, lesions, distance, curve])
     if not new_participant:
@@ -115,17 +64,27 @@ def demyelination(
     controls, volume, apart = Curve.read(curve), load_volume(dvr), load_volume(distance)
     volume.grid.require(apart.grid, distance, dvr)
     lesion_mask = load_mask(lesions, volume.grid, dvr, allow_empty=True, labels=True)
-    mask = demyelinated(volume.data, apart.data, lesion_mask, controls)
+    called = demyelinated(volume.data, apart.data, lesion_mask, controls)
+    mask = without_small_clusters(called, minimum_cluster, volume.grid.voxel_sizes)
+    mapped = apart.data[lesion_mask & (volume.data > 0)]
     save_volume(out, mask, volume.grid, "uint8")
     fields = {
         "Type": "Lesion",
         "SpatialReference": bids_uri(dvr, out),
         "LesionVoxels": int(lesion_mask.sum()),
         "LesionVoxelsWithoutDVR": int((lesion_mask & (volume.data <= 0)).sum()),
+        "LesionVoxelsBeyondCurve": int(controls.beyond(mapped).sum()),
+        "LesionVoxelsInCSF": int((mapped <= 0).sum()),
         "DemyelinatedVoxels": int(mask.sum()),
+        "VoxelsInSmallClusters": int(called.sum() - mask.sum()),
         "CurveParticipants": participants_behind(curve) or None,
     }
-    settings = {"rule": "DVR < mean - 1 SD"}
+    settings = {
+        "rule": "DVR < mean - 1 SD",
+        "minimum_cluster_ml": minimum_cluster,
+        "smoothing": controls.smoothing,
+        "extrapolation": controls.extrapolation,
+    }
     sources = [dvr, lesions, distance, curve]
     Provenance("demyelination map", _ENGINE, __version__, sources, settings, fields).write(out)
     if not lesion_mask.any():
@@ -139,28 +98,37 @@ def change(
     lesions: Annotated[Path, typer.Option(help="baseline lesions")],
     out: Annotated[Path, typer.Option(help="change classes, with their lookup table beside")],
     dvr: Annotated[
-        list[Path] | None, typer.Option(help="DVR behind a mask, repeat for both: voxels without it get no class")
+        list[Path] | None,
+        typer.Option(help="DVR behind a mask, repeat for t0, then t1: voxels without it get no class"),
     ] = None,
+    change_threshold: ChangeThreshold = "0",
 ) -> None:
     """Trajectory of lesion voxels: 1 demyelinating, 2 remyelinating, 3 stable demyelinated, 4 stable normal."""
     from myelosynth import __version__
     from myelosynth.bids.sidecar import Provenance, bids_uri
+    from myelosynth.errors import InputError
     from myelosynth.images.atomic import write_text
     from myelosynth.images.grid import Grid
     from myelosynth.images.volume import load_mask, load_volume, open_image, save_volume
     from myelosynth.myelin.indices import why_no_indices
-    from myelosynth.myelin.maps import CLASSES, change_classes
+    from myelosynth.myelin.maps import CLASSES, change_classes, changed_enough
 
-    sources = [mask_t0, mask_t1, lesions, *(dvr or [])]
+    rules, table, _ = map_rules(0, change_threshold)
+    sources = [mask_t0, mask_t1, lesions, *(dvr or []), *table]
     out, grid = output(out, sources), Grid.of(open_image(lesions))
     lesion_mask = load_mask(lesions, allow_empty=True, labels=True)
     masks = [load_mask(path, grid, lesions, allow_empty=True) for path in (mask_t0, mask_t1)]
-    covered = lesion_mask.copy()
+    covered, images = lesion_mask.copy(), []
     for path in dvr or []:
         volume = load_volume(path)
         grid.require(volume.grid, path, lesions)
         covered &= volume.data > 0
-    classes = change_classes(masks[0], masks[1], covered)
+        images.append(volume.data)
+    if rules.change_threshold and len(images) != 2:
+        values = f"--change-threshold {rules.change_threshold:g}, {len(images)} --dvr"
+        raise InputError("DVR of both times needed", out, values, "give --dvr of t0 and --dvr of t1")
+    changed = changed_enough(images[0], images[1], rules.change_threshold) if rules.change_threshold else None
+    classes = change_classes(masks[0], masks[1], covered, changed)
     save_volume(out, classes, grid, "uint8")
     rows = ["index\tname\tabbreviation\tcolor"]
     rows += [f"{label}\t{name}\t{short}\t{colour}" for label, (name, short, colour) in CLASSES.items()]
@@ -170,7 +138,8 @@ def change(
         "Voxels": {name: int((classes == label).sum()) for label, (name, _, _) in CLASSES.items()},
         "LesionVoxelsWithoutDVR": int((lesion_mask & ~covered).sum()),
     }
-    Provenance("myelin change", _ENGINE, __version__, sources, {}, fields).write(out)
+    settings = {"change_threshold": rules.change_threshold}
+    Provenance("myelin change", _ENGINE, __version__, sources, settings, fields).write(out)
     if not covered.any():
         typer.echo(f"gap: no class, {lesions}, {why_no_indices(lesion_mask)}", err=True)
 
@@ -188,6 +157,7 @@ def indices(
     from myelosynth.images.atomic import write_text
     from myelosynth.images.volume import load_mask, load_volume
     from myelosynth.myelin.indices import DESCRIPTIONS, myelin_indices, no_indices, why_no_indices
+    from myelosynth.myelin.maps import CLASSES
 
     out, classes = output(out, [dseg, lesions], ".tsv"), load_volume(dseg, allow_empty=True)
     lesion_mask = load_mask(lesions, classes.grid, dseg, allow_empty=True, labels=True)
@@ -199,6 +169,8 @@ def indices(
     fields = {
         **{name: {"Description": text, "Units": "1"} for name, text in DESCRIPTIONS.items()},
         "LesionVolumeML": int(lesion_mask.sum()) * classes.grid.voxel_volume / 1000,
+        "LesionVoxels": int(lesion_mask.sum()),
+        "Voxels": {name: int((classes.data == label).sum()) for label, (name, _, _) in CLASSES.items()},
     }
     Provenance("myelin indices", _ENGINE, __version__, [dseg, lesions], {}, fields).write(out)
     if not defined:

@@ -18,10 +18,13 @@ def named_participants(images: Sequence[Path]) -> list[str]:
     return list(dict.fromkeys(name for path in images if (name := participant_of(path))))
 
 
-def check_controls(participants: Sequence[str], split: Path, fold: int) -> dict[str, Any]:
-    """Fold and SplitSha256 for the sidecar of a curve.
+def check_controls(
+    participants: Sequence[str], split: Path, fold: int, what: str = "control curve", who: str = "controls"
+) -> dict[str, Any]:
+    """Fold, Roles (how many controls of each role) and SplitSha256 for the sidecar of a curve.
 
-    Raises InputError for a split without the fold, and for a control whom the fold tests (a leak).
+    what, who: the words of the fault. Raises InputError for a split without the fold, and for a control whom the fold
+    tests (a leak).
     """
     if not split.is_file():
         raise InputError("file missing", split, "no such file", "run `myelosynth split` first")
@@ -31,9 +34,11 @@ def check_controls(participants: Sequence[str], split: Path, fold: int) -> dict[
         raise InputError("no such fold", split, f"fold {fold} has no row", "give one of the folds")
     tested = [name for name in participants if roles.get(name) == "test"]
     if tested:
-        values = f"{', '.join(tested)} among the controls, test in fold {fold}"
-        raise InputError("leak: control curve of test subjects", split, values, _CURE)
-    return {"Fold": fold, "SplitSha256": hashlib.sha256(split.read_bytes()).hexdigest()}
+        values = f"{', '.join(tested)} among the {who}, test in fold {fold}"
+        raise InputError(f"leak: {what} of test subjects", split, values, _CURE.replace("curve", what.split()[-1]))
+    found = [str(roles.get(name, "not in the split")) for name in participants]
+    counts = {role: found.count(role) for role in sorted(set(found))}
+    return {"Fold": fold, "Roles": counts, "SplitSha256": hashlib.sha256(split.read_bytes()).hexdigest()}
 
 
 def require_no_control(dvr: Path, curve: Path) -> None:

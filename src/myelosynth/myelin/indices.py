@@ -1,5 +1,7 @@
 """Indices of myelin content change."""
 
+from fractions import Fraction
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -44,6 +46,12 @@ def myelin_indices(dseg: NDArray, lesions: NDArray[np.bool_], where: object = "c
     >>> myelin_indices(np.array([1, 2, 2, 4]), np.ones(4, bool))["global"]
     -0.25
     """
+    return {name: float(value) for name, value in exact_indices(dseg, lesions, where).items()}
+
+
+def exact_indices(dseg: NDArray, lesions: NDArray[np.bool_], where: object = "change map") -> dict[str, Fraction]:
+    """The same as fractions of voxel counts, of which global = percent_t1 - percent_t0 = demyelination - remyelination
+    holds exactly."""
     total = int((dseg > 0).sum())
     if total == 0:
         values = f"{int(lesions.sum())} lesion voxels, none with a class"
@@ -55,10 +63,10 @@ def myelin_indices(dseg: NDArray, lesions: NDArray[np.bool_], where: object = "c
     counts = {label: int((dseg == label).sum()) for label in (DEMYELINATING, REMYELINATING, STABLE_DEMYELINATED)}
     lost, gained, stayed = counts.values()
     return {
-        "percent_t0": (gained + stayed) / total,
-        "percent_t1": (lost + stayed) / total,
-        "global": (lost - gained) / total,
-        "demyelination": lost / total,
-        "remyelination": gained / total,
-        "coverage": total / int(lesions.sum()),
+        "percent_t0": Fraction(gained + stayed, total),
+        "percent_t1": Fraction(lost + stayed, total),
+        "global": Fraction(lost - gained, total),
+        "demyelination": Fraction(lost, total),
+        "remyelination": Fraction(gained, total),
+        "coverage": Fraction(total, int(lesions.sum())),
     }

@@ -11,7 +11,7 @@ from myelosynth.errors import InputError
 from myelosynth.images.fields import FieldModel
 from myelosynth.myelin.curve import Curve
 from myelosynth.myelin.indices import COLUMNS, myelin_indices
-from myelosynth.myelin.maps import change_classes, demyelinated
+from myelosynth.myelin.maps import PAPER, MapRules, change_classes, changed_enough, demyelinated, without_small_clusters
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,14 @@ class Session:
 
 @dataclass(frozen=True)
 class Patient:
-    """Baseline lesions and distance to CSF in mm, (X, Y, Z); voxel sizes in mm; the control curve of the fold."""
+    """Baseline lesions and distance to CSF in mm, (X, Y, Z); voxel sizes in mm; the control curve of the fold; what is
+    asked of a voxel beyond the paper's rule."""
 
     lesions: NDArray[np.bool_]
     distance: NDArray
     voxel_sizes: Sequence[float]
     curve: Curve
+    rules: MapRules = PAPER
 
 
 def index_intervals(
@@ -83,5 +85,15 @@ def _fields(
 def _indices(patient: Patient, both: NDArray[np.bool_], maps: Sequence[NDArray]) -> dict[str, float]:
     """The indices of DVR values (V,) at both times."""
     everywhere, distance = np.ones(int(both.sum()), bool), patient.distance[both]
-    masks = [demyelinated(values, distance, everywhere, patient.curve) for values in maps]
-    return myelin_indices(change_classes(masks[0], masks[1], everywhere), everywhere)
+    masks = [_clustered(patient, both, demyelinated(values, distance, everywhere, patient.curve)) for values in maps]
+    changed = changed_enough(maps[0], maps[1], patient.rules.change_threshold)
+    return myelin_indices(change_classes(masks[0], masks[1], everywhere, changed), everywhere)
+
+
+def _clustered(patient: Patient, both: NDArray[np.bool_], called: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Demyelinated voxels (V,) of a mask without small clusters."""
+    if not patient.rules.minimum_cluster_ml:
+        return called
+    volume = np.zeros(both.shape, bool)
+    volume[both] = called
+    return without_small_clusters(volume, patient.rules.minimum_cluster_ml, patient.voxel_sizes)[both]

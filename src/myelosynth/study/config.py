@@ -4,18 +4,13 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import Field, WithJsonSchema, model_validator
 
+from myelosynth.study.config_sections import Curve, Maps, Strict
 from myelosynth.synthesis.config import TrainingPreset, validated
 from myelosynth.synthesis.names import parse_system
 
 Scenario = Literal["default", "no-change", "controls-only", "missing", "shifted"]
-
-
-class Strict(BaseModel):
-    """A section in which a misspelt key is an error."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 class Simulate(Strict):
@@ -109,15 +104,6 @@ class Pet(Strict):
         if self.model == "srtm2" and self.k2prime is None:
             raise ValueError("model srtm2 with k2prime null, expected a rate per minute or auto")
         return self
-
-
-class Curve(Strict):
-    """The control curve of DVR by distance to CSF."""
-
-    csf: Literal["ventricles", "all"]
-    bin_width: float = Field(gt=0, description="mm")
-    edge: float = Field(ge=0, description="mm")
-    minimum_voxels: int = Field(ge=2)
 
 
 class Folds(Strict):
@@ -240,6 +226,7 @@ class StudyConfig(Strict):
     magnetisation: Magnetisation
     pet: Pet
     curve: Curve
+    maps: Maps = Maps()
     folds: Folds
     learning: Learning
     evaluation: Evaluation = Evaluation()
@@ -251,6 +238,13 @@ class StudyConfig(Strict):
     def _applied_to_a_data_set(self) -> "StudyConfig":
         if self.apply is not None and self.simulate is not None:
             raise ValueError("apply names a bundle and simulate a cohort: set `simulate: null` and name the data set")
+        return self
+
+    @model_validator(mode="after")
+    def _second_scan_is_there(self) -> "StudyConfig":
+        if self.maps.change_threshold == "retest" and self.simulate is None:
+            told = "maps.change_threshold is retest, only a simulated cohort is scanned twice"
+            raise ValueError(f"{told}: give a DVR, such as that of `myelosynth retest-noise`")
         return self
 
     @model_validator(mode="after")

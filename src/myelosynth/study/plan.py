@@ -46,12 +46,14 @@ def read_task(config: StudyConfig) -> Task:
 class Split:
     """Everybody's role in every fold; no rows, and the obstacle in one line, where there can be no split.
 
-    inner: for each fold with out-of-fold sketches, the same over its inner folds.
+    inner: for each fold with out-of-fold sketches, the same over its inner folds. curve_roles: of the controls who make
+    the curve of a fold.
     """
 
     rows: list[Assignment]
     obstacle: str = ""
     inner: dict[int, list[Assignment]] = field(default_factory=dict)
+    curve_roles: tuple[str, ...] = ("train",)
 
     @cached_property
     def fold_of(self) -> dict[str, int]:
@@ -74,10 +76,15 @@ class Split:
         return {row.participant: row.fold for row in self.inner[fold] if row.role == "test"}
 
     def controls(self, fold: int) -> list[str]:
-        """Controls of a fold that are not its test subjects: they make its control curve."""
-        return [
-            row.participant for row in self.rows if (row.fold, row.group) == (fold, "control") and row.role != "test"
-        ]
+        """Controls of a fold that make its control curve; nobody whom it tests."""
+        return self._of(fold, "control", self.curve_roles)
+
+    def scanned_twice(self, fold: int) -> list[str]:
+        """Training patients of a fold: what their second scan differs by is noise."""
+        return self._of(fold, "patient", ("train",))
+
+    def _of(self, fold: int, group: str, roles: Sequence[str]) -> list[str]:
+        return [row.participant for row in self.rows if (row.fold, row.group) == (fold, group) and row.role in roles]
 
 
 def plan_split(config: StudyConfig, roster: Roster) -> Split:
@@ -97,7 +104,8 @@ def plan_split(config: StudyConfig, roster: Roster) -> Split:
     except InputError as fault:
         told = f"{fault.what}, {fault.values}{where}"
         return Split([], f"{told}; {found} (and lesions and FLAIR where a patient); {cure}")
-    split = Split(rows, inner=inner)
+    roles = ("train",) if config.curve.roles == "train" else ("train", "validation")
+    split = Split(rows, inner=inner, curve_roles=roles)
     without = [fold for fold in range(1, folds.number + 1) if not split.controls(fold)]
     if without:
         controls = list(groups.values()).count("control")
