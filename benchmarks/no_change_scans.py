@@ -1,9 +1,9 @@
 """Two PET scans of patients whose tissue did not change, and scans of controls, made without the workflow's files.
 
 The tissue, the scanner and its noise are the phantom's (scenario `no-change`), the DVR is the package's own: reference
-region in cerebellar grey matter, k2' estimated for each scan, Logan from 30 minutes, the follow-up interpolated once onto
-the grid of the baseline. Tissue masks, distances and the positions of the head are the simulation's truth: errors of
-segmentation and registration are not in it.
+region in cerebellar grey matter, k2' estimated for each scan, Logan from 30 minutes, the follow-up interpolated once
+onto the grid of the baseline. Tissue masks, distances and the positions of the head are the simulation's truth: errors
+of segmentation and registration are not in it.
 """
 
 from dataclasses import dataclass

@@ -1,10 +1,17 @@
 """The null of the indices: what is put in is found, coverage of drawn patients, what must not change them."""
 
+import json
 from dataclasses import replace
 
+import nibabel as nib
 import numpy as np
+import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
+from myelosynth.bids.layout import Layout
+from myelosynth.cli import null  # noqa: F401  (registers the commands)
+from myelosynth.cli.app import app
 from myelosynth.errors import InputError
 from myelosynth.images.fields import LENGTHS_MM, FieldModel
 from myelosynth.myelin.curve import Curve
@@ -70,7 +77,8 @@ def test_a_change_lies_outside(fitted):
     one = pair(900)
     after = np.where(one.patient.lesions, one.after + 0.15, one.after)
     rows = index_nulls(replace(one, after=after), fitted, 199, 0.95, 1)
-    assert rows["remyelination"].outside and rows["global"].outside
+    assert rows["remyelination"].outside
+    assert rows["global"].outside
     assert rows["global"].value < rows["global"].low
     assert rows["global"].p == 1 / 200
 
@@ -90,12 +98,12 @@ def test_no_noise_gives_the_point():
     assert (model.shift, model.slope, model.between, model.sd) == (0, 0, 0, 0)
     for name, row in index_nulls(replace(one, after=one.before), model, 20, 0.95, 1).items():
         truth = lesion_indices(one.patient, one.covered, (one.before[one.covered],) * 2)[name]
-        assert (row.value, row.mean, row.low, row.high) == pytest.approx((truth,) * 4)
+        assert (row.value, row.null, row.low, row.high) == pytest.approx((truth,) * 4)
         assert (row.p, row.outside) == (1, False)
 
 
-def test_larger_lesions_are_narrower(fitted):
-    still = replace(fitted, between=0.0)
+def test_larger_lesions_are_narrower():
+    still = replace(TRUE, between=0.0)
     widths = []
     for blocks in (1, 12):
         row = index_nulls(pair(3, blocks=blocks), still, 99, 0.95, 1)["global"]
@@ -124,7 +132,7 @@ def test_one_voxel_has_a_null(fitted):
     one = replace(one, patient=replace(one.patient, lesions=mask))
     rows = index_nulls(one, fitted, 50, 0.95, 1)
     assert {row.low for row in rows.values()} <= {-1, 0, 1}
-    assert not fit_null([*[pair(n) for n in range(3)], one]).sd == 0
+    assert fit_null([*[pair(n) for n in range(3)], one]).sd > 0
 
 
 def test_three_single_voxels_can_be_fitted():
@@ -132,7 +140,8 @@ def test_three_single_voxels_can_be_fitted():
     mask = np.zeros(SHAPE, bool)
     mask[5, 5, 5] = True
     model = fit_null([replace(p, patient=replace(p.patient, lesions=mask)) for p in map(pair, range(5))])
-    assert (model.slope, model.sd) == (0, 0) and model.between > 0
+    assert (model.slope, model.sd) == (0, 0)
+    assert model.between > 0
 
 
 def test_the_voxels_beyond_the_lesions_do_not_count(fitted):
@@ -149,8 +158,8 @@ def test_the_record_comes_back(fitted):
 
 
 def test_faults(fitted):
+    empty = replace(pair(1), patient=replace(pair(1).patient, lesions=np.zeros(SHAPE, bool)))
     with pytest.raises(InputError, match=r"too few pairs for a null.*2 of 3 patients"):
-        empty = replace(pair(1), patient=replace(pair(1).patient, lesions=np.zeros(SHAPE, bool)))
         fit_null([pair(0), pair(1), empty])
     with pytest.raises(InputError, match="voxel sizes differ"):
         fit_null([pair(0), pair(1), replace(pair(2), patient=replace(pair(2).patient, voxel_sizes=(3.0, 2.0, 2.0)))])
@@ -164,3 +173,102 @@ def test_many_voxels_are_drawn_on_a_lattice(fitted, monkeypatch):
         ways.append(null_draws(pair(3), replace(TRUE, between=0.0), 300, 1)["global"])
     assert ways[0].mean() == pytest.approx(ways[1].mean(), abs=4 * ways[0].std() / 300**0.5)
     assert ways[0].std() == pytest.approx(ways[1].std(), rel=0.2)
+
+
+# -- the commands ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Five patients with both scans, and the curve."""
+    CURVE.write(tmp_path / "curve.tsv")
+    for number in range(1, 6):
+        one = pair(number, blocks=2)
+        images = {"t0": one.before, "t1": one.after, "L": one.patient.lesions, "d": one.patient.distance}
+        for name, data in images.items():
+            image = nib.Nifti1Image(data.astype(np.float32), np.diag([2.0, 2.0, 2.0, 1.0]))
+            nib.save(image, tmp_path / f"sub-00{number}_{name}.nii.gz")
+    return tmp_path
+
+
+def call(*words):
+    return CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False, standalone_mode=False).stderr
+
+
+def fit(folder, numbers=(1, 2, 3, 4), *more):
+    kinds = {"--before": "t0", "--after": "t1", "--lesions": "L", "--distance": "d"}
+    images = [part for n in numbers for o, k in kinds.items() for part in (o, folder / f"sub-00{n}_{k}.nii.gz")]
+    return call("null-fit", *images, "--curve", folder / "curve.tsv", "--out", folder / "null.json", *more)
+
+
+def judge(folder, *more, number=5, out="a.tsv"):
+    images = [folder / f"sub-00{number}_{name}.nii.gz" for name in ("t0", "t1", "L", "d")]
+    options = ["--lesions", images[2], "--distance", images[3], "--curve", folder / "curve.tsv", "--draws", 30]
+    return call("index-null", *images[:2], "--null", folder / "null.json", *options, "--out", folder / out, *more)
+
+
+def test_the_commands_write_the_same_twice(files):
+    fit(files)
+    record = json.loads((files / "null.json").read_text())
+    assert record["Participants"] == [f"sub-00{n}" for n in range(1, 5)]
+    assert (record["System"], record["VoxelSize"], record["Null"]["patients"]) == ("true", [2, 2, 2], 4)
+    for out in ("a.tsv", "b.tsv"):
+        assert judge(files, out=out) == ""
+    assert (files / "a.tsv").read_bytes() == (files / "b.tsv").read_bytes()
+    table = pd.read_csv(files / "a.tsv", sep="\t")
+    assert table["index"].tolist() == list(CHANGED)
+    assert (table.low <= table.high).all()
+    sidecar = json.loads((files / "a.json").read_text())
+    assert set(table.columns) <= set(sidecar)
+    assert sidecar["NullOf"]["Participants"] == record["Participants"]
+
+
+def test_a_patient_of_the_null_is_refused(files):
+    fit(files)
+    with pytest.raises(InputError, match=r"leak: null saw the subject.*sub-003"):
+        judge(files, number=3)
+    assert not (files / "a.tsv").exists()
+    judge(files, "--new-participant", number=3)
+    assert (files / "a.tsv").exists()
+
+
+def test_no_lesion_and_too_few_pairs_are_gaps(files):
+    empty = nib.Nifti1Image(np.zeros(SHAPE, np.uint8), np.diag([2.0, 2.0, 2.0, 1.0]))
+    fit(files)
+    nib.save(empty, files / "sub-005_L.nii.gz")
+    assert "gap: no null, " in judge(files)
+    rows = pd.read_csv(files / "a.tsv", sep="\t")
+    assert rows["index"].tolist() == list(CHANGED)
+    assert rows[["value", "null", "low", "high", "p", "outside"]].isna().all(axis=None)
+    assert "2 of 2 patients have a lesion voxel" in fit(files, (1, 2))
+    assert "made from too few pairs" in judge(files, number=4)
+
+
+def test_another_voxel_size_and_another_file_are_refused(files):
+    fit(files)
+    record = json.loads((files / "null.json").read_text())
+    (files / "null.json").write_text(json.dumps(record | {"VoxelSize": [1.2, 1.2, 1.2]}))
+    with pytest.raises(InputError, match=r"2 x 2 x 2 mm, null.json has 1.2 x 1.2 x 1.2 mm"):
+        judge(files)
+    (files / "null.json").write_text("{}")
+    with pytest.raises(InputError, match="not a null model"):
+        judge(files)
+    with pytest.raises(InputError, match=r"pairs are incomplete.*4 --before, 4 --after, 5 --lesions"):
+        fit(files, (1, 2, 3, 4), "--lesions", files / "sub-005_L.nii.gz")
+
+
+def test_the_table_counts_who_lies_within(tmp_path):
+    layout = Layout(tmp_path)
+    head = "index\tvalue\tnull\tlow\thigh\tlevel\tp\toutside\n"
+    for sub, row in (("001", "global\t0.1\t0.0\t-0.2\t0.2\t0.95\t0.5\tfalse"), ("002", "global" + 7 * "\tn/a")):
+        path = layout.index_null("true", sub, "t1")
+        path.parent.mkdir(parents=True)
+        path.write_text(head + row + "\n")
+    people = [word for sub in ("001", "002", "003") for word in ("--sub", sub)]
+    call("null-table", tmp_path, "--system", "true", *people, "--out", tmp_path / "nulls.tsv")
+    assert pd.read_csv(tmp_path / "nulls.tsv", sep="\t")["participant_id"].tolist() == ["sub-001", "sub-002"]
+    record = json.loads((tmp_path / "nulls.json").read_text())
+    assert record["Inside"] == {"true": {"global": {"n": 1, "inside": 1.0}}}
+    assert [gap["participant_id"] for gap in record["Gaps"]] == ["sub-002", "sub-003"]
+    with pytest.raises(InputError, match="no null"):
+        call("null-table", tmp_path, "--system", "ridge", *people, "--out", tmp_path / "other.tsv")

@@ -44,7 +44,7 @@ def null_fit(
     from myelosynth.errors import InputError
     from myelosynth.myelin.controls import named_participants
     from myelosynth.myelin.curve import Curve
-    from myelosynth.myelin.null import fit_null
+    from myelosynth.myelin.null import LEAST_PATIENTS, fit_null
 
     sources = [*before, *after, *lesions, *distance, curve, *([split] if split else [])]
     out = output(out, sources, ".json")
@@ -60,13 +60,20 @@ def null_fit(
         origin = {"Fold": fold, "SplitSha256": hashlib.sha256(split.read_bytes()).hexdigest()}
     controls = Curve.read(curve)
     pairs = [_pair(*paths, controls) for paths in zip(before, after, lesions, distance, strict=True)]
-    model = fit_null(pairs)
+    usable = sum(bool(pair.covered.any()) for pair in pairs)
+    enough = usable >= LEAST_PATIENTS
+    model = fit_null(pairs).record() if enough else None
     sizes = [round(float(size), 3) for size in pairs[0].patient.voxel_sizes]
-    fields = {"System": system, "VoxelSize": sizes, "Participants": participants, **origin, "Null": model.record()}
+    fields = {"System": system, "VoxelSize": sizes, "Participants": participants, **origin, "Null": model}
     settings = {"patients": len(pairs)}
     # The model is its own sidecar.
     record = Provenance("null of the indices", "myelosynth", __version__, sources, settings, fields)
     record.write(out.with_suffix(""))
+    if not enough:
+        told = (
+            f"{usable} of {len(pairs)} patients have a lesion voxel with a DVR at both times, needed {LEAST_PATIENTS}"
+        )
+        typer.echo(f"gap: no null, {out}, {told}", err=True)
 
 
 @app.command("index-null")
@@ -86,6 +93,8 @@ def index_null(
     ] = False,
 ) -> None:
     """The indices of change beside what they would be had nothing changed, with an interval and a p value."""
+    from dataclasses import asdict
+
     from myelosynth import __version__
     from myelosynth.bids.sidecar import Provenance, read_json
     from myelosynth.evaluation.tables import cell
@@ -98,23 +107,25 @@ def index_null(
     out, record = output(out, sources, ".tsv"), read_json(null)
     if not new_participant:
         _require_no_patient(dvr_t0, null, record)
-    model = NullModel.of_record(record.get("Null") or {}, null)
+    # A null without a model had too few pairs: a gap, told in the file itself.
+    empty = "Null" in record and record["Null"] is None
+    model = None if empty else NullModel.of_record(record.get("Null") or {}, null)
     pair = _pair(dvr_t0, dvr_t1, lesions, distance, Curve.read(curve))
     _require_voxels(pair, record.get("VoxelSize"), null, dvr_t0)
     defined = bool(pair.covered.any())
+    found = index_nulls(pair, model, draws, level, seed) if model and defined else {}
     rows = ["\t".join(_COLUMNS)]
-    if defined:
-        for name, row in index_nulls(pair, model, draws, level, seed).items():
-            cells = (name, row.value, row.mean, row.low, row.high, level, row.p, row.outside)
-            rows.append("\t".join(map(cell, cells)))
-    else:
-        rows += ["\t".join([name, *4 * ["n/a"], cell(level), "n/a", "n/a"]) for name in CHANGED]
+    for name in CHANGED:
+        values = {"index": name, "level": level, **(asdict(found[name]) if name in found else {})}
+        rows.append("\t".join(cell(values.get(column)) for column in _COLUMNS))
     write_text(out, "\n".join(rows) + "\n")
-    known = {name: record.get(name) for name in ("System", "Participants", "Fold") if record.get(name)}
-    fields = {**_COLUMNS, "NullOf": {**known, "patients": model.patients}}
+    whose = {name: record.get(name) for name in ("System", "Participants", "Fold") if record.get(name)}
+    fields = {**_COLUMNS, "NullOf": whose}
     settings = {"level": level, "draws": draws, "seed": seed}
     Provenance("null of the indices", "myelosynth", __version__, sources, settings, fields).write(out)
-    if not defined:
+    if model is None:
+        typer.echo(f"gap: no null, {null}, it was made from too few pairs", err=True)
+    elif not defined:
         typer.echo(f"gap: no null, {lesions}, {why_no_indices(pair.patient.lesions)}", err=True)
 
 
@@ -165,3 +176,30 @@ def _require_voxels(pair: "Pair", fitted: object, null: Path, dvr: Path) -> None
     if len(wanted) != 3 or any(abs(a - b) > 0.05 * b for a, b in zip(sizes, wanted, strict=True)):
         values = f"{' x '.join(f'{s:g}' for s in sizes)} mm, {null.name} has {' x '.join(f'{s:g}' for s in wanted)} mm"
         raise InputError("voxels of another size than the null's", dvr, values, "fit a null on these voxels")
+
+
+@app.command("null-table")
+def null_table(
+    results: Annotated[Path, typer.Argument(help="results of the study")],
+    system: Annotated[list[str], typer.Option(help="true, null-scan or a system; repeat")],
+    sub: Annotated[list[str], typer.Option(help="patient with a follow-up, label; repeat")],
+    out: Annotated[Path, typer.Option(help="table, TSV")],
+) -> None:
+    """All indices of change beside their null, and in the sidecar how many patients lie within it."""
+    from myelosynth.bids.layout import Layout
+    from myelosynth.errors import InputError
+    from myelosynth.evaluation.null_table import COLUMNS, FOLLOW_UP, inside_shares, null_rows
+    from myelosynth.evaluation.tables import write_table
+
+    layout = Layout(results)
+    wanted = {(name, label): layout.index_null(name, label, FOLLOW_UP) for name in system for label in sub}
+    files = {key: path for key, path in wanted.items() if path.is_file()}
+    if not files:
+        values = f"none of {len(wanted)} files such as {next(iter(wanted.values())).name}"
+        raise InputError("no null", results, values, "run `myelosynth index-null` first")
+    out = output(out, list(files.values()), ".tsv")
+    rows = null_rows(files)
+    empty = {(row["system"], row["participant_id"]) for row in rows if row["outside"] is None}
+    empty |= {(name, f"sub-{label}") for name, label in set(wanted) - set(files)}
+    gaps = [{"system": name, "participant_id": who, "missing": "null of the indices"} for name, who in sorted(empty)]
+    write_table(out, COLUMNS, rows, list(files.values()), Inside=inside_shares(rows), Gaps=gaps)

@@ -155,11 +155,11 @@ def _fields(field: FieldModel, random: np.random.Generator, pair: Pair, draws: i
 
 @dataclass(frozen=True)
 class NullRow:
-    """One index beside its null: mean and bounds of the draws; p, the share of draws at least as far from their mean;
-    outside, whether the value lies beyond the bounds."""
+    """One index beside its null: mean (`null`) and bounds of the draws; p, the share of draws at least as far from
+    their mean; outside, whether the value lies beyond the bounds."""
 
     value: float
-    mean: float
+    null: float
     low: float
     high: float
     p: float

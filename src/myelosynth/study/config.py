@@ -191,6 +191,16 @@ class Evaluation(Strict):
     )
 
 
+class Null(Strict):
+    """What noise alone does to the indices."""
+
+    level: float = Field(default=0.95, ge=0.5, le=0.99, description="share of the draws inside an interval")
+    draws: int = Field(default=500, ge=20, description="follow-ups that are drawn for each patient")
+    models: dict[str, str] = Field(
+        default={}, description="system, or true for the measured PET: its null model, JSON of `myelosynth null-fit`"
+    )
+
+
 Training = Annotated[
     TrainingPreset | None,
     # Loose: Snakemake's reader takes 2e-3 for text, and the model has checked every key before the schema is asked.
@@ -225,6 +235,7 @@ class StudyConfig(Strict):
     folds: Folds
     learning: Learning
     evaluation: Evaluation = Evaluation()
+    null: Null = Null()
     training: Training = None
     apply: Apply | None = None
 
@@ -232,6 +243,14 @@ class StudyConfig(Strict):
     def _applied_to_a_data_set(self) -> "StudyConfig":
         if self.apply is not None and self.simulate is not None:
             raise ValueError("apply names a bundle and simulate a cohort: set `simulate: null` and name the data set")
+        return self
+
+    @model_validator(mode="after")
+    def _nulls_of_systems(self) -> "StudyConfig":
+        known = ("true", *self.learning.systems)
+        unknown = [name for name in self.null.models if name not in known]
+        if unknown:
+            raise ValueError(f"null.models names {', '.join(unknown)}, expected some of {', '.join(known)}")
         return self
 
     @model_validator(mode="after")
