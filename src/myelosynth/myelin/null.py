@@ -43,7 +43,7 @@ class NullModel:
         shift + u + slope * (DVR0 - mean of the controls at its distance to CSF),
 
     with the SD `sd` and, between voxels, the correlation of `field`; u is one number for the whole scan, of the SD
-    `between`. patients: how many pairs this is known from.
+    `between`. uncertainty: standard error of `shift`; patients: how many pairs this is known from.
 
     Why a line in DVR0: let DVR0 = T + e0 and DVR1 = T' + e1 with T the tissue, T' the same seen through the follow-up's
     interpolation and reference region, and independent noises. For normal T and e0, E[T | DVR0] = m + (1 - r)(DVR0 - m)
@@ -57,6 +57,7 @@ class NullModel:
     slope: float
     between: float
     sd: float
+    uncertainty: float
     field: FieldModel
     patients: int
 
@@ -68,7 +69,7 @@ class NullModel:
     def of_record(cls, record: Mapping[str, Any], where: object) -> "NullModel":
         """The model of `record`. Raises InputError for a key that is missing, or an SD below 0."""
         try:
-            numbers = [float(record[name]) for name in ("shift", "slope", "between", "sd")]
+            numbers = [float(record[name]) for name in ("shift", "slope", "between", "sd", "uncertainty")]
             field, patients = FieldModel.of_record(record["field"], where), int(record["patients"])
         except (KeyError, TypeError, ValueError) as fault:
             cure = "give the JSON that `myelosynth null-fit` wrote"
@@ -88,7 +89,8 @@ def fit_null(pairs: Sequence[Pair]) -> NullModel:
         shift   = mean_s c_s, with c_s = mean_s(D) - slope mean_s(x);
         sd^2    = sum_s mean((D - slope x - c_s)^2) / sum_s (1 - r_s), since a mean of correlated voxels takes the share
         r_s = mean_ij rho(i, j) of their variance with it (i, j: all voxels of s; rho: the correlation of `field`);
-        between^2 = max(0, var_s(c_s) - sd^2 mean_s r_s): what the c_s vary by beyond the noise of their own voxels.
+        between^2 = max(0, var_s(c_s) - sd^2 mean_s r_s): what the c_s vary by beyond the noise of their own voxels;
+        uncertainty^2 = var_s(c_s) / n, of the mean over n patients.
 
     The field is fitted to the residuals with shift and slope taken out, so that its `common` share holds what a whole
     scan is off; that part is kept as `between` and taken out of the field. Maps that are the same at both times have a
@@ -110,28 +112,32 @@ def fit_null(pairs: Sequence[Pair]) -> NullModel:
     shift = float(own.mean())
     left = [d - slope * x - shift for x, d in known]
     if not any(np.abs(values).max() > 0 for values in left):
-        return NullModel(shift, slope, 0.0, 0.0, _WHITE, len(used))
+        return NullModel(shift, slope, 0.0, 0.0, 0.0, _WHITE, len(used))
     masks, voxel_sizes = [pair.covered for pair in used], used[0].patient.voxel_sizes
+    masks = [mask[ndimage.find_objects(mask.astype(np.uint8))[0]] for mask in masks]
     field = _without_common(fit_field([_image(v, m) for v, m in zip(left, masks, strict=True)], masks, voxel_sizes))
     alike = np.array([_mean_correlation(mask, field, voxel_sizes) for mask in masks])
     squares, free = sum(float(values.var()) for values in left), float((1 - alike).sum())
     variance = squares / free if free > 0 else 0.0
-    between = max(0.0, float(own.var(ddof=1)) - variance * float(alike.mean()))
-    return NullModel(shift, slope, between**0.5, variance**0.5, field, len(used))
+    spread = float(own.var(ddof=1))
+    between = max(0.0, spread - variance * float(alike.mean()))
+    uncertainty = (spread / len(used)) ** 0.5
+    return NullModel(shift, slope, between**0.5, variance**0.5, uncertainty, field, len(used))
 
 
 def null_draws(pair: Pair, model: NullModel, draws: int, seed: int) -> dict[str, NDArray[np.float64]]:
     """Indices (draws,) of the measured baseline and drawn follow-ups without change, by the rules of the real ones.
 
-    DVR1 = DVR0 + shift + slope x + u + sd field. A new scan's u + shift is predicted from n patients: shift +
-    between sqrt(1 + 1/n) t, t of n - 1 degrees of freedom (the prediction interval of a further normal value whose mean
-    and SD are estimated from n). The follow-up of `pair` only tells where there is a DVR.
+    DVR1 = DVR0 + shift + slope x + u + sd field. shift + u of a new scan is predicted from n patients: it lies around
+    the estimated shift with the variance between^2 + uncertainty^2, which is itself estimated, so that t of n - 1
+    degrees of freedom is drawn instead of a normal (the prediction interval of a further value; exact where the lesions
+    are so large that the noise of their voxels averages out). The follow-up of `pair` only tells where there is a DVR.
     """
     covered = pair.covered
     random = np.random.default_rng(np.random.SeedSequence((seed, 0)))
     before = pair.before[covered].astype(float)
     expected = before + model.shift + model.slope * _apart(pair.patient, pair.before, covered)
-    wide = model.between * np.sqrt(1 + 1 / model.patients)
+    wide = np.hypot(model.between, model.uncertainty)
     offsets = wide * random.standard_t(model.patients - 1, draws)
     # A DVR of 0 means no PET, which a draw must not turn into.
     least = np.finfo(np.float32).tiny
@@ -167,15 +173,17 @@ class NullRow:
 
 
 def index_nulls(pair: Pair, model: NullModel, draws: int, level: float, seed: int) -> dict[str, NullRow]:
-    """Each index of change beside what noise alone gives: bounds hold `level` of the draws, half of the rest on each
-    side.
+    """Each index of change beside what noise alone gives: bounds hold `level` of the draws or a little more, half of
+    the rest on each side.
 
     p = (1 + draws as far out) / (1 + draws), which is never 0 (Davison & Hinkley 1997, section 4.2).
     """
     real = lesion_indices(pair.patient, pair.covered, (pair.before[pair.covered], pair.after[pair.covered]))
     rows = {}
     for name, drawn in null_draws(pair, model, draws, seed).items():
-        low, high = (float(value) for value in np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2]))
+        # Indices are counts: the bounds are drawn values, rounded outwards.
+        low = float(np.quantile(drawn, (1 - level) / 2, method="lower"))
+        high = float(np.quantile(drawn, (1 + level) / 2, method="higher"))
         value, mean = real[name], float(drawn.mean())
         # Indices are counts over one number: equal ones must not differ by rounding.
         far = int((np.abs(drawn - mean) >= abs(value - mean) - 1e-12).sum())
@@ -221,8 +229,7 @@ def _mean_correlation(mask: NDArray[np.bool_], field: FieldModel, voxel_sizes: S
 
     The pairs at each lag are the autocorrelation of the mask, by FFT.
     """
-    box = ndimage.find_objects(mask.astype(np.uint8))[0]
-    inside = mask[box].astype(float)
+    inside = mask.astype(float)
     shape = [2 * n for n in inside.shape]
     counts = fft.irfftn(np.abs(fft.rfftn(inside, shape)) ** 2, shape)
     axes = [np.minimum(np.arange(n), n - np.arange(n)) * s for n, s in zip(shape, voxel_sizes, strict=True)]
