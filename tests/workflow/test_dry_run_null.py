@@ -1,4 +1,4 @@
-"""The null of the indices is planned: fold by fold without its test patients, for measured maps and for named models."""
+"""The null of the indices is planned: fold by fold without its test patients, for measured maps and named models."""
 
 import re
 

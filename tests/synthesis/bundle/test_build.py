@@ -240,6 +240,6 @@ def test_a_null_comes_along_and_that_of_another_system_does_not(pieces, run, tmp
     assert not any(line.startswith("No null") for line in card.limits)
     for record, told in (({"System": "true", "Null": {}}, "system true"), ({"System": "ridge", "Null": None}, "pairs")):
         write_json(null, record)
-        with pytest.raises(InputError, match=f"null of another system.*{told}"):
+        with pytest.raises(InputError, match=f"null not of this bundle.*{told}"):
             run([*pieces.options(tmp_path / "other", 1), "--null", str(null)])
     assert not (tmp_path / "other").exists()

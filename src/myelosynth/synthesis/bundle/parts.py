@@ -139,12 +139,14 @@ def _require_one_system(members: Sequence[Member]) -> None:
 def _require_null(null: Path, system: str) -> None:
     """Raise InputError unless a null model is known and of the bundle's system."""
     record = read_json(null)
-    if record.get("System") != system or not record.get("Null"):
+    if record.get("System") != system:
         values = f"system {record.get('System', 'not told')}, the bundle's is {system}"
-        if record.get("System") == system:
-            values = "it holds no model: too few pairs had lesions"
-        cure = f"fit it on predictions of {system} (`myelosynth null-fit --system {system}`)"
-        raise InputError("null of another system", null, values, cure)
+    elif not record.get("Null"):
+        values = "it holds no model: too few pairs had lesions"
+    else:
+        return
+    cure = f"fit it on predictions of {system} (`myelosynth null-fit --system {system}`)"
+    raise InputError("null not of this bundle", null, values, cure)
 
 
 def _controls_of(curve: Path, members: Sequence[Member]) -> int:
