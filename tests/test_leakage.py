@@ -146,6 +146,7 @@ def test_a_sketch_of_a_sketcher_that_saw_who_is_held_out(tmp_path, repository, s
 def test_a_null_of_a_test_patient(tmp_path):
     """The null-scan of a patient whom the fold tests is no part of the fold's null, and leaves no file."""
     rows = [(sub, "patient", 1, role) for sub, role in ROLES.items()]
+    rows += [(sub, "patient", 2, "train" if role == "test" else "test") for sub, role in ROLES.items()]
     split = table(tmp_path, *rows, head="participant_id\tgroup\tfold\trole")
     images = []
     for sub in ("sub-001", "sub-003", "sub-004"):

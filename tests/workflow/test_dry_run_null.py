@@ -40,7 +40,7 @@ def test_the_null_of_a_fold_is_made_without_its_test_patients(repository, tmp_pa
 def test_a_model_from_elsewhere_gives_a_system_its_null(repository, tmp_path):
     model = tmp_path / "null.json"
     model.write_text("{}")
-    commands = planned(repository, tmp_path, f"null: {{models: {{ridge: {model}}}, draws: 40}}")
+    commands = planned(repository, tmp_path, f"nulls: {{models: {{ridge: {model}}}, draws: 40}}")
     of_ridge = [line for line in commands if "myelosynth index-null " in line and "/ridge/" in line]
     assert len(of_ridge) == 6
     assert all(f"--null {model}" in line and "--draws 40 --new-participant" in line for line in of_ridge)

@@ -15,7 +15,7 @@ def fits_null():
 
 
 # Systems whose maps have a null, by the file or fold that it is known from; a null-scan is a measured follow-up.
-NULL_GIVEN = {} if applied else study.null.models
+NULL_GIVEN = {} if applied else study.nulls.models
 _MEASURED = ["true", *NULLS] if "true" in NULL_GIVEN or fits_null() else []
 _PREDICTED = (
     [applied.system]
@@ -36,7 +36,7 @@ def null_model(w):
 def null_options(w):
     """Options of `index-null`; the patients of a model from elsewhere are others, even where a label is the same."""
     elsewhere = applied or baseline_system(w) in NULL_GIVEN
-    numbers = f"--level {study.null.level} --draws {study.null.draws}"
+    numbers = f"--level {study.nulls.level} --draws {study.nulls.draws}"
     return numbers + (" --new-participant" if elsewhere else "")
 
 

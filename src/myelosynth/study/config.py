@@ -191,7 +191,7 @@ class Evaluation(Strict):
     )
 
 
-class Null(Strict):
+class Nulls(Strict):
     """What noise alone does to the indices."""
 
     level: float = Field(default=0.95, ge=0.5, le=0.99, description="share of the draws inside an interval")
@@ -235,7 +235,7 @@ class StudyConfig(Strict):
     folds: Folds
     learning: Learning
     evaluation: Evaluation = Evaluation()
-    null: Null = Null()
+    nulls: Nulls = Nulls()
     training: Training = None
     apply: Apply | None = None
 
@@ -248,9 +248,9 @@ class StudyConfig(Strict):
     @model_validator(mode="after")
     def _nulls_of_systems(self) -> "StudyConfig":
         known = ("true", *self.learning.systems)
-        unknown = [name for name in self.null.models if name not in known]
+        unknown = [name for name in self.nulls.models if name not in known]
         if unknown:
-            raise ValueError(f"null.models names {', '.join(unknown)}, expected some of {', '.join(known)}")
+            raise ValueError(f"nulls.models names {', '.join(unknown)}, expected some of {', '.join(known)}")
         return self
 
     @model_validator(mode="after")
