@@ -20,7 +20,7 @@ _COLUMNS = {
     "high": {"Description": "upper bound of the draws", "Units": "1"},
     "level": {"Description": "share of the draws between low and high"},
     "p": {"Description": "share of the draws at least as far from their mean as the value, both sides"},
-    "outside": {"Description": "whether the value lies beyond low and high", "Levels": {"true": "yes", "false": "no"}},
+    "outside": {"Description": "whether the value lies beyond low and high, true or false"},
 }
 
 

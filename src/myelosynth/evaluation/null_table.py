@@ -19,7 +19,7 @@ COLUMNS = {
     "high": {"Description": "upper bound of what noise alone gives", "Units": "1"},
     "level": {"Description": "share of the drawn follow-ups between low and high"},
     "p": {"Description": "share of the drawn follow-ups at least as far from their mean as the value"},
-    "outside": {"Description": "whether the value lies beyond low and high", "Levels": {"true": "yes", "false": "no"}},
+    "outside": {"Description": "whether the value lies beyond low and high, true or false"},
 }
 
 

@@ -19,6 +19,7 @@ CHANGED = COLUMNS[1:]
 LEAST_PATIENTS = 3
 """Fewer cannot tell how much scans differ from one another."""
 _FEW_VOXELS = 3000
+_NUMBERS = ("shift", "slope", "between", "sd", "uncertainty")
 _WHITE = FieldModel((0.0,), (1.0,), 0.0)
 
 
@@ -69,15 +70,16 @@ class NullModel:
     def of_record(cls, record: Mapping[str, Any], where: object) -> "NullModel":
         """The model of `record`. Raises InputError for a key that is missing, or an SD below 0."""
         try:
-            numbers = [float(record[name]) for name in ("shift", "slope", "between", "sd", "uncertainty")]
+            shift, slope, between, sd, uncertainty = (float(record[name]) for name in _NUMBERS)
             field, patients = FieldModel.of_record(record["field"], where), int(record["patients"])
         except (KeyError, TypeError, ValueError) as fault:
             cure = "give the JSON that `myelosynth null-fit` wrote"
             raise InputError("not a null model", where, f"could not read {fault}", cure) from fault
-        if not np.isfinite(numbers).all() or min(numbers[2:]) < 0 or patients < LEAST_PATIENTS:
-            values = f"SD {numbers[3]:g}, SD between scans {numbers[2]:g}, {patients} patients"
+        finite = np.isfinite((shift, slope, between, sd, uncertainty)).all()
+        if not finite or min(between, sd, uncertainty) < 0 or patients < LEAST_PATIENTS:
+            values = f"SD {sd:g}, SD between scans {between:g}, {patients} patients"
             raise InputError("not a null model", where, values, "run `myelosynth null-fit` again")
-        return cls(*numbers, field, patients)
+        return cls(shift, slope, between, sd, uncertainty, field, patients)
 
 
 def fit_null(pairs: Sequence[Pair]) -> NullModel:
