@@ -52,6 +52,7 @@ bench: install ## own engines beside their peers, as ratios in one run
 	python benchmarks/attention.py
 	python benchmarks/prediction.py
 	python benchmarks/training.py
+	python benchmarks/no_change.py data/simulated/no-change
 
 schema: install ## export the JSON Schema of the configuration
 	myelosynth schema workflow/schemas/config.schema.json

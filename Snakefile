@@ -26,6 +26,7 @@ include: "workflow/rules/maps.smk"
 include: "workflow/rules/pet.smk"
 include: "workflow/rules/grid.smk"
 include: "workflow/rules/myelin.smk"
+include: "workflow/rules/null.smk"
 include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/clinical.smk"
 include: "workflow/rules/reports.smk"
@@ -57,6 +58,7 @@ rule all:
             for sub, _ in roster.patients(tested(roster.synthesised))
         ],
         [layout.page(f"qc/sub-{sub}_ses-{ses}") for sub, ses in roster.sessions],
+        null_tables(),
 
 
 rule myelin_comparison:

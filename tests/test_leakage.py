@@ -140,6 +140,25 @@ def test_a_sketch_of_a_sketcher_that_saw_who_is_held_out(tmp_path, repository, s
         _require_held_out(job(["sub-001"], ["sub-002"], repository), "sub-001_ses-t0", sketch)
 
 
+# -- the null of the indices -------------------------------------------------------------------------------------------
+
+
+def test_a_null_of_a_test_patient(tmp_path):
+    """The null-scan of a patient whom the fold tests is no part of the fold's null, and leaves no file."""
+    rows = [(sub, "patient", 1, role) for sub, role in ROLES.items()]
+    rows += [(sub, "patient", 2, "train" if role == "test" else "test") for sub, role in ROLES.items()]
+    split = table(tmp_path, *rows, head="participant_id\tgroup\tfold\trole")
+    images = []
+    for sub in ("sub-001", "sub-003", "sub-004"):
+        image = tmp_path / f"{sub}_map.nii.gz"
+        image.write_bytes(b"")
+        images += ["--before", image, "--after", image, "--lesions", image, "--distance", image]
+    options = ["--curve", tmp_path / "curve.tsv", "--split", split, "--fold", 1, "--out", tmp_path / "null.json"]
+    with pytest.raises(InputError, match=r"leak: null of test subjects.*sub-003 among the patients, test in fold 1"):
+        command("null-fit", *images, *options)
+    assert not (tmp_path / "null.json").exists()
+
+
 # -- the control curve -------------------------------------------------------------------------------------------------
 
 

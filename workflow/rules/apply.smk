@@ -32,6 +32,8 @@ def applied_maps(sub):
             files.append(layout.indices(applied.system, sub, FOLLOW_UP))
             if applied.calibrated:
                 files.append(layout.index_intervals(applied.system, sub, FOLLOW_UP))
+            if applied.null:
+                files.append(layout.index_null(applied.system, sub, FOLLOW_UP))
     return files
 
 

@@ -80,6 +80,10 @@ class Layout:
     def table(self, name: str) -> Path:
         return self.root / "tables" / f"{name}.tsv"
 
+    def null_model(self, system: str, fold: int | str) -> Path:
+        """What a second scan without change does to the maps of a system, known without the test patients of a fold."""
+        return self.root / "tables" / f"null_{system}_fold-{fold}.json"
+
     def page(self, name: str) -> Path:
         return self.root / "reports" / f"{name}.html"
 
@@ -164,6 +168,11 @@ class Layout:
         """Intervals of the indices, beside them."""
         indices = self.indices(system, sub, ses)
         return indices.with_name(indices.name.replace("_indices.tsv", "_intervals.tsv"))
+
+    def index_null(self, system: str, sub: str, ses: str) -> Path:
+        """The indices beside what noise alone gives, beside them."""
+        indices = self.indices(system, sub, ses)
+        return indices.with_name(indices.name.replace("_indices.tsv", "_null.tsv"))
 
     def _maps(self, system: str) -> tuple[Path, str]:
         return (self.derivatives, "true") if system == "true" else (self.system(system), "pred")

@@ -38,6 +38,9 @@ def bundle(
     config: Annotated[
         list[Path] | None, typer.Option(help="configuration of the study, then its overlays: how images were made")
     ] = None,
+    null: Annotated[
+        Path | None, typer.Option(help="null of its indices, JSON of `myelosynth null-fit` on its predictions")
+    ] = None,
 ) -> None:
     """Put a trained system, its statistics, control curve, task and model card into one folder."""
     from myelosynth.study.metrics import bundle_metrics
@@ -45,10 +48,10 @@ def bundle(
     from myelosynth.synthesis.bundle.parts import read_parts
 
     out = folder(out)
-    for path in (curve, data, split, metrics):
+    for path in (curve, data, split, metrics, null):
         given(path)
     settings = _preprocessing(config) if config else None
-    parts = read_parts(checkpoint, curve, task, data, split)
+    parts = read_parts(checkpoint, curve, task, data, split, null)
     record = write_bundle(parts, out, bundle_metrics(metrics, parts) if metrics else None, settings)
     people = sum(record["Data"]["Learned"].values())
     typer.echo(f"{record['System']}: {len(record['Members'])} member(s), {people} participants learned from: {out}")

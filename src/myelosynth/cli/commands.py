@@ -12,6 +12,7 @@ from myelosynth.cli import (  # noqa: F401
     learning,
     maps,
     myelin,
+    null,
     pages,
     phantom,
     prediction,

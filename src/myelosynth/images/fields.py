@@ -6,13 +6,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft, optimize
+from scipy import fft, linalg, optimize
+from scipy.spatial.distance import cdist
 
 from myelosynth.errors import InputError
 
 LENGTHS_MM = (0.0, 2.0, 4.0, 8.0, 16.0)
 """Standard deviations of the Gaussian kernels whose smoothed white noises are mixed; 0 is white noise itself."""
 _REACH_MM = 40.0
+# Fewer pairs of voxels at one distance tell nothing of a subject, and fewer subjects than half nothing of all.
+_LEAST_PAIRS, _LEAST_SUBJECTS = 10, 0.5
 # In SDs of the longest kernel: the correlation across the padding is exp(-9).
 _PADDING = 6.0
 
@@ -62,6 +65,18 @@ class FieldModel:
             offset = np.sqrt(self.common) * random.standard_normal(2)
             yield (field.real + offset[0]).astype(np.float32), (field.imag + offset[1]).astype(np.float32)
 
+    def at(self, random: np.random.Generator, points: NDArray[np.float64], draws: int) -> NDArray[np.float32]:
+        """Independent fields (draws, V) at points (V, 3), mm, without a lattice.
+
+        The Cholesky factor L of the points' correlation C makes them of white noise z: Cov(L z) = L L' = C. Takes
+        memory with V squared: for a few thousand points, where it is far faster than `pairs`.
+        """
+        correlation = self.correlation(cdist(points, points))
+        # A smooth field is nearly the same at neighbours: rounding must not make the matrix indefinite.
+        correlation[np.diag_indices(len(points))] += 1e-6
+        factor = linalg.cholesky(correlation, lower=True, overwrite_a=True, check_finite=False).astype(np.float32)
+        return np.asarray(random.standard_normal((draws, len(points)), np.float32) @ factor.T)
+
     def record(self) -> dict[str, Any]:
         """Plain values for a checkpoint or a sidecar."""
         known = {"lengths_mm": list(self.lengths_mm), "shares": list(self.shares)}
@@ -88,19 +103,23 @@ def fit_field(
 ) -> FieldModel:
     """The mixture whose correlation is closest to that of standardised errors, subjects weighing the same.
 
-    errors: (X, Y, Z) per subject in units of the SD that is written beside a prediction; masks: their brains; voxel
-    sizes in mm. Products of voxel pairs along the three axes up to 40 mm apart, without taking a mean out (an error
-    shared by all voxels is part of it), fitted by non-negative least squares.
+    errors: (X, Y, Z) per subject in units of the SD that is written beside a prediction; masks: their brains, or their
+    lesions; voxel sizes in mm. Products of voxel pairs along the three axes up to 40 mm apart, without taking a mean
+    out (an error shared by all voxels is part of it), fitted by non-negative least squares. A distance counts where
+    half of the subjects have voxels that far apart, relative to the variance of these.
 
     Raises InputError when the errors are all 0.
     """
-    distances, products = [0.0], [_mean([float((e[m].astype(np.float64) ** 2).mean()) for e, m in _zip(errors, masks)])]
+    squares = [float((e[m].astype(np.float64) ** 2).mean()) for e, m in _zip(errors, masks)]
+    distances, products = [0.0], [_mean(squares)]
     for axis, size in enumerate(voxel_sizes):
         for lag in range(1, int(_REACH_MM / size) + 1):
             found = [_product(e, m, axis, lag) for e, m in _zip(errors, masks)]
-            if not any(value is None for value in found):
+            known = [(value, own) for value, own in zip(found, squares, strict=True) if value is not None]
+            variance = _mean([own for _, own in known]) if len(known) >= _LEAST_SUBJECTS * len(found) else 0.0
+            if variance > 0:
                 distances.append(lag * size)
-                products.append(_mean([value for value in found if value is not None]))
+                products.append(_mean([value for value, _ in known]) * (products[0] / variance))
     if products[0] <= 0:
         raise InputError("errors are all 0", "error correlation", f"{len(errors)} subjects", "check the predictions")
     basis = np.column_stack([_basis(np.array(distances), LENGTHS_MM), np.ones(len(distances))])
@@ -121,12 +140,12 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _product(error: NDArray[np.floating], mask: NDArray[np.bool_], axis: int, lag: int) -> float | None:
-    """Mean product of voxels `lag` apart along an axis, both in the mask; None where there is no such pair."""
+    """Mean product of voxels `lag` apart along an axis, both in the mask; None where there are too few such pairs."""
     if lag >= mask.shape[axis]:
         return None
     first, second = np.arange(mask.shape[axis] - lag), np.arange(lag, mask.shape[axis])
     both = mask.take(first, axis) & mask.take(second, axis)
-    if not both.any():
+    if both.sum() < _LEAST_PAIRS:
         return None
     return float((error.take(first, axis)[both] * error.take(second, axis)[both]).mean(dtype=np.float64))
 

@@ -55,7 +55,7 @@ def index_intervals(
         if not (np.isfinite(spread) & (spread >= 0)).all():
             values = f"{int((~(spread >= 0)).sum())} of {spread.size} lesion voxels have none or a negative one"
             raise InputError("SD not usable", f"session {name}", values, "predict again with --out-std")
-    point = _indices(patient, both, [before.dvr[both], after.dvr[both]])
+    point = lesion_indices(patient, both, [before.dvr[both], after.dvr[both]])
     box = ndimage.find_objects(both.astype(np.uint8))[0]
     inside = both[box]
     random = [np.random.default_rng(np.random.SeedSequence((seed, number))) for number in (0, 1)]
@@ -69,7 +69,7 @@ def index_intervals(
             np.maximum(s.dvr[both] + s.errors.scale * s.std[both] * next(f), least)
             for s, f in zip(sessions, fields, strict=True)
         ]
-        drawn.append([_indices(patient, both, maps)[name] for name in COLUMNS])
+        drawn.append([lesion_indices(patient, both, maps)[name] for name in COLUMNS])
     low, high = np.quantile(np.array(drawn), [(1 - level) / 2, (1 + level) / 2], axis=0)
     return {name: (point[name], float(low[n]), float(high[n])) for n, name in enumerate(COLUMNS)}
 
@@ -82,8 +82,8 @@ def _fields(
         yield from (field[inside] for field in pair)
 
 
-def _indices(patient: Patient, both: NDArray[np.bool_], maps: Sequence[NDArray]) -> dict[str, float]:
-    """The indices of DVR values (V,) at both times."""
+def lesion_indices(patient: Patient, both: NDArray[np.bool_], maps: Sequence[NDArray]) -> dict[str, float]:
+    """The indices of DVR values (V,) of the voxels `both` (X, Y, Z) at both times, by the rules of the real maps."""
     everywhere, distance = np.ones(int(both.sum()), bool), patient.distance[both]
     masks = [_clustered(patient, both, demyelinated(values, distance, everywhere, patient.curve)) for values in maps]
     changed = changed_enough(maps[0], maps[1], patient.rules.change_threshold)

@@ -102,7 +102,7 @@ class Session:
         """The dynamic series, its further draws (`Cohort.draws`), and the noise-free and oracle DVR."""
         sampler, grid = self.sampler("PET", fwhm_mm=SCANNER_FWHM_MM), self.grid("PET")
         truth, oracle, _ = (sampler(values) for values in dvr_maps(self.anatomy, self.disease, self.session))
-        r1 = sampler(self._perfusion())
+        r1 = sampler(self.perfusion())
         self._write_series(self.layout.pet(self.label, self.session), "PET", r1, truth)
         for draw in self.settings.cohort.draws(self.label, self.session):
             dvr = oracle if draw == "oracle" else truth
@@ -197,7 +197,7 @@ class Session:
         save_volume(path, series, self.grid("PET"), np.int16)
         write_json(sidecar_path(path), pet_sidecar())
 
-    def _perfusion(self) -> Map:
+    def perfusion(self) -> Map:
         """R1 (X, Y, Z) on the working lattice, with a regional pattern in white matter."""
         anatomy = self.anatomy
         values = anatomy.grey * GREY.r1 + anatomy.csf * CSF.r1

@@ -195,6 +195,16 @@ class Clinical(Strict):
         return self
 
 
+class Nulls(Strict):
+    """What noise alone does to the indices."""
+
+    level: float = Field(default=0.95, ge=0.5, le=0.99, description="share of the draws inside an interval")
+    draws: int = Field(default=500, ge=20, description="follow-ups that are drawn for each patient")
+    models: dict[str, str] = Field(
+        default={}, description="system, or true for the measured PET: its null model, JSON of `myelosynth null-fit`"
+    )
+
+
 Training = Annotated[
     TrainingPreset | None,
     # Loose: Snakemake's reader takes 2e-3 for text, and the model has checked every key before the schema is asked.
@@ -231,6 +241,7 @@ class StudyConfig(Strict):
     learning: Learning
     evaluation: Evaluation = Evaluation()
     clinical: Clinical = Clinical()
+    nulls: Nulls = Nulls()
     training: Training = None
     apply: Apply | None = None
 
@@ -245,6 +256,14 @@ class StudyConfig(Strict):
         if self.maps.change_threshold == "retest" and self.simulate is None:
             told = "maps.change_threshold is retest, only a simulated cohort is scanned twice"
             raise ValueError(f"{told}: give a DVR, such as that of `myelosynth retest-noise`")
+        return self
+
+    @model_validator(mode="after")
+    def _nulls_of_systems(self) -> "StudyConfig":
+        known = ("true", *self.learning.systems)
+        unknown = [name for name in self.nulls.models if name not in known]
+        if unknown:
+            raise ValueError(f"nulls.models names {', '.join(unknown)}, expected some of {', '.join(known)}")
         return self
 
     @model_validator(mode="after")

@@ -228,3 +228,18 @@ def test_what_is_no_bundle(bundle, tmp_path):
     write_json(tmp_path / "model_card.json", record | {"Format": 99})
     with pytest.raises(InputError, match=r"bundle not understood, .*format 99, expected 1"):
         read_card(tmp_path)
+
+
+def test_a_null_comes_along_and_that_of_another_system_does_not(pieces, run, tmp_path):
+    null = tmp_path / "n.json"
+    write_json(null, {"System": "ridge", "VoxelSize": [2, 2, 2], "Null": {"shift": 0.0}})
+    run([*pieces.options(tmp_path / "out", 1), "--null", str(null)])
+    card = load_bundle(tmp_path / "out")
+    assert card.null is not None
+    assert card.null.read_bytes() == null.read_bytes()
+    assert not any(line.startswith("No null") for line in card.limits)
+    for record, told in (({"System": "true", "Null": {}}, "system true"), ({"System": "ridge", "Null": None}, "pairs")):
+        write_json(null, record)
+        with pytest.raises(InputError, match=f"null not of this bundle.*{told}"):
+            run([*pieces.options(tmp_path / "other", 1), "--null", str(null)])
+    assert not (tmp_path / "other").exists()

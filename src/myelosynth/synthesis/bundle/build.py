@@ -16,7 +16,7 @@ from myelosynth.bids.names import sidecar_path
 from myelosynth.bids.sidecar import sha256, write_json
 from myelosynth.errors import InputError
 from myelosynth.images.atomic import part_path
-from myelosynth.synthesis.bundle.card import CARD, CURVE, FORMAT, PREPROCESSING, STATISTICS, TASK, TEXT
+from myelosynth.synthesis.bundle.card import CARD, CURVE, FORMAT, NULL, PREPROCESSING, STATISTICS, TASK, TEXT
 from myelosynth.synthesis.bundle.describe import card_text, limits_of
 from myelosynth.synthesis.bundle.metrics import Metrics
 from myelosynth.synthesis.bundle.parts import Parts
@@ -40,6 +40,8 @@ def write_bundle(
         shutil.copyfile(parts.curve, folder / CURVE)
         shutil.copyfile(sidecar_path(parts.curve), sidecar_path(folder / CURVE))
         write_json(folder / STATISTICS, statistics.record())
+        if parts.null:
+            shutil.copyfile(parts.null, folder / NULL)
         if preprocessing is not None:
             text = yaml.safe_dump(dict(preprocessing), sort_keys=False)
             (folder / PREPROCESSING).write_text(text, encoding="utf-8")

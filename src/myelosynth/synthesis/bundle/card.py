@@ -11,6 +11,7 @@ from myelosynth.synthesis.names import CALIBRATED, OPTIONAL_SOURCES, parse_syste
 FORMAT = 1
 CARD, TEXT = "model_card.json", "model_card.md"
 TASK, CURVE, STATISTICS, PREPROCESSING = "task.yaml", "curve.tsv", "statistics.json", "preprocessing.yaml"
+NULL = "null.json"
 _KEYS = ("Format", "System", "Sources", "Inputs", "Target", "Members", "Spread", "Files", "Limits", "Simulated")
 _AGAIN = "get the bundle again, or make it again with `myelosynth bundle`"
 
@@ -85,6 +86,11 @@ class Card:
     def preprocessing(self) -> Path | None:
         """Settings by which the training images were made; None where the bundle does not tell."""
         return self.folder / PREPROCESSING if PREPROCESSING in self.record["Files"] else None
+
+    @property
+    def null(self) -> Path | None:
+        """What noise alone does to the indices of its predictions; None where the bundle does not tell."""
+        return self.folder / NULL if NULL in self.record["Files"] else None
 
     @property
     def files(self) -> list[Path]:

@@ -38,6 +38,10 @@ def limits_of(parts: Parts, metrics: Metrics | None, preprocessing: bool) -> lis
         lines.append("The metrics are pooled over folds: those of the system, not of this checkpoint alone.")
     if not preprocessing:
         lines.append("How the training images were preprocessed is not recorded: the default settings are used.")
+    if parts.null is None:
+        lines.append(
+            "No null came with this bundle: how much its indices of change are off by noise alone is not known."
+        )
     lines.append("Lesions are those given as a mask at baseline; new lesions are not counted.")
     return lines
 

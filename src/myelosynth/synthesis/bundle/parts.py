@@ -37,6 +37,7 @@ class Parts:
     scans: list[Scan]
     controls: int
     simulated: bool
+    null: Path | None = None
 
     @property
     def system(self) -> str:
@@ -60,11 +61,13 @@ class Parts:
         return {role: dict(sorted(Counter(groups[p] for p in chosen).items())) for role, chosen in people.items()}
 
 
-def read_parts(checkpoints: Sequence[Path], curve: Path, task_name: str, manifest: Path, split: Path) -> Parts:
+def read_parts(
+    checkpoints: Sequence[Path], curve: Path, task_name: str, manifest: Path, split: Path, null: Path | None = None
+) -> Parts:
     """Read the parts of a bundle.
 
     Raises InputError for a checkpoint of another task, split or manifest, members of different systems, the same member
-    twice, or a curve of other controls.
+    twice, a curve of other controls, or the null of another system.
     """
     task, task_file = load_task(task_name), config_path(task_name, "tasks")
     members = [_read_member(path, task, task_file, manifest, split) for path in checkpoints]
@@ -79,7 +82,10 @@ def read_parts(checkpoints: Sequence[Path], curve: Path, task_name: str, manifes
     controls = _controls_of(curve, members)
     root = dataset_root(scans[0].paths[task.target].parent)
     simulated = bool(root and read_json(root / "dataset_description.json").get("Simulated"))
-    return Parts(members, task, task_file, curve, scans, controls, simulated)
+    parts = Parts(members, task, task_file, curve, scans, controls, simulated, null)
+    if null:
+        _require_null(null, parts.system)
+    return parts
 
 
 def _read_member(path: Path, task: Task, task_file: Path, manifest: Path, split: Path) -> Member:
@@ -128,6 +134,19 @@ def _require_one_system(members: Sequence[Member]) -> None:
             values = f"fold {this.fold}, seed {this.seed}, as {seen[key]}"
             raise InputError("checkpoint given twice", member.path, values, "give each fold and seed once")
         seen[key] = member.path
+
+
+def _require_null(null: Path, system: str) -> None:
+    """Raise InputError unless a null model is known and of the bundle's system."""
+    record = read_json(null)
+    if record.get("System") != system:
+        values = f"system {record.get('System', 'not told')}, the bundle's is {system}"
+    elif not record.get("Null"):
+        values = "it holds no model: too few pairs had lesions"
+    else:
+        return
+    cure = f"fit it on predictions of {system} (`myelosynth null-fit --system {system}`)"
+    raise InputError("null not of this bundle", null, values, cure)
 
 
 def _controls_of(curve: Path, members: Sequence[Member]) -> int:

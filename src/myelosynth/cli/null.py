@@ -1,0 +1,205 @@
+"""Commands: null-fit and index-null, what noise alone does to the indices."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from myelosynth.cli.app import app
+from myelosynth.cli.paths import output
+
+if TYPE_CHECKING:
+    from myelosynth.myelin.curve import Curve
+    from myelosynth.myelin.null import Pair
+
+_COLUMNS = {
+    "index": {"Description": "a fraction of `myelosynth indices` that needs a follow-up"},
+    "value": {"Description": "from the maps themselves", "Units": "1"},
+    "null": {"Description": "mean of the draws: what a second scan without change gives", "Units": "1"},
+    "low": {"Description": "lower bound of the draws", "Units": "1"},
+    "high": {"Description": "upper bound of the draws", "Units": "1"},
+    "level": {"Description": "share of the draws between low and high"},
+    "p": {"Description": "share of the draws at least as far from their mean as the value, both sides"},
+    "outside": {"Description": "whether the value lies beyond low and high, true or false"},
+}
+
+
+@app.command("null-fit")
+def null_fit(
+    before: Annotated[list[Path], typer.Option(help="DVR of a patient at baseline; repeat per patient")],
+    after: Annotated[list[Path], typer.Option(help="the second scan without change, same order and grid")],
+    lesions: Annotated[list[Path], typer.Option(help="baseline lesions, same order")],
+    distance: Annotated[list[Path], typer.Option(help="distance to CSF, mm, same order")],
+    curve: Annotated[Path, typer.Option(help="control curve, TSV")],
+    out: Annotated[Path, typer.Option(help="null model, JSON")],
+    system: Annotated[str, typer.Option(help="what made the maps: true (measured PET) or a system")] = "true",
+    split: Annotated[Path | None, typer.Option(help="split that the patients are checked against")] = None,
+    fold: Annotated[int | None, typer.Option(help="its fold: nobody whom it tests may be among the patients")] = None,
+) -> None:
+    """What a second scan does to the DVR of lesions that did not change, from three patients or more."""
+    import hashlib
+
+    from myelosynth import __version__
+    from myelosynth.bids.sidecar import Provenance
+    from myelosynth.errors import InputError
+    from myelosynth.myelin.controls import named_participants
+    from myelosynth.myelin.curve import Curve
+    from myelosynth.myelin.null import LEAST_PATIENTS, fit_null
+
+    sources = [*before, *after, *lesions, *distance, curve, *([split] if split else [])]
+    out = output(out, sources, ".json")
+    if not len(before) == len(after) == len(lesions) == len(distance):
+        values = f"{len(before)} --before, {len(after)} --after, {len(lesions)} --lesions, {len(distance)} --distance"
+        raise InputError("pairs are incomplete", "null-fit", values, "give one of each per patient")
+    if (split is None) != (fold is None):
+        values = f"--split {split or 'not given'}, --fold {fold or 'not given'}"
+        raise InputError("options belong together", "null-fit", values, "give both, or neither")
+    participants, origin = named_participants(before), {}
+    if split and fold:
+        _require_untested(participants, split, fold)
+        origin = {"Fold": fold, "SplitSha256": hashlib.sha256(split.read_bytes()).hexdigest()}
+    controls = Curve.read(curve)
+    pairs = [_pair(*paths, controls) for paths in zip(before, after, lesions, distance, strict=True)]
+    usable = sum(bool(pair.covered.any()) for pair in pairs)
+    enough = usable >= LEAST_PATIENTS
+    model = fit_null(pairs).record() if enough else None
+    sizes = [round(float(size), 3) for size in pairs[0].patient.voxel_sizes]
+    fields = {"System": system, "VoxelSize": sizes, "Participants": participants, **origin, "Null": model}
+    settings = {"patients": len(pairs)}
+    # The model is its own sidecar.
+    record = Provenance("null of the indices", "myelosynth", __version__, sources, settings, fields)
+    record.write(out.with_suffix(""))
+    if not enough:
+        told = (
+            f"{usable} of {len(pairs)} patients have a lesion voxel with a DVR at both times, needed {LEAST_PATIENTS}"
+        )
+        typer.echo(f"gap: no null, {out}, {told}", err=True)
+
+
+@app.command("index-null")
+def index_null(
+    dvr_t0: Annotated[Path, typer.Argument(metavar="DVR_T0", help="DVR at baseline, measured or predicted")],
+    dvr_t1: Annotated[Path, typer.Argument(metavar="DVR_T1", help="DVR at follow-up")],
+    null: Annotated[Path, typer.Option(help="null model of the same system, from `myelosynth null-fit`")],
+    lesions: Annotated[Path, typer.Option(help="baseline lesions")],
+    distance: Annotated[Path, typer.Option(help="distance to CSF, mm")],
+    curve: Annotated[Path, typer.Option(help="control curve, TSV")],
+    out: Annotated[Path, typer.Option(help="indices beside their null, TSV")],
+    level: Annotated[float, typer.Option(min=0.01, max=0.99, help="share of the draws inside an interval")] = 0.95,
+    draws: Annotated[int, typer.Option(min=20, help="number of draws")] = 500,
+    seed: Annotated[int, typer.Option(min=0, help="random seed")] = 0,
+    new_participant: Annotated[
+        bool, typer.Option("--new-participant", help="none of the null's patients, even where a label is the same")
+    ] = False,
+) -> None:
+    """The indices of change beside what they would be had nothing changed, with an interval and a p value."""
+    from dataclasses import asdict
+
+    from myelosynth import __version__
+    from myelosynth.bids.sidecar import Provenance, read_json
+    from myelosynth.evaluation.tables import cell
+    from myelosynth.images.atomic import write_text
+    from myelosynth.myelin.curve import Curve
+    from myelosynth.myelin.indices import why_no_indices
+    from myelosynth.myelin.null import CHANGED, NullModel, index_nulls
+
+    sources = [dvr_t0, dvr_t1, null, lesions, distance, curve]
+    out, record = output(out, sources, ".tsv"), read_json(null)
+    if not new_participant:
+        _require_no_patient(dvr_t0, null, record)
+    # A null without a model had too few pairs: a gap, told in the file itself.
+    empty = "Null" in record and record["Null"] is None
+    model = None if empty else NullModel.of_record(record.get("Null") or {}, null)
+    pair = _pair(dvr_t0, dvr_t1, lesions, distance, Curve.read(curve))
+    _require_voxels(pair, record.get("VoxelSize"), null, dvr_t0)
+    defined = bool(pair.covered.any())
+    found = index_nulls(pair, model, draws, level, seed) if model and defined else {}
+    rows = ["\t".join(_COLUMNS)]
+    for name in CHANGED:
+        values = {"index": name, "level": level, **(asdict(found[name]) if name in found else {})}
+        rows.append("\t".join(cell(values.get(column)) for column in _COLUMNS))
+    write_text(out, "\n".join(rows) + "\n")
+    whose = {name: record.get(name) for name in ("System", "Participants", "Fold") if record.get(name)}
+    fields = {**_COLUMNS, "NullOf": whose}
+    settings = {"level": level, "draws": draws, "seed": seed}
+    Provenance("null of the indices", "myelosynth", __version__, sources, settings, fields).write(out)
+    if model is None:
+        typer.echo(f"gap: no null, {null}, it was made from too few pairs", err=True)
+    elif not defined:
+        typer.echo(f"gap: no null, {lesions}, {why_no_indices(pair.patient.lesions)}", err=True)
+
+
+def _pair(before: Path, after: Path, lesions: Path, distance: Path, controls: "Curve") -> "Pair":
+    """One patient's maps. Raises InputError for another grid."""
+    from myelosynth.images.volume import load_mask, load_volume
+    from myelosynth.myelin.intervals import Patient
+    from myelosynth.myelin.null import Pair
+
+    apart = load_volume(distance)
+    grid = apart.grid
+    maps = [load_volume(path) for path in (before, after)]
+    for volume in maps:
+        grid.require(volume.grid, volume.path, distance)
+    mask = load_mask(lesions, grid, distance, allow_empty=True, labels=True)
+    return Pair(Patient(mask, apart.data, grid.voxel_sizes, controls), maps[0].data, maps[1].data)
+
+
+def _require_untested(participants: list[str], split: Path, fold: int) -> None:
+    """Raise InputError where the fold tests a patient of the null."""
+    from myelosynth.errors import InputError
+    from myelosynth.synthesis.data.folds import read_fold
+
+    tested = sorted(set(participants) & set(read_fold(split, fold).participants("test")))
+    if tested:
+        values = f"{', '.join(tested)} among the patients, test in fold {fold}"
+        raise InputError("leak: null of test subjects", split, values, "fit the null without them")
+
+
+def _require_no_patient(dvr: Path, null: Path, record: dict[str, Any]) -> None:
+    """Raise InputError where the participant of a DVR is among the patients behind the null."""
+    from myelosynth.bids.names import participant_of
+    from myelosynth.errors import InputError
+
+    participant = participant_of(dvr.name)
+    if participant and participant in (record.get("Participants") or []):
+        values = f"{participant} is one of the patients behind {null.name}"
+        cure = "fit the null without the test subjects of the fold, or give --new-participant"
+        raise InputError("leak: null saw the subject", dvr, values, cure)
+
+
+def _require_voxels(pair: "Pair", fitted: object, null: Path, dvr: Path) -> None:
+    """Raise InputError where the voxels differ from those of the null by more than 5 % along an axis."""
+    from myelosynth.errors import InputError
+
+    sizes = sorted(float(size) for size in pair.patient.voxel_sizes)
+    wanted = sorted(float(size) for size in fitted) if isinstance(fitted, list) else []
+    if len(wanted) != 3 or any(abs(a - b) > 0.05 * b for a, b in zip(sizes, wanted, strict=True)):
+        values = f"{' x '.join(f'{s:g}' for s in sizes)} mm, {null.name} has {' x '.join(f'{s:g}' for s in wanted)} mm"
+        raise InputError("voxels of another size than the null's", dvr, values, "fit a null on these voxels")
+
+
+@app.command("null-table")
+def null_table(
+    results: Annotated[Path, typer.Argument(help="results of the study")],
+    system: Annotated[list[str], typer.Option(help="true, null-scan or a system; repeat")],
+    sub: Annotated[list[str], typer.Option(help="patient with a follow-up, label; repeat")],
+    out: Annotated[Path, typer.Option(help="table, TSV")],
+) -> None:
+    """All indices of change beside their null, and in the sidecar how many patients lie within it."""
+    from myelosynth.bids.layout import Layout
+    from myelosynth.errors import InputError
+    from myelosynth.evaluation.null_table import COLUMNS, FOLLOW_UP, inside_shares, null_rows
+    from myelosynth.evaluation.tables import write_table
+
+    layout = Layout(results)
+    wanted = {(name, label): layout.index_null(name, label, FOLLOW_UP) for name in system for label in sub}
+    files = {key: path for key, path in wanted.items() if path.is_file()}
+    if not files:
+        values = f"none of {len(wanted)} files such as {next(iter(wanted.values())).name}"
+        raise InputError("no null", results, values, "run `myelosynth index-null` first")
+    out = output(out, list(files.values()), ".tsv")
+    rows = null_rows(files)
+    empty = {(row["system"], row["participant_id"]) for row in rows if row["outside"] is None}
+    empty |= {(name, f"sub-{label}") for name, label in set(wanted) - set(files)}
+    gaps = [{"system": name, "participant_id": who, "missing": "null of the indices"} for name, who in sorted(empty)]
+    write_table(out, COLUMNS, rows, list(files.values()), Inside=inside_shares(rows), Gaps=gaps)
