@@ -8,6 +8,7 @@ from myelosynth.cli import (  # noqa: F401
     imaging,
     intervals,
     learning,
+    lesions,
     maps,
     myelin,
     pages,
