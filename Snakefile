@@ -27,6 +27,7 @@ include: "workflow/rules/pet.smk"
 include: "workflow/rules/grid.smk"
 include: "workflow/rules/myelin.smk"
 include: "workflow/rules/evaluation.smk"
+include: "workflow/rules/lesions.smk"
 include: "workflow/rules/reports.smk"
 
 

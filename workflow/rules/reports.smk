@@ -95,7 +95,8 @@ rule cohort_page:
         index=layout.table("index"),
         split=layout.table("split"),
         tables=[
-            layout.table(name) for name in [*EVALUATED, "clinical_table", "clinical"]
+            layout.table(name)
+            for name in [*EVALUATED, *AGREED, "clinical_table", "clinical"]
         ],
         curves=[layout.table(f"curve_fold-{fold}") for fold in FOLDS],
     output:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from myelosynth.cli.app import app
-from myelosynth.cli.paths import output
+from myelosynth.cli.paths import folder, output
 
 
 @app.command("lesion-table")
@@ -73,3 +73,45 @@ def lesion_table(
     Provenance("lesions one by one", "myelosynth", __version__, sources, settings, {**COLUMNS, **fields}).write(out)
     if not mask.any():
         typer.echo(f"gap: no baseline lesion in the table, {lesions}, no baseline lesion voxel", err=True)
+
+
+@app.command("agreement")
+def agreement(
+    results: Annotated[Path, typer.Argument(help="results of the study")],
+    index: Annotated[Path, typer.Option(help="session index of `myelosynth check`")],
+    split: Annotated[Path, typer.Option(help="split of `myelosynth split`")],
+    system: Annotated[list[str], typer.Option(help="method; repeat")],
+    out_dir: Annotated[Path, typer.Option(help="folder of the five tables")],
+    ceiling: Annotated[list[str] | None, typer.Option(help="retest, noise-free, oracle; repeat")] = None,
+    null: Annotated[list[str] | None, typer.Option(help="follow-up without change; repeat")] = None,
+    replicates: Annotated[int, typer.Option(min=1, help="trainings of each method: SYSTEM, SYSTEM@2 to SYSTEM@N")] = 1,
+    fold: Annotated[list[int] | None, typer.Option(help="only its test subjects; repeat; default: all folds")] = None,
+    resamples: Annotated[int, typer.Option(min=100, help="bootstrap resamples over patients")] = 9999,
+    seed: Annotated[int, typer.Option(help="seed of the bootstrap")] = 1,
+) -> None:
+    """Intervals of the agreement, agreement by lesion size and distance to CSF, made-up change, all lesions."""
+    from myelosynth.evaluation import detail_columns as columns
+    from myelosynth.evaluation.agreement_intervals import interval_rows
+    from myelosynth.evaluation.cohort import open_study
+    from myelosynth.evaluation.hallucination import hallucination_rows, hallucination_summary
+    from myelosynth.evaluation.lesion_tables import lesion_rows
+    from myelosynth.evaluation.strata import strata_rows
+    from myelosynth.evaluation.study import index_rows
+    from myelosynth.evaluation.tables import write_table
+
+    out_dir = folder(out_dir)
+    study = open_study(results, index, split, system, ceiling or [], null or [], replicates, fold or [])
+    indices = [row for row in index_rows(study) if row["system"] not in study.nulls]
+    called = hallucination_rows(study)
+    tables = {
+        "agreement_intervals": (columns.AGREEMENT_INTERVALS, interval_rows(indices)),
+        "agreement_strata": (columns.AGREEMENT_STRATA, strata_rows(study)),
+        "hallucination": (columns.HALLUCINATION, called),
+        "hallucination_summary": (columns.HALLUCINATION_SUMMARY, hallucination_summary(called, seed, resamples)),
+        "lesions": (columns.LESIONS, lesion_rows(study)),
+    }
+    settings = {"systems": system, "ceilings": ceiling or [], "nulls": null or [], "replicates": replicates}
+    settings |= {"seed": seed, "resamples": resamples, "folds": sorted({subject.fold for subject in study.subjects})}
+    gaps = {"GapCount": len(study.gaps), "Gaps": study.gaps}
+    for name, (described, rows) in tables.items():
+        write_table(out_dir / f"{name}.tsv", described, rows, [index, split], Settings=settings, **gaps)

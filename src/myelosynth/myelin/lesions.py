@@ -105,9 +105,10 @@ def followed_rows(
         row |= {"kind": "baseline", "coverage": total / len(voxels[0])}
         if total:
             lost, gained, stayed, _ = (int(count) for count in found)
-            shares = {"percent_t0": (gained + stayed) / total, "percent_t1": (lost + stayed) / total}
-            moved = {"demyelination": lost / total, "remyelination": gained / total}
-            row |= {**shares, **moved, "state": lesion_state(*moved.values(), sum(shares.values()) / 2, changed)}
+            row |= {"percent_t0": (gained + stayed) / total, "percent_t1": (lost + stayed) / total}
+            row |= {"demyelination": lost / total, "remyelination": gained / total}
+            percent = (row["percent_t0"] + row["percent_t1"]) / 2
+            row["state"] = lesion_state(row["demyelination"], row["remyelination"], percent, changed)
         rows.append(row)
     return rows
 

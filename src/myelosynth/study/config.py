@@ -120,6 +120,14 @@ class Curve(Strict):
     minimum_voxels: int = Field(ge=2)
 
 
+class Lesions(Strict):
+    """The table of a patient's lesions."""
+
+    changed: float = Field(
+        default=0.2, gt=0, le=1, description="least share of a lesion that changes before the lesion is said to change"
+    )
+
+
 class Folds(Strict):
     """Cross-validation over subjects."""
 
@@ -224,6 +232,7 @@ class StudyConfig(Strict):
     curve: Curve
     folds: Folds
     learning: Learning
+    lesions: Lesions = Lesions()
     evaluation: Evaluation = Evaluation()
     training: Training = None
     apply: Apply | None = None

@@ -1,0 +1,88 @@
+"""The lesions of one patient as a table of a page."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from myelosynth.bids.names import sidecar_path
+from myelosynth.bids.sidecar import read_json
+from myelosynth.myelin.lesions import COLUMNS, NEW
+from myelosynth.reports.page import Gap
+from myelosynth.reports.tables import MISSING, Table, count, number, points, read_table, word
+
+_MOST = 40  # rows on a page; the file has all
+
+
+@dataclass(frozen=True)
+class LesionTable:
+    """The table, where each row lies (RAS mm in the analysis grid's world, for a viewer), and what is new in words."""
+
+    table: Table
+    places: tuple[tuple[float, float, float], ...]
+    new: str
+
+
+def lesion_table(
+    path: Path, beside: Path | None = None, names: tuple[str, str] = ("measured", "predicted")
+) -> LesionTable | Gap:
+    """Lesions by a table of `myelosynth lesion-table`; beside: that of another map of the same lesions.
+
+    names: of the first and the second map in the heads. Baseline lesions largest first, then new ones.
+    """
+    first = read_table(path, list(COLUMNS))
+    if first is None:
+        return Gap("lesions one by one", "no table of lesions has been made")
+    if first.empty:
+        return Gap("lesions one by one", "the baseline mask has no lesion voxel")
+    second = read_table(beside, list(COLUMNS)) if beside else None
+    tables = {names[0]: first} | ({names[1]: second} if second is not None else {})
+    if second is None:
+        tables = {"": first}
+    order = first.assign(old=first["kind"] != NEW).sort_values(
+        ["old", "voxels", "lesion"], ascending=[False, False, True]
+    )
+    others = {name: frame.set_index(["kind", "lesion"]) for name, frame in tables.items()}
+    shown = order.head(_MOST)
+    rows = []
+    for _, row in shown.iterrows():
+        key = (row["kind"], row["lesion"])
+        label = f"new {row['lesion']}" if row["kind"] == NEW else str(row["lesion"])
+        cells = [label, number(row["volume_ml"], 2), number(row["distance_mm"], 1)]
+        for frame in others.values():
+            cells += _map_cells(frame, key)
+        rows.append(cells)
+    heads = ["Lesion", "Volume (ml)", "Distance to CSF (mm)"]
+    for name in others:
+        ending = f", {name}" if name else ""
+        heads += [f"{words}{ending}" for words in ("Demyelinated t0 (%)", "t1 (%)", "State")]
+    left = len(order) - len(shown)
+    notes = [COLUMNS["state"]["Description"].split(". ", 1)[1]]
+    notes += [f"{left} smaller lesions are in {path.name} only."] if left else []
+    caption = "Lesions one by one, largest first; shares are of each lesion's own volume."
+    table = Table(heads, rows, caption, ["null" if row["kind"] == NEW else "" for _, row in shown.iterrows()], notes)
+    places = tuple((float(row["x"]), float(row["y"]), float(row["z"])) for _, row in shown.iterrows())
+    record = read_json(sidecar_path(path)) if sidecar_path(path).is_file() else {}
+    return LesionTable(table, places, new_words(record))
+
+
+def _map_cells(frame: pd.DataFrame, key: tuple[str, int]) -> list[str]:
+    if key not in frame.index:  # one map has a follow-up, the other has not
+        return [MISSING, MISSING, MISSING]
+    row = frame.loc[key]
+    return [points(row["percent_t0"]), points(row["percent_t1"]), word(row["state"])]
+
+
+def new_words(record: Mapping[str, object]) -> str:
+    """What the sidecar of a table says of new lesions, in a sentence.
+
+    >>> new_words({"NewLesions": 2, "NewLesionVolumeML": 0.5, "GrownVolumeML": 0.1})
+    '2 new lesions at t1 (0.50 ml), in no index; 0.10 ml more beside baseline lesions.'
+    """
+    found = record.get("NewLesions")
+    if found is None:
+        return "New lesions at t1 were not looked for: no lesion mask of t1."
+    lesions = "1 new lesion" if found == 1 else f"{count(found)} new lesions"
+    volumes = [number(record.get(name), 2) for name in ("NewLesionVolumeML", "GrownVolumeML")]
+    return f"{lesions} at t1 ({volumes[0]} ml), in no index; {volumes[1]} ml more beside baseline lesions."
