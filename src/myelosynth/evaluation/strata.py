@@ -114,7 +114,7 @@ def _strata(numbers: NDArray, distance: NDArray, grid: Grid) -> Iterable[tuple[s
     if not inside.any():
         return
     labels = numbers[inside]
-    sizes = np.bincount(labels) * grid.voxel_volume / 1000
+    sizes = np.round(np.bincount(labels) * grid.voxel_volume / 1000, 6)  # a determinant is off by its last digits
     nearest = np.full(sizes.size, np.inf)
     np.minimum.at(nearest, labels, distance[inside])
     values = {SIZE: (sizes[labels], _VOLUMES), DISTANCE: (nearest[labels], _DISTANCES)}
