@@ -3,16 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from myelosynth.bids.names import sidecar_path
 from myelosynth.bids.sidecar import read_json
-from myelosynth.myelin.lesions import COLUMNS, NEW
+from myelosynth.myelin.lesions import CHANGED, COLUMNS, NEW
 from myelosynth.reports.page import Gap
 from myelosynth.reports.tables import MISSING, Table, count, number, points, read_table, word
 
-_MOST = 40  # rows on a page; the file has all
+_MOST = 40  # baseline lesions on a page; the file has all
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ def lesion_table(
 ) -> LesionTable | Gap:
     """Lesions by a table of `myelosynth lesion-table`; beside: that of another map of the same lesions.
 
-    names: of the first and the second map in the heads. Baseline lesions largest first, then new ones.
+    names: of the first and the second map in the heads. Baseline lesions largest first, then the new ones.
     """
     first = read_table(path, list(COLUMNS))
     if first is None:
@@ -37,34 +38,32 @@ def lesion_table(
     if first.empty:
         return Gap("lesions one by one", "the baseline mask has no lesion voxel")
     second = read_table(beside, list(COLUMNS)) if beside else None
-    tables = {names[0]: first} | ({names[1]: second} if second is not None else {})
-    if second is None:
-        tables = {"": first}
-    order = first.assign(old=first["kind"] != NEW).sort_values(
-        ["old", "voxels", "lesion"], ascending=[False, False, True]
-    )
-    others = {name: frame.set_index(["kind", "lesion"]) for name, frame in tables.items()}
-    shown = order.head(_MOST)
-    rows = []
-    for _, row in shown.iterrows():
-        key = (row["kind"], row["lesion"])
+    tables = [("", first)] if second is None else [(f", {names[0]}", first), (f", {names[1]}", second)]
+    maps = [frame.set_index(["kind", "lesion"]).sort_index() for _, frame in tables]
+    order = first.sort_values(["voxels", "lesion"], ascending=[False, True])
+    shown = [order[order["kind"] != NEW].head(_MOST), order[order["kind"] == NEW]]
+    rows, places = [], []
+    for row in (row for frame in shown for row in frame.to_dict("records")):
         label = f"new {row['lesion']}" if row["kind"] == NEW else str(row["lesion"])
         cells = [label, number(row["volume_ml"], 2), number(row["distance_mm"], 1)]
-        for frame in others.values():
-            cells += _map_cells(frame, key)
-        rows.append(cells)
+        rows.append(cells + [cell for frame in maps for cell in _map_cells(frame, (row["kind"], row["lesion"]))])
+        places.append((float(row["x"]), float(row["y"]), float(row["z"])))
     heads = ["Lesion", "Volume (ml)", "Distance to CSF (mm)"]
-    for name in others:
-        ending = f", {name}" if name else ""
-        heads += [f"{words}{ending}" for words in ("Demyelinated t0 (%)", "t1 (%)", "State")]
-    left = len(order) - len(shown)
-    notes = [COLUMNS["state"]["Description"].split(". ", 1)[1]]
-    notes += [f"{left} smaller lesions are in {path.name} only."] if left else []
-    caption = "Lesions one by one, largest first; shares are of each lesion's own volume."
-    table = Table(heads, rows, caption, ["null" if row["kind"] == NEW else "" for _, row in shown.iterrows()], notes)
-    places = tuple((float(row["x"]), float(row["y"]), float(row["z"])) for _, row in shown.iterrows())
+    heads += [f"{words}{name}" for name, _ in tables for words in ("Demyelinated t0 (%)", "t1 (%)", "State")]
     record = read_json(sidecar_path(path)) if sidecar_path(path).is_file() else {}
-    return LesionTable(table, places, new_words(record))
+    left = len(order) - len(rows)
+    notes = [_state_words(record)] + ([f"{left} smaller lesions are in {path.name} only."] if left else [])
+    caption = "Lesions one by one, largest first; shares are of each lesion's own volume."
+    return LesionTable(Table(heads, rows, caption, notes=notes), tuple(places), new_words(record))
+
+
+def _state_words(record: Mapping[str, Any]) -> str:
+    share = record.get("Settings", {}).get("least_changed_share", CHANGED)
+    return (
+        f"A lesion changes where at least {100 * share:.0f} % of its voxels do: demyelinating or remyelinating where "
+        "one direction has at least twice the voxels of the other, else mixed. Noise alone changes voxels too, most of "
+        "all in small lesions: one of five is enough."
+    )
 
 
 def _map_cells(frame: pd.DataFrame, key: tuple[str, int]) -> list[str]:
