@@ -50,7 +50,7 @@ def classes() -> np.ndarray:
 
 
 def test_three_lesions_by_hand() -> None:
-    rows = followed_rows(number_lesions(three_lesions(), GRID), classes(), DISTANCE, GRID)
+    rows = followed_rows(number_lesions(three_lesions(), GRID), classes(), DISTANCE, GRID, smallest_ml=0.048)
     assert [row["voxels"] for row in rows] == [8, 4, 1]
     assert [row["volume_ml"] for row in rows] == pytest.approx([0.096, 0.048, 0.012])
     assert [row["distance_mm"] for row in rows] == [2, 6, 10]
@@ -66,6 +66,8 @@ def test_three_lesions_by_hand() -> None:
     }
     assert (first["state"], chain["state"]) == ("demyelinating", "stable demyelinated")
     assert chain["percent_t0"] == chain["percent_t1"] == 0.75
+    rows = followed_rows(number_lesions(three_lesions(), GRID), classes(), DISTANCE, GRID, smallest_ml=0.05)
+    assert [row.get("state") for row in rows] == ["demyelinating", "too small to tell", None]
     assert (single["x"], single["y"], single["z"]) == (10, -4, 8)
     assert (single["coverage"], single.get("percent_t0"), single.get("state")) == (0, None, None)
 

@@ -63,10 +63,10 @@ rule lesion_table:
             f"--{name.replace('_', '-')} {path}"
             for name, path in lesion_maps(w).items()
         ),
-        changed=study.lesions.changed,
+        state=f"--changed {study.lesions.changed} --smallest-ml {study.lesions.smallest_ml}",
     shell:
         "myelosynth lesion-table {input.lesions} --distance {input.distance} {params.maps}"
-        " --changed {params.changed} --out {output} > {log} 2>&1"
+        " {params.state} --out {output} > {log} 2>&1"
 
 
 use rule lesion_table as lesion_table_true with:

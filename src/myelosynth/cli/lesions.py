@@ -21,6 +21,7 @@ def lesion_table(
     dvr_t1: Annotated[Path | None, typer.Option(help="with --lesions-t1: DVR at follow-up")] = None,
     curve: Annotated[Path | None, typer.Option(help="with --lesions-t1: control curve, TSV")] = None,
     changed: Annotated[float, typer.Option(min=0.01, max=1, help="least share of a lesion that changes")] = 0.2,
+    smallest_ml: Annotated[float, typer.Option(min=0, help="smallest lesion that is given a state, ml")] = 0.5,
 ) -> None:
     """Each lesion: volume, place, distance to CSF, demyelinated shares and state; new lesions at follow-up apart."""
     from myelosynth import __version__
@@ -50,7 +51,7 @@ def lesion_table(
     if change:
         classes = load_volume(change, allow_empty=True)
         grid.require(classes.grid, change, distance)
-        rows = followed_rows(numbers, classes.data, apart.data, grid, changed)
+        rows = followed_rows(numbers, classes.data, apart.data, grid, changed, smallest_ml)
     elif demyelinated and dvr:
         volume = load_volume(dvr)
         grid.require(volume.grid, dvr, distance)
@@ -69,7 +70,7 @@ def lesion_table(
         fields["GrownVolumeML"] = grown * grid.voxel_volume / 1000
     lines = ["\t".join(COLUMNS), *("\t".join(cell(row.get(name)) for name in COLUMNS) for row in rows)]
     write_text(out, "\n".join(lines) + "\n")
-    settings = {"least_changed_share": changed, "connected_by": "corners"}
+    settings = {"least_changed_share": changed, "smallest_ml": smallest_ml, "connected_by": "corners"}
     Provenance("lesions one by one", "myelosynth", __version__, sources, settings, {**COLUMNS, **fields}).write(out)
     if not mask.any():
         typer.echo(f"gap: no baseline lesion in the table, {lesions}, no baseline lesion voxel", err=True)

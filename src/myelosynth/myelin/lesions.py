@@ -13,7 +13,9 @@ from myelosynth.myelin.maps import CLASSES, DEMYELINATING, REMYELINATING, STABLE
 Row = dict[str, Any]
 CHANGED = 0.2
 """Share of a lesion that has to change before the lesion is said to change."""
-_MIXED, NEW = "mixed", "new"
+SMALLEST_ML = 0.5
+"""Volume of a lesion from which noise alone seldom changes that share of it (docs/evaluation.md)."""
+_MIXED, _TOO_SMALL, NEW = "mixed", "too small to tell", "new"
 _NEIGHBOURS = np.ones((3, 3, 3), bool)  # voxels that share a corner belong together
 _DIGITS = 3  # of world coordinates in mm: what is compared must not hang on how voxels are stored
 
@@ -33,10 +35,10 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
     "demyelination": {"Description": "normal at baseline, demyelinated at follow-up; n/a if new", "Units": "1"},
     "remyelination": {"Description": "demyelinated at baseline, normal at follow-up; n/a if new", "Units": "1"},
     "state": {
-        "Description": "the least changed share is in Settings. At least that share of the covered voxels changed: "
-        "demyelinating or remyelinating where one direction has at least twice the voxels of the other, else mixed. "
-        "Less: stable demyelinated where half of the voxels or more are (mean of both times), else stable normal. New "
-        "lesions are new. A description: noise alone changes voxels too, most of all in small lesions"
+        "Description": "the least changed share and volume are in Settings. Below that volume: too small to tell, as "
+        "noise alone changes as much. At least that share of the covered voxels changed: demyelinating or "
+        "remyelinating where one direction has at least twice the voxels of the other, else mixed. Less: stable "
+        "demyelinated where half of the voxels or more are (mean of both times), else stable normal. New lesions are new"
     },
     "coverage": {"Description": "share of the lesion's voxels that has a DVR (at both times where there are two)"},
 }
@@ -92,11 +94,17 @@ def lesion_state(demyelination: float, remyelination: float, percent: float, cha
 
 
 def followed_rows(
-    numbers: NDArray, classes: NDArray, distance: NDArray, grid: Grid, changed: float = CHANGED
+    numbers: NDArray,
+    classes: NDArray,
+    distance: NDArray,
+    grid: Grid,
+    changed: float = CHANGED,
+    smallest_ml: float = SMALLEST_ML,
 ) -> list[Row]:
     """One row a baseline lesion with both times: the columns of `COLUMNS`, fractions of the voxels that have a class.
 
     numbers: of `number_lesions`; classes: change classes, 0 without a DVR; distance to CSF, mm; (X, Y, Z) on `grid`.
+    changed, smallest_ml: least share and volume for the state.
     """
     rows = []
     for row, voxels in _places(numbers, distance, grid):
@@ -108,7 +116,8 @@ def followed_rows(
             row |= {"percent_t0": (gained + stayed) / total, "percent_t1": (lost + stayed) / total}
             row |= {"demyelination": lost / total, "remyelination": gained / total}
             percent = (row["percent_t0"] + row["percent_t1"]) / 2
-            row["state"] = lesion_state(row["demyelination"], row["remyelination"], percent, changed)
+            state = lesion_state(row["demyelination"], row["remyelination"], percent, changed)
+            row["state"] = state if row["volume_ml"] >= smallest_ml else _TOO_SMALL
         rows.append(row)
     return rows
 
@@ -160,7 +169,8 @@ def _places(numbers: NDArray, distance: NDArray, grid: Grid) -> list[tuple[Row, 
             continue
         start = [edge.start for edge in box]
         voxels = tuple(part + first for part, first in zip(np.nonzero(numbers[box] == number), start, strict=True))
-        row: Row = {"lesion": number, "voxels": len(voxels[0]), "volume_ml": len(voxels[0]) * grid.voxel_volume / 1000}
+        row: Row = {"lesion": number, "voxels": len(voxels[0])}
+        row["volume_ml"] = round(len(voxels[0]) * grid.voxel_volume / 1000, 6)  # a determinant has rounding
         row |= dict(zip("xyz", _middle(voxels, grid), strict=True))
         apart = distance[voxels]
         row |= {"distance_mm": float(apart.min()), "distance_mean_mm": float(apart.mean(dtype=np.float64))}

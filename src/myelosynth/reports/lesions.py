@@ -9,7 +9,7 @@ import pandas as pd
 
 from myelosynth.bids.names import sidecar_path
 from myelosynth.bids.sidecar import read_json
-from myelosynth.myelin.lesions import CHANGED, COLUMNS, NEW
+from myelosynth.myelin.lesions import CHANGED, COLUMNS, NEW, SMALLEST_ML
 from myelosynth.reports.page import Gap
 from myelosynth.reports.tables import MISSING, Table, count, number, points, read_table, word
 
@@ -58,11 +58,12 @@ def lesion_table(
 
 
 def _state_words(record: Mapping[str, Any]) -> str:
-    share = record.get("Settings", {}).get("least_changed_share", CHANGED)
+    settings = record.get("Settings", {})
+    share, smallest = settings.get("least_changed_share", CHANGED), settings.get("smallest_ml", SMALLEST_ML)
     return (
         f"A lesion changes where at least {100 * share:.0f} % of its voxels do: demyelinating or remyelinating where "
-        "one direction has at least twice the voxels of the other, else mixed. Noise alone changes voxels too, most of "
-        "all in small lesions: one of five is enough."
+        "one direction has at least twice the voxels of the other, else mixed. Noise alone changes as much of lesions "
+        f"below {smallest:g} ml: they are too small to tell."
     )
 
 
