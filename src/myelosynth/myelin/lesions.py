@@ -38,7 +38,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "Description": "the least changed share and volume are in Settings. Below that volume: too small to tell, as "
         "noise alone changes as much. At least that share of the covered voxels changed: demyelinating or "
         "remyelinating where one direction has at least twice the voxels of the other, else mixed. Less: stable "
-        "demyelinated where half of the voxels or more are (mean of both times), else stable normal. New lesions are new"
+        "demyelinated where half of the voxels or more are (mean of both times), else stable normal. New ones are new"
     },
     "coverage": {"Description": "share of the lesion's voxels that has a DVR (at both times where there are two)"},
 }
