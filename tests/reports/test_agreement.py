@@ -75,7 +75,7 @@ def test_pictures(cohort: CohortInputs) -> None:
     for name in ("bias", "loa_low", "loa_high"):
         assert any(np.isclose(height, 100 * wanted[name]) for height in heights), name
     labels = [text.get_text() for text in strata.figure.axes[0].get_xticklabels()]
-    assert labels == ["0 to 0.1 ml\nn = 3", "2 ml and more\nn = 3"]
+    assert labels == ["0–0.1 ml\nn = 3", "≥ 2 ml\nn = 3"]
 
 
 def test_tables(cohort: CohortInputs) -> None:

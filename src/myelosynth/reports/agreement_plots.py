@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
 from myelosynth.reports.indices import DYNAMIC, INDICES, Index
@@ -14,7 +15,7 @@ from myelosynth.reports.scores import MAPS
 from myelosynth.reports.systems import PREDICTED_COLOUR, RETEST_COLOUR, System, colours, system
 from myelosynth.reports.tables import interval, points
 
-_WRONG = "#D55E00"  # wrong side of zero: colour and shape tell it
+_WRONG = "#000000"  # wrong side of zero: colour and shape tell it
 _FEWEST = 3  # pairs for limits and intervals
 _LABELS_UP_TO = 8  # more patients than this get no label each
 
@@ -28,27 +29,28 @@ def index_scatter(cohort: CohortInputs) -> Picture | Gap:
         return Gap("predicted against measured indices", f"no patient has both, measured PET and {name}")
     with plotting():
         figure, axes = pyplot.subplots(2, 3, figsize=(9.4, 6.6))
+        named: dict[str, Artist] = {}
         for ax, index in zip(axes.flat, INDICES, strict=False):
             both = pairs[index.key]
             retest = _pairs(indices, "retest", index.key)
             if not retest.empty:
-                label = f"retest, n = {len(retest)}"
-                ax.plot(retest["true"], retest["other"], "x", color=RETEST_COLOUR, markersize=5, label=label)
-            wrong = _wrong_sign(both) if index.key == "global" else np.zeros(len(both), bool)
+                ax.plot(retest["true"], retest["other"], "x", color=RETEST_COLOUR, markersize=5, label="retest")
+            wrong = _wrong_sign(both) if index.signed else np.zeros(len(both), bool)
             shown = {"markersize": 6, "linestyle": "none", "alpha": 0.85}
-            right = both[~wrong]
-            ax.plot(
-                right["true"], right["other"], "o", color=PREDICTED_COLOUR, label=f"predicted, n = {len(both)}", **shown
+            parts = (
+                (~wrong, "o", PREDICTED_COLOUR, "predicted"),
+                (wrong, "s", _WRONG, "predicted, wrong side of zero"),
             )
-            if wrong.any():
-                label = f"of these wrong side of zero, n = {wrong.sum()}"
-                ax.plot(both[wrong]["true"], both[wrong]["other"], "s", color=_WRONG, label=label, **shown)
+            for part, marker, colour, words in parts:
+                if part.any():
+                    ax.plot(both[part]["true"], both[part]["other"], marker, color=colour, label=words, **shown)
             _square(ax, index, [both, retest])
-            ax.set_title(index.name)
+            named |= dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
+            ax.set_title(f"{index.name}, n = {len(both)}")
             ax.set_xlabel(f"measured ({_unit(index)})")
             ax.set_ylabel("predicted")
-            ax.legend(fontsize=7.5, loc="upper left")
-        axes.flat[-1].set_visible(False)
+        axes.flat[-1].axis("off")
+        axes.flat[-1].legend(list(named.values()), list(named), loc="center")
         figure.tight_layout()
         caption = (
             f"Indices of each patient from {name} against those from measured PET; dashed: equal. The retest (crosses) "
@@ -80,7 +82,10 @@ def bland_altman_plots(cohort: CohortInputs) -> Picture | Gap:
                 _label_points(ax, middle, difference)
             ax.axhline(0, color="#555555", linewidth=0.8)
             _limits(ax, known, cohort.main, index)
-            ax.margins(x=0.14, y=0.12)
+            ax.margins(y=0.12)
+            if len(both):
+                reach = max(float(np.ptp(middle)), 1.0)
+                ax.set_xlim(middle.min() - 0.12 * reach, middle.max() + 0.4 * reach)  # room for the whiskers
             ax.set_title(f"{index.name}, n = {len(both)}")
             ax.set_xlabel(f"mean of both ({_unit(index)})")
             ax.set_ylabel("predicted − measured (points)")
@@ -145,7 +150,10 @@ def _stratum_axes(
         style = {"color": palette[one.key], "linestyle": "none", "markersize": 6, "zorder": 3}
         ax.plot(at, own["dice"], marker, label=one.short, **style)
     counts = table[table["stratified_by"] == kind].groupby("stratum")["n_lesions"].max()
-    ax.set_xticks(range(len(strata)), [f"{name}\nn = {counts[name]:g}" for name in strata], fontsize=7)
+    words = [name.replace(" to ", "–") for name in strata]
+    words = ["≥ " + name.removesuffix(" and more") if name.endswith(" and more") else name for name in words]
+    ticks = [f"{short}\nn = {counts[name]:g}" for short, name in zip(words, strata, strict=True)]
+    ax.set_xticks(range(len(strata)), ticks, fontsize=7)
     ax.set_ylim(0, 1)
     ax.grid(axis="x", visible=False)
 
@@ -170,8 +178,8 @@ def _square(ax: Axes, index: Index, shown: Sequence[pd.DataFrame]) -> None:
     values = np.concatenate([frame.to_numpy().ravel() for frame in shown])
     low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
     edge = max(0.08 * (high - low), 1.0)
-    ends = [low - edge, high + 2.6 * edge]  # the legend lies above
-    ax.plot(ends, ends, "--", color="#555555", linewidth=0.9, zorder=1)
+    ends = [low - edge, high + edge]
+    ax.plot(ends, ends, "--", color="#555555", linewidth=0.9, zorder=1, label="equal")
     if index.signed:
         ax.axhline(0, color="#999999", linewidth=0.8, zorder=1)
         ax.axvline(0, color="#999999", linewidth=0.8, zorder=1)
@@ -187,7 +195,7 @@ def _unit(index: Index) -> str:
 def _label_points(ax: Axes, x: pd.Series, y: pd.Series) -> None:
     for who in x.index:
         label, place = str(who).removeprefix("sub-"), (x[who], y[who])
-        ax.annotate(label, place, xytext=(4, 3), textcoords="offset points", fontsize=6.5, color="#555555")
+        ax.annotate(label, place, xytext=(4, 3), textcoords="offset points", fontsize=7, color="#555555")
 
 
 def _limits(ax: Axes, known: pd.DataFrame, main: str, index: Index) -> None:
@@ -204,17 +212,16 @@ def _limits(ax: Axes, known: pd.DataFrame, main: str, index: Index) -> None:
         ax.axhline(row[name], label=label, **style)
         low, high = row[f"{name}_ci_low"], row[f"{name}_ci_high"]
         if np.isfinite(low):
-            place = 0.955 + 0.015 * order
-            where = {"transform": ax.get_yaxis_transform(), "color": PREDICTED_COLOUR, "linewidth": 1.6}
+            place = 0.88 + 0.045 * order
+            where = {"transform": ax.get_yaxis_transform(), "color": PREDICTED_COLOUR, "linewidth": 1.6, "marker": "_"}
             ax.plot([place, place], [low, high], label="their 95 % intervals" if name == "bias" else None, **where)
 
 
 def _scatter_words(pairs: dict[str, pd.DataFrame]) -> str:
     both = pairs["global"]
     wrong = int(_wrong_sign(both).sum())
-    return (
-        f"scatter of predicted against measured indices; the global index has the wrong sign in {wrong} of {len(both)}"
-    )
+    told = f"the global index has the wrong sign in {wrong} of {len(both)} patients"
+    return f"scatter of predicted against measured indices; {told}"
 
 
 def _bland_altman_words(known: pd.DataFrame, main: str) -> str:
