@@ -1,6 +1,7 @@
 """Agreement of predicted and measured indices in pictures, and where it holds: by lesion and against made-up change."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -36,7 +37,7 @@ def index_scatter(cohort: CohortInputs) -> Picture | Gap:
             if not retest.empty:
                 ax.plot(retest["true"], retest["other"], "x", color=RETEST_COLOUR, markersize=5, label="retest")
             wrong = _wrong_sign(both) if index.signed else np.zeros(len(both), bool)
-            shown = {"markersize": 6, "linestyle": "none", "alpha": 0.85}
+            shown: dict[str, Any] = {"markersize": 6, "linestyle": "none", "alpha": 0.85}
             parts = (
                 (~wrong, "o", PREDICTED_COLOUR, "predicted"),
                 (wrong, "s", _WRONG, "predicted, wrong side of zero"),
@@ -147,7 +148,7 @@ def _stratum_axes(
         offset = 0.2 * (place_in_row - (len(chosen) - 1) / 2)
         at = [place[name] + offset for name in own["stratum"]]
         marker = {"retest": "x", "oracle": "D"}.get(one.key, "o")
-        style = {"color": palette[one.key], "linestyle": "none", "markersize": 6, "zorder": 3}
+        style: dict[str, Any] = {"color": palette[one.key], "linestyle": "none", "markersize": 6, "zorder": 3}
         ax.plot(at, own["dice"], marker, label=one.short, **style)
     counts = table[table["stratified_by"] == kind].groupby("stratum")["n_lesions"].max()
     words = [name.replace(" to ", "–") for name in strata]
@@ -183,8 +184,8 @@ def _square(ax: Axes, index: Index, shown: Sequence[pd.DataFrame]) -> None:
     if index.signed:
         ax.axhline(0, color="#999999", linewidth=0.8, zorder=1)
         ax.axvline(0, color="#999999", linewidth=0.8, zorder=1)
-    ax.set_xlim(ends)
-    ax.set_ylim(ends)
+    ax.set_xlim(*ends)
+    ax.set_ylim(*ends)
     ax.set_aspect("equal")
 
 
@@ -208,12 +209,21 @@ def _limits(ax: Axes, known: pd.DataFrame, main: str, index: Index) -> None:
         if not np.isfinite(row[name]):
             continue
         label = {"bias": "bias", "loa_low": "95 % limits of agreement"}.get(name)
-        style = {"color": PREDICTED_COLOUR, "linewidth": 1.2, "linestyle": "-" if name == "bias" else "--"}
+        style: dict[str, Any] = {
+            "color": PREDICTED_COLOUR,
+            "linewidth": 1.2,
+            "linestyle": "-" if name == "bias" else "--",
+        }
         ax.axhline(row[name], label=label, **style)
         low, high = row[f"{name}_ci_low"], row[f"{name}_ci_high"]
         if np.isfinite(low):
             place = 0.88 + 0.045 * order
-            where = {"transform": ax.get_yaxis_transform(), "color": PREDICTED_COLOUR, "linewidth": 1.6, "marker": "_"}
+            where: dict[str, Any] = {
+                "transform": ax.get_yaxis_transform(),
+                "color": PREDICTED_COLOUR,
+                "linewidth": 1.6,
+                "marker": "_",
+            }
             ax.plot([place, place], [low, high], label="their 95 % intervals" if name == "bias" else None, **where)
 
 

@@ -1,6 +1,7 @@
 """Tables of a page: intervals of the agreement, and change called where the truth has none."""
 
-import pandas as pd
+from collections.abc import Hashable, Mapping
+from typing import Any
 
 from myelosynth.reports.indices import INDICES
 from myelosynth.reports.inputs import CohortInputs
@@ -15,9 +16,9 @@ def hallucination_table(cohort: CohortInputs) -> Table | Gap:
         return Gap("change where the truth has none", "no patient has change maps of measured and predicted PET")
     rows, classes = [], []
     for reference in dict.fromkeys(table["reference"]):
-        here = table[table["reference"] == reference].set_index("system")
-        for one in cohort.ordered(here.index):
-            row = here.loc[one.key]
+        here = table[table["reference"] == reference].set_index("system").to_dict("index")
+        for one in cohort.ordered(here):
+            row = here[one.key]
             verdict = row["verdict"] if isinstance(row["verdict"], str) else MISSING
             rows.append(
                 [
@@ -53,9 +54,9 @@ def interval_table(cohort: CohortInputs) -> Table | Gap:
         return Gap("intervals of the agreement", "no patient has measured and predicted indices")
     rows, classes = [], []
     for index in INDICES:
-        here = table[table["index"] == index.key].set_index("system")
-        for one in cohort.ordered(here.index):
-            row = here.loc[one.key]
+        here = table[table["index"] == index.key].set_index("system").to_dict("index")
+        for one in cohort.ordered(here):
+            row = here[one.key]
             cells = [f"{points(row[name], sign=True)} ({_ends(row, name)})" for name in ("bias", "loa_low", "loa_high")]
             icc = f"{number(row['icc'], 2)} ({interval(row['icc_ci_low'], row['icc_ci_high'], lambda v: number(v, 2))})"
             rows.append([index.name, one.name, count(row["n"]), *cells, icc])
@@ -65,5 +66,5 @@ def interval_table(cohort: CohortInputs) -> Table | Gap:
     return Table(heads, rows, caption, classes, text_columns=2)
 
 
-def _ends(row: pd.Series, name: str) -> str:
+def _ends(row: Mapping[Hashable, Any], name: str) -> str:
     return interval(row[f"{name}_ci_low"], row[f"{name}_ci_high"], lambda value: points(value, sign=True))

@@ -1,11 +1,9 @@
 """The lesions of one patient as a table of a page."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import pandas as pd
 
 from myelosynth.bids.names import sidecar_path
 from myelosynth.bids.sidecar import read_json
@@ -39,14 +37,15 @@ def lesion_table(
         return Gap("lesions one by one", "the baseline mask has no lesion voxel")
     second = read_table(beside, list(COLUMNS)) if beside else None
     tables = [("", first)] if second is None else [(f", {names[0]}", first), (f", {names[1]}", second)]
-    maps = [frame.set_index(["kind", "lesion"]).sort_index() for _, frame in tables]
+    maps = [{(row["kind"], row["lesion"]): row for row in frame.to_dict("records")} for _, frame in tables]
     order = first.sort_values(["voxels", "lesion"], ascending=[False, True])
     shown = [order[order["kind"] != NEW].head(_MOST), order[order["kind"] == NEW]]
     rows, places = [], []
     for row in (row for frame in shown for row in frame.to_dict("records")):
         label = f"new {row['lesion']}" if row["kind"] == NEW else str(row["lesion"])
         cells = [label, number(row["volume_ml"], 2), number(row["distance_mm"], 1)]
-        rows.append(cells + [cell for frame in maps for cell in _map_cells(frame, (row["kind"], row["lesion"]))])
+        key = (row["kind"], row["lesion"])
+        rows.append(cells + [cell for known in maps for cell in _map_cells(known.get(key))])
         places.append((float(row["x"]), float(row["y"]), float(row["z"])))
     heads = ["Lesion", "Volume (ml)", "Distance to CSF (mm)"]
     heads += [f"{words}{name}" for name, _ in tables for words in ("Demyelinated t0 (%)", "t1 (%)", "State")]
@@ -67,10 +66,9 @@ def _state_words(record: Mapping[str, Any]) -> str:
     )
 
 
-def _map_cells(frame: pd.DataFrame, key: tuple[str, int]) -> list[str]:
-    if key not in frame.index:  # one map has a follow-up, the other has not
+def _map_cells(row: Mapping[Hashable, Any] | None) -> list[str]:
+    if row is None:  # one map has a follow-up, the other has not
         return [MISSING, MISSING, MISSING]
-    row = frame.loc[key]
     return [points(row["percent_t0"]), points(row["percent_t1"]), word(row["state"])]
 
 
