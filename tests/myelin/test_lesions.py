@@ -134,6 +134,9 @@ def test_new_lesions_touch_no_old_one() -> None:
     assert (row["kind"], row["state"], row["percent_t1"], row["coverage"]) == ("new", "new", 1, 0.5)
     assert not set(row) & {"percent_t0", "demyelination", "remyelination"}
     assert not new_lesions(old, old).any()
+    corner = np.zeros_like(old)
+    corner[4, 4, 4] = True
+    assert not new_lesions(old, corner).any()
     assert new_lesions(np.zeros_like(old), later).sum() == later.sum()
 
 
