@@ -29,6 +29,7 @@ include: "workflow/rules/myelin.smk"
 include: "workflow/rules/null.smk"
 include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/clinical.smk"
+include: "workflow/rules/lesions.smk"
 include: "workflow/rules/reports.smk"
 
 

@@ -57,6 +57,8 @@ def test_scan_finds_what_is_there_and_lists_what_is_not(raw):
     assert ("sub-A", "ses-t1", "PET") in gaps
     assert ("sub-B", "ses-t1", "T1w") in gaps, "a control without t1 is a gap"
     assert not any(contrast == "lesions" for *_, contrast in gaps), "lesions are expected of patients at baseline only"
+    touch(raw.lesion_mask("A", "t1"))
+    assert scan(raw).path("A", "t1", "lesions") == raw.lesion_mask("A", "t1"), "a later mask is listed where present"
 
 
 def test_a_written_index_reads_back(raw, tmp_path):

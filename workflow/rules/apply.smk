@@ -28,6 +28,8 @@ def applied_maps(sub):
     files = [layout.prediction(applied.system, sub, ses) for ses in sessions]
     if roster.has_lesions(sub):
         files += [layout.demyelinated(applied.system, sub, ses) for ses in sessions]
+        last = FOLLOW_UP if FOLLOW_UP in sessions else BASELINE
+        files.append(layout.lesion_table(applied.system, sub, last))
         if FOLLOW_UP in sessions:
             files.append(layout.indices(applied.system, sub, FOLLOW_UP))
             if applied.calibrated:

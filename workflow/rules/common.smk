@@ -30,6 +30,12 @@ try:
     DRAWN_ON_T1W = {
         sub: roster.index.lesions_in_t1w(sub) for sub in roster.index.participants()
     }
+    # The same of those whose lesions were drawn again at the follow-up: new ones are told apart.
+    LESIONS_AGAIN = {
+        sub: roster.index.lesions_in_t1w(sub, FOLLOW_UP)
+        for sub in roster.index.participants("patient")
+        if roster.has_lesions(sub, FOLLOW_UP)
+    }
     # The split that the rule `split` writes, known beforehand; an obstacle where there can be none.
     planned = plan_split(study, roster)
 except InputError as fault:

@@ -155,6 +155,45 @@ def maps_of(system):
     return found
 
 
+# -- lesions.smk -------------------------------------------------------------------------------------------------------
+
+
+def lesion_maps(w):
+    """Options of `lesion-table` and their files: the change where there is one, else the baseline map alone."""
+    system = system_of(w)
+    if w.ses == BASELINE:
+        called = layout.demyelinated(system, w.sub, BASELINE)
+        return {"demyelinated": called, "dvr": dvr_of(system, w.sub, BASELINE)}
+    files = {"change": layout.change(system, w.sub, FOLLOW_UP)}
+    # A null has the tissue of the baseline: whatever is new in the follow-up mask is not in it.
+    if w.sub in LESIONS_AGAIN and system not in NULLS:
+        files["lesions_t1"] = layout.label_mask(
+            w.sub, FOLLOW_UP, "L", space=layout.space, desc="followup"
+        )
+        files["dvr_t1"] = dvr_of(system, w.sub, FOLLOW_UP)
+        files["curve"] = control_curve(w)
+    return files
+
+
+def lesion_tables():
+    """The table of every patient's lesions, by the measured PET, every system and every null."""
+    found = []
+    for system in [*MAPPED, *NULLS]:
+        learned = system not in ("true", *CEILINGS, *NULLS)
+        sessions = roster.patients(
+            tested(roster.synthesised if learned else roster.measured)
+        )
+        followed = roster.followed(sessions)
+        single = [
+            sub
+            for sub, ses in sessions
+            if ses == BASELINE and sub not in followed and system not in NULLS
+        ]
+        found += [layout.lesion_table(system, sub, FOLLOW_UP) for sub in followed]
+        found += [layout.lesion_table(system, sub, BASELINE) for sub in single]
+    return found
+
+
 # -- evaluation.smk ----------------------------------------------------------------------------------------------------
 
 

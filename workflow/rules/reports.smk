@@ -92,7 +92,7 @@ rule cohort_page:
     input:
         index=layout.table("index"),
         split=layout.table("split"),
-        tables=[layout.table(name) for name in [*EVALUATED, *CLINICAL]],
+        tables=[layout.table(name) for name in [*EVALUATED, *AGREED, *CLINICAL]],
         curves=[layout.table(f"curve_fold-{fold}") for fold in FOLDS],
     output:
         layout.page("cohort"),

@@ -84,15 +84,15 @@ class SessionIndex:
             raise InputError("contrast absent", self.root, values, "leave the session out or add the image")
         return self.root / self._paths[f"sub-{sub}", f"ses-{ses}", contrast]  # type: ignore[attr-defined]
 
-    def lesions_in_t1w(self, sub: str) -> bool:
-        """Whether the baseline lesion mask is there and was drawn on the T1w: the FLAIR's transform is not for it.
+    def lesions_in_t1w(self, sub: str, ses: str = BASELINE) -> bool:
+        """Whether the lesion mask of a session is there and was drawn on the T1w: the FLAIR's transform is not for it.
 
         Raises InputError for a mask that names no space and lies neither on the FLAIR's grid nor on the T1w's.
         """
-        if not self.has(sub, BASELINE, "lesions", "T1w"):
+        if not self.has(sub, ses, "lesions", "T1w"):
             return False
-        flair = self.path(sub, BASELINE, "FLAIR") if self.has(sub, BASELINE, "FLAIR") else None
-        return lesions_in_t1w(self.path(sub, BASELINE, "lesions"), self.path(sub, BASELINE, "T1w"), flair)
+        flair = self.path(sub, ses, "FLAIR") if self.has(sub, ses, "FLAIR") else None
+        return lesions_in_t1w(self.path(sub, ses, "lesions"), self.path(sub, ses, "T1w"), flair)
 
     def gaps(self) -> list[IndexRow]:
         """What a complete data set would have and this one lacks."""
@@ -136,8 +136,9 @@ def complete(
 ) -> SessionIndex:
     """The index of the given (sub, ses, group, contrast, path), with a row for every gap.
 
-    A session that any participant has is expected of all; lesion masks are expected of patients at baseline. groups:
-    participant to group, where somebody may be without any image; default: those who have one.
+    A session that any participant has is expected of all; lesion masks are expected of patients at baseline, and listed
+    at later sessions where present. groups: participant to group, where somebody may be without any image; default:
+    those who have one.
     """
     found = list(present)
     paths = {(sub, ses, contrast): path for sub, ses, _, contrast, path in found}
@@ -147,9 +148,9 @@ def complete(
     for sub, group in people.items():
         for ses in sessions:
             for contrast in CONTRASTS:
-                if contrast == "lesions" and (group != "patient" or ses != BASELINE):
-                    continue
                 path = paths.get((sub, ses, contrast), "")
+                if contrast == "lesions" and (group != "patient" or (ses != BASELINE and not path)):
+                    continue
                 covering = [(sub, ses, kind) in paths for kind, images in COVERS.items() if contrast in images]
                 covered = bool(covering) and all(covering)
                 status = "present" if path else "ready" if covered else "absent"

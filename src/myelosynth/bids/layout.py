@@ -174,5 +174,10 @@ class Layout:
         indices = self.indices(system, sub, ses)
         return indices.with_name(indices.name.replace("_indices.tsv", "_null.tsv"))
 
+    def lesion_table(self, system: str, sub: str, ses: str) -> Path:
+        """Lesions one by one: filed under the follow-up, or under the baseline of a patient without one."""
+        root, desc = self._maps(system)
+        return bids_path(root, "anat", "lesions", ".tsv", sub=sub, ses=ses, space=self.space, desc=desc)
+
     def _maps(self, system: str) -> tuple[Path, str]:
         return (self.derivatives, "true") if system == "true" else (self.system(system), "pred")

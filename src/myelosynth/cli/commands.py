@@ -10,6 +10,7 @@ from myelosynth.cli import (  # noqa: F401
     imaging,
     intervals,
     learning,
+    lesions,
     maps,
     myelin,
     null,

@@ -8,7 +8,7 @@ import pandas as pd
 
 from myelosynth.bids.index import COVERS, TARGET, SessionIndex
 from myelosynth.bids.layout import Layout
-from myelosynth.evaluation import clinical_columns, columns
+from myelosynth.evaluation import clinical_columns, columns, detail_columns
 from myelosynth.reports.systems import System, ordered, system
 from myelosynth.reports.tables import read_table
 
@@ -28,6 +28,14 @@ TABLES = {
 }
 
 
+DETAILS = {
+    "agreement_intervals": detail_columns.AGREEMENT_INTERVALS,
+    "agreement_strata": detail_columns.AGREEMENT_STRATA,
+    "hallucination": detail_columns.HALLUCINATION,
+    "hallucination_summary": detail_columns.HALLUCINATION_SUMMARY,
+    "lesions": detail_columns.LESIONS,
+}
+"""What `myelosynth agreement` writes besides."""
 VERDICTS = {"ceilings": columns.CEILINGS, "ranking": columns.RANKING}
 """What the comparison page needs besides."""
 
@@ -50,7 +58,7 @@ class CohortInputs:
 
         Scores of several replicates come as their mean. Raises InputError for a table that lacks columns.
         """
-        known = list((TABLES | VERDICTS)[name])
+        known = list((TABLES | DETAILS | VERDICTS)[name])
         frame = read_table(self.tables / f"{name}.tsv", known)
         if frame is None:
             return pd.DataFrame(columns=known)

@@ -36,7 +36,7 @@ def check_files(index: SessionIndex, raw: RawLayout) -> list[str]:
         sub, ses = row.participant_id[4:], row.session_id[4:]
         path = index.path(sub, ses, row.contrast)
         if row.contrast == "lesions":
-            if not _lesions(path, index, sub, ses).any():
+            if not _lesions(path, index, sub, ses).any() and ses == BASELINE:
                 without_lesions.append(sub)
             continue
         if row.contrast in READY:
@@ -56,7 +56,7 @@ def check_files(index: SessionIndex, raw: RawLayout) -> list[str]:
 
 
 def _lesions(path: Path, index: SessionIndex, sub: str, ses: str) -> NDArray[np.bool_]:
-    drawn_on = "T1w" if index.lesions_in_t1w(sub) else "FLAIR"
+    drawn_on = "T1w" if index.lesions_in_t1w(sub, ses) else "FLAIR"
     image = index.path(sub, ses, drawn_on) if index.has(sub, ses, drawn_on) else None
     grid = Grid.of(open_image(image)) if image else None
     return load_mask(path, grid, image or "", allow_empty=True, labels=True)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, WithJsonSchema, model_validator
 
-from myelosynth.study.config_sections import Curve, Maps, Strict
+from myelosynth.study.config_sections import Clinical, Curve, Evaluation, Lesions, Maps, Nulls, Strict
 from myelosynth.synthesis.config import TrainingPreset, validated
 from myelosynth.synthesis.names import parse_system
 
@@ -168,43 +168,6 @@ class Learning(Strict):
         return self
 
 
-class Evaluation(Strict):
-    """What the evaluation refuses."""
-
-    oracle: Literal["stop", "tell"] = Field(
-        default="stop",
-        description="a score passes the oracle of a simulated study: stop ends the run, tell lists it in the tables",
-    )
-
-
-class Clinical(Strict):
-    """The regressions of clinical scores on the indices."""
-
-    responses: list[Literal["edss", "msss"]] = Field(
-        default=["edss", "msss"], min_length=1, description="baseline scores that are explained"
-    )
-    bootstrap: Literal[0] | Annotated[int, Field(ge=100)] = Field(
-        default=2000, description="resamples of the patients for the interval of beta; 0: no interval"
-    )
-    seed: int = Field(default=1, ge=0, description="of the resamples")
-
-    @model_validator(mode="after")
-    def _each_once(self) -> "Clinical":
-        if len(set(self.responses)) < len(self.responses):
-            raise ValueError(f"responses are {', '.join(self.responses)}, expected each score once")
-        return self
-
-
-class Nulls(Strict):
-    """What noise alone does to the indices."""
-
-    level: float = Field(default=0.95, ge=0.5, le=0.99, description="share of the draws inside an interval")
-    draws: int = Field(default=500, ge=20, description="follow-ups that are drawn for each patient")
-    models: dict[str, str] = Field(
-        default={}, description="system, or true for the measured PET: its null model, JSON of `myelosynth null-fit`"
-    )
-
-
 Training = Annotated[
     TrainingPreset | None,
     # Loose: Snakemake's reader takes 2e-3 for text, and the model has checked every key before the schema is asked.
@@ -239,6 +202,7 @@ class StudyConfig(Strict):
     maps: Maps = Maps()
     folds: Folds
     learning: Learning
+    lesions: Lesions = Lesions()
     evaluation: Evaluation = Evaluation()
     clinical: Clinical = Clinical()
     nulls: Nulls = Nulls()

@@ -1,8 +1,8 @@
-"""Sections of the configuration that decide what maps and indices say."""
+"""Sections of the configuration that decide what maps, indices and tables say."""
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class Strict(BaseModel):
@@ -31,4 +31,50 @@ class Maps(Strict):
     minimum_cluster_ml: float = Field(default=0.0, ge=0, description="smaller demyelinated clusters count as normal")
     change_threshold: Annotated[float, Field(ge=0)] | Literal["retest"] = Field(
         default=0.0, description="DVR; a voxel that changed by less keeps its state; retest: from second scans"
+    )
+
+
+class Lesions(Strict):
+    """The table of a patient's lesions."""
+
+    changed: float = Field(
+        default=0.2, gt=0, le=1, description="least share of a lesion that changes before the lesion is said to change"
+    )
+    smallest_ml: float = Field(default=0.5, ge=0, description="smallest lesion that is given a state, ml")
+
+
+class Evaluation(Strict):
+    """What the evaluation refuses."""
+
+    oracle: Literal["stop", "tell"] = Field(
+        default="stop",
+        description="a score passes the oracle of a simulated study: stop ends the run, tell lists it in the tables",
+    )
+
+
+class Clinical(Strict):
+    """The regressions of clinical scores on the indices."""
+
+    responses: list[Literal["edss", "msss"]] = Field(
+        default=["edss", "msss"], min_length=1, description="baseline scores that are explained"
+    )
+    bootstrap: Literal[0] | Annotated[int, Field(ge=100)] = Field(
+        default=2000, description="resamples of the patients for the interval of beta; 0: no interval"
+    )
+    seed: int = Field(default=1, ge=0, description="of the resamples")
+
+    @model_validator(mode="after")
+    def _each_once(self) -> "Clinical":
+        if len(set(self.responses)) < len(self.responses):
+            raise ValueError(f"responses are {', '.join(self.responses)}, expected each score once")
+        return self
+
+
+class Nulls(Strict):
+    """What noise alone does to the indices."""
+
+    level: float = Field(default=0.95, ge=0.5, le=0.99, description="share of the draws inside an interval")
+    draws: int = Field(default=500, ge=20, description="follow-ups that are drawn for each patient")
+    models: dict[str, str] = Field(
+        default={}, description="system, or true for the measured PET: its null model, JSON of `myelosynth null-fit`"
     )

@@ -10,7 +10,10 @@ from myelosynth.bids.sidecar import read_json, write_json
 from myelosynth.images.atomic import write_text
 
 # Names that BIDS does not know yet (docs/data.md says what each one is).
-IGNORED = ("*_xfm.txt", "*_xfm.json", "*_dwimap.*", "*_distmap.*", "*_indices.*", "*_intervals.*", "*_null.*")
+IGNORED = (
+    *("*_xfm.txt", "*_xfm.json", "*_dwimap.*", "*_distmap.*"),
+    *("*_indices.*", "*_intervals.*", "*_null.*", "*_lesions.*"),
+)
 
 
 def describe_derivatives(

@@ -166,10 +166,10 @@ class Roster:
         """Whether a later session can be brought to the baseline's T1w."""
         return ses != BASELINE and self.index.has(sub, BASELINE, "T1w")
 
-    def has_lesions(self, sub: str) -> bool:
-        """Whether a baseline lesion mask lies in the T1w's space, or can be brought there."""
-        there = self.index.has(sub, BASELINE, "lesions", "T1w")
-        return there and (self.index.has(sub, BASELINE, "FLAIR") or self.index.lesions_in_t1w(sub))
+    def has_lesions(self, sub: str, ses: str = BASELINE) -> bool:
+        """Whether the lesion mask of a session lies in the T1w's space, or can be brought there."""
+        there = self.index.has(sub, ses, "lesions", "T1w")
+        return there and (self.index.has(sub, ses, "FLAIR") or self.index.lesions_in_t1w(sub, ses))
 
 
 def _own_sidecar(image: Path) -> dict[str, Any]:

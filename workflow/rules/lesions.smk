@@ -1,0 +1,114 @@
+"""Lesion by lesion, and the agreement of predicted and measured PET in detail."""
+
+AGREED = [
+    "agreement_intervals",
+    "agreement_strata",
+    "hallucination",
+    "hallucination_summary",
+    "lesions",
+]
+
+
+rule lesions_again_to_grid:
+    """Lesions drawn at the follow-up, on the analysis grid; new ones are told apart, and are in no index."""
+    input:
+        lesions=lambda w: roster.index.path(w.sub, FOLLOW_UP, "lesions"),
+        steps=lambda w: [
+            *(
+                []
+                if LESIONS_AGAIN[w.sub]
+                else [layout.transform(w.sub, FOLLOW_UP, "FLAIR", "T1w")]
+            ),
+            layout.transform(w.sub, FOLLOW_UP, "T1w", layout.space),
+        ],
+        grid=layout.analysis_grid("{sub}"),
+    output:
+        layout.label_mask("{sub}", FOLLOW_UP, "L", space=layout.space, desc="followup"),
+    log:
+        log_of("lesions_again_to_grid", "sub-{sub}"),
+    benchmark:
+        benchmark_of("lesions_again_to_grid", "sub-{sub}")
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=5,
+    params:
+        chain=lambda w, input: transform_options(*input.steps),
+    shell:
+        "myelosynth transform {input.lesions} {input.grid} {output} {params.chain} --labels > {log} 2>&1"
+
+
+rule lesion_table:
+    """Each lesion of a patient: volume, distance to CSF, demyelinated shares and state."""
+    input:
+        unpack(lesion_maps),
+        lesions=layout.label_mask("{sub}", BASELINE, "L", space=layout.space),
+        distance=layout.csf_distance("{sub}", BASELINE, space=layout.space),
+    output:
+        layout.lesion_table("{system}", "{sub}", "{ses}"),
+    log:
+        log_of("lesion_table", "{system}_sub-{sub}_ses-{ses}"),
+    benchmark:
+        benchmark_of("lesion_table", "{system}_sub-{sub}_ses-{ses}")
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        maps=lambda w: " ".join(
+            f"--{name.replace('_', '-')} {path}"
+            for name, path in lesion_maps(w).items()
+        ),
+        state=f"--changed {study.lesions.changed} --smallest-ml {study.lesions.smallest_ml}",
+    shell:
+        "myelosynth lesion-table {input.lesions} --distance {input.distance} {params.maps}"
+        " {params.state} --out {output} > {log} 2>&1"
+
+
+use rule lesion_table as lesion_table_true with:
+    output:
+        layout.lesion_table("true", "{sub}", "{ses}"),
+    log:
+        log_of("lesion_table", "true_sub-{sub}_ses-{ses}"),
+    benchmark:
+        benchmark_of("lesion_table", "true_sub-{sub}_ses-{ses}")
+
+
+rule agreement:
+    """Intervals of the agreement, agreement by lesion size and distance to CSF, made-up change, all lesions."""
+    input:
+        index=layout.table("index"),
+        split=layout.table("split"),
+        maps=[maps_of(system) for system in MAPPED],
+        nulls=[
+            layout.indices(system, sub, FOLLOW_UP)
+            for system in NULLS
+            for sub in roster.followed(tested(roster.measured))
+        ],
+        lesions=lesion_tables(),
+    output:
+        [layout.table(name) for name in AGREED],
+    log:
+        log_of("agreement", "cohort"),
+    benchmark:
+        benchmark_of("agreement", "cohort")
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        root=layout.root,
+        nulls=" ".join(f"--null {name}" for name in NULLS),
+        folder=lambda w, output: Path(output[0]).parent,
+        systems=" ".join(f"--system {name}" for name in SYSTEMS),
+        ceilings=" ".join(f"--ceiling {name}" for name in CEILINGS),
+        scope=EVALUATION_SCOPE,
+    shell:
+        "myelosynth agreement {params.root} --index {input.index} --split {input.split} {params.systems}"
+        " {params.ceilings} {params.nulls} {params.scope} --out-dir {params.folder} > {log} 2>&1"
