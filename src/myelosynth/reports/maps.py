@@ -26,11 +26,12 @@ AGREEMENT = (
     ("#D7301F", "only in the predicted map"),
     ("#2171B5", "only in the measured map"),
 )
+DEMYELINATED = (("#D7301F", "demyelinated"), ("#FFFFFF", "other lesion voxels"))
 CHANGE = tuple((colour, words) for words, _, colour in CLASSES.values())
 _DIM = 1.8
 _NO_LESIONS = "there is no baseline lesion, so nothing to map"
-_DIFFERENCE = 0.2  # DVR; limits of the difference map
-_MAPS, _DIFFERENCES = "viridis", "PuOr_r"
+DIFFERENCE = 0.2  # DVR; limits of the difference map
+MAPS, DIFFERENCES = "viridis", "PuOr_r"
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,16 +129,16 @@ def dvr_maps(analysis: Analysis, system: str) -> Picture | Gap:
     shown, outline = analysis.brain[box], analysis.outline(box)
     rows = [Row(f"{analysis.background_name} of t0 with lesion outline", cuts, [analysis.base(box), outline])]
     for label, data in present:
-        rows.append(Row(label, cuts, [Layer("image", data[box], _MAPS, low, high, shown), outline]))
-    bars = [Bar("DVR (ratio, no unit)", _MAPS, low, high, 1, len(rows) - 1)]
+        rows.append(Row(label, cuts, [Layer("image", data[box], MAPS, low, high, shown), outline]))
+    bars = [Bar("DVR (ratio, no unit)", MAPS, low, high, 1, len(rows) - 1)]
     first = len(rows)
     for ses in (BASELINE, FOLLOW_UP):
         a, b = measured[ses], predicted[ses]
         if a is not None and b is not None:
-            layer = Layer("image", (b - a)[box], _DIFFERENCES, -_DIFFERENCE, _DIFFERENCE, shown)
+            layer = Layer("image", (b - a)[box], DIFFERENCES, -DIFFERENCE, DIFFERENCE, shown)
             rows.append(Row(f"Predicted minus measured DVR, {ses}", cuts, [layer, analysis.outline(box, "#00E676")]))
     if len(rows) > first:
-        bars.append(Bar("difference in DVR", _DIFFERENCES, -_DIFFERENCE, _DIFFERENCE, first, len(rows) - 1))
+        bars.append(Bar("difference in DVR", DIFFERENCES, -DIFFERENCE, DIFFERENCE, first, len(rows) - 1))
     caption = (
         f"Axial slices with most lesion. All DVR maps share one colour scale, {low:.2f} to {high:.2f}. "
         f"The outline is the baseline lesion mask."
@@ -167,14 +168,21 @@ def agreement_maps(analysis: Analysis, systems: Sequence[str]) -> Picture | Gap:
             found = analysis.labels(analysis.layout.demyelinated(system, analysis.sub, ses))
             if truth is None or found is None:
                 continue
-            a, b, inside = truth > 0, found > 0, analysis.lesions
-            classes = np.select([inside & a & b, inside & ~a & ~b, inside & b, inside & a], [1, 2, 3, 4], 0)
+            classes = agreement_classes(truth > 0, found > 0, analysis.lesions)
             label = f"{named(system).name} against measured PET, {ses}"
-            layer = Layer("labels", classes[box].astype(np.uint8), palette=tuple(c for c, _ in AGREEMENT))
+            layer = Layer("labels", classes[box], palette=tuple(c for c, _ in AGREEMENT))
             rows.append(Row(label, cuts, [analysis.base(box, _DIM), layer]))
     if not rows:
         return Gap("agreement of demyelinated voxels", "maps from measured and predicted PET are not both there")
     return Picture(mosaic(rows, analysis.sizes, highest=2.2), "demyelinated voxels, measured against predicted")
+
+
+def agreement_classes(
+    measured: NDArray[np.bool_], predicted: NDArray[np.bool_], lesions: NDArray[np.bool_]
+) -> NDArray[np.uint8]:
+    """Labels (X, Y, Z) of lesion voxels in the order of AGREEMENT from 1; 0 elsewhere."""
+    found = [measured & predicted, ~measured & ~predicted, predicted & ~measured, measured & ~predicted]
+    return np.select([lesions & where for where in found], [1, 2, 3, 4], 0).astype(np.uint8)
 
 
 def change_maps(analysis: Analysis, systems: Sequence[str]) -> Picture | Gap:
