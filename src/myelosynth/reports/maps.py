@@ -143,7 +143,8 @@ def dvr_maps(analysis: Analysis, system: str) -> Picture | Gap:
         f"Axial slices with most lesion. All DVR maps share one colour scale, {low:.2f} to {high:.2f}. "
         f"The outline is the baseline lesion mask."
     )
-    return Picture(mosaic(rows, analysis.sizes, bars=bars), "measured and predicted DVR maps", caption)
+    alt = f"measured and predicted DVR maps; rows from top to bottom: {', '.join(row.label for row in rows)}"
+    return Picture(mosaic(rows, analysis.sizes, bars=bars), alt, caption)
 
 
 def dvr_scale(images: Sequence[NDArray], brain: NDArray[np.bool_]) -> tuple[float, float]:
@@ -159,7 +160,8 @@ def agreement_maps(analysis: Analysis, systems: Sequence[str]) -> Picture | Gap:
     """Demyelinated voxels of each system against the measured PET, as figure 3B of wei2020."""
     if not analysis.lesions.any():
         return Gap("agreement of demyelinated voxels", _NO_LESIONS)
-    rows = []
+    rows: list[Row] = []
+    told: list[str] = []
     box = box_of(analysis.lesions, analysis.sizes, 12)
     cuts = analysis.cuts(box, 4)
     for ses in (BASELINE, FOLLOW_UP):
@@ -172,9 +174,17 @@ def agreement_maps(analysis: Analysis, systems: Sequence[str]) -> Picture | Gap:
             label = f"{named(system).name} against measured PET, {ses}"
             layer = Layer("labels", classes[box], palette=tuple(c for c, _ in AGREEMENT))
             rows.append(Row(label, cuts, [analysis.base(box, _DIM), layer]))
+            told.append(f"{label}: {_counted(classes, AGREEMENT)}")
     if not rows:
         return Gap("agreement of demyelinated voxels", "maps from measured and predicted PET are not both there")
-    return Picture(mosaic(rows, analysis.sizes, highest=2.2), "demyelinated voxels, measured against predicted")
+    alt = f"demyelinated voxels, measured against predicted; {'; '.join(told)}"
+    return Picture(mosaic(rows, analysis.sizes, highest=2.2), alt)
+
+
+def _counted(classes: NDArray, key: Sequence[tuple[str, str]]) -> str:
+    """How many voxels have each label (from 1) of a colour key, in words."""
+    counts = np.bincount(classes.ravel().astype(int), minlength=len(key) + 1)[1:]
+    return ", ".join(f"{n} voxels {words}" for n, (_, words) in zip(counts, key, strict=False))
 
 
 def agreement_classes(
@@ -191,12 +201,14 @@ def change_maps(analysis: Analysis, systems: Sequence[str]) -> Picture | Gap:
         return Gap("change between t0 and t1", _NO_LESIONS)
     box = box_of(analysis.lesions, analysis.sizes, 12)
     cuts = analysis.cuts(box, 4)
-    rows = [Row(f"{analysis.background_name} of t0", cuts, [analysis.base(box)])]
+    rows, told = [Row(f"{analysis.background_name} of t0", cuts, [analysis.base(box)])], list[str]()
     for system in systems:
         classes = analysis.labels(analysis.layout.change(system, analysis.sub, FOLLOW_UP))
         if classes is not None:
             layer = Layer("labels", classes[box], palette=tuple(colour for colour, _ in CHANGE))
             rows.append(Row(named(system).name, cuts, [analysis.base(box, _DIM), layer]))
+            told.append(f"{named(system).name}: {_counted(classes, CHANGE)}")
     if len(rows) == 1:
         return Gap("change between t0 and t1", "no change map: the follow-up PET or its prediction is not there")
-    return Picture(mosaic(rows, analysis.sizes, highest=2.2), "demyelinating and remyelinating lesion voxels")
+    alt = f"demyelinating and remyelinating lesion voxels; {'; '.join(told)}"
+    return Picture(mosaic(rows, analysis.sizes, highest=2.2), alt)

@@ -27,8 +27,8 @@ from myelosynth.reports.slices import (
 )
 from myelosynth.reports.tables import Table, number
 
-TISSUES = (("CSF", "#56B4E9"), ("GM", "#E69F00"), ("WM", "#F0E442"))
-LESION_COLOUR = "#FF5C5C"
+TISSUES = (("CSF", "#56B4E9"), ("GM", "#D55E00"), ("WM", "#F0E442"))
+LESION_COLOUR = "#F0E442"
 USUAL = {  # wide on purpose: what falls outside deserves a look, not a verdict
     "Brain volume": (1000.0, 1700.0),
     "Left-right symmetry of the brain mask": (0.9, 1.0),
@@ -235,7 +235,7 @@ def _lesions(layout: Layout, sub: str, ses: str) -> Picture | Gap:
             low, high = t1w_window
         rows.append(Row(words, cuts, [Layer("image", data, low=low, high=high), *([outline] if with_outline else [])]))
     empty = "" if lesions.any() else " The mask is empty: no lesion voxel in this session."
-    return Picture(mosaic(rows, sizes), "lesion outlines", f"Lesion outline (red), slices with most lesion.{empty}")
+    return Picture(mosaic(rows, sizes), "lesion outlines", f"Lesion outline (yellow), slices with most lesion.{empty}")
 
 
 def _lesion_images(layout: Layout, sub: str, ses: str) -> list[tuple[str, Path, bool]]:

@@ -118,10 +118,10 @@
     nv = new niivue.Niivue({
       backColor: [0, 0, 0, 1], crosshairColor: [0.34, 0.71, 0.91, 0.8], fontColor: [1, 1, 1, 1], loadingText: "",
       isRadiologicalConvention: true, sagittalNoseLeft: true, multiplanarShowRender: 0, isNearestInterpolation: true,
-      dragAndDropEnabled: false, isAntiAlias: false, logLevel: "error", tileMargin: 4,
+      dragAndDropEnabled: false, logLevel: "error", tileMargin: 4,
     });
     nv.onLocationChange = located;
-    await nv.attachToCanvas(part("canvas"));
+    await nv.attachToCanvas(part("canvas"), false);
     for (const [number, image] of record.images.entries()) {
       if (image.kind === "anatomy") anatomy = await decoded(image, number);
       if (image.kind === "outline") { outline = await decoded(image, number); labelled(outline); }
