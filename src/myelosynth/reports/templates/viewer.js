@@ -131,6 +131,7 @@
     planes();
     move(record.start);
     section.niivue = nv;
+    if (document.activeElement === part(".viewer-open")) part('input[name="viewer-overlay"]:checked').focus();
     part(".viewer-open").hidden = true;
     told("open", "");
   }
