@@ -93,7 +93,10 @@ def test_it_opens_from_disk_and_draws(opened, page):
     [("axial", -1, 1), ("coronal", -1, 1), ("sagittal", -1, -1)],  # left at the right; up above; the face to the left
 )
 def test_the_patients_left_is_at_the_right_and_faces_look_left(opened, plane, row, column):
-    opened.js("document.querySelector('.viewer-opacity').value = 100")
+    opened.js(
+        "(() => { const s = document.querySelector('.viewer-opacity'); s.value = 100; "
+        "s.dispatchEvent(new Event('change', {bubbles: true})); })()"
+    )
     pick(opened, "overlay", overlay_number(opened, "Change"))
     pick(opened, "planes", plane)
     found = centre_of(pixels(opened), CHANGE[0][0])

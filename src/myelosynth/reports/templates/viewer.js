@@ -116,9 +116,9 @@
     await library();
     part(".viewer-stage").hidden = false;
     nv = new niivue.Niivue({
-      backColor: [0, 0, 0, 1], crosshairColor: [0.34, 0.71, 0.91, 0.8], fontColor: [1, 1, 1, 1], loadingText: "",
+      backColor: [0, 0, 0, 1], crosshairColor: [0.34, 0.71, 0.91, 0.9], fontColor: [1, 1, 1, 1], loadingText: "",
       isRadiologicalConvention: true, sagittalNoseLeft: true, multiplanarShowRender: 0, isNearestInterpolation: true,
-      dragAndDropEnabled: false, logLevel: "error", tileMargin: 4,
+      crosshairWidth: 0.7, crosshairWidthUnit: "mm", crosshairGap: 8, dragAndDropEnabled: false, logLevel: "error", tileMargin: 4,
     });
     nv.onLocationChange = located;
     await nv.attachToCanvas(part("canvas"), false);
@@ -164,6 +164,8 @@
     move(link.dataset.mm.split(" ").map(Number));
     section.scrollIntoView();
   });
-  for (const button of document.querySelectorAll("[data-mm]")) button.disabled = false;
+  addEventListener("DOMContentLoaded", () => {
+    for (const button of document.querySelectorAll("[data-mm]")) button.disabled = false;
+  });
   part(".viewer-open").hidden = false;
 })();
