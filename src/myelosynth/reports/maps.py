@@ -148,11 +148,14 @@ def dvr_maps(analysis: Analysis, system: str) -> Picture | Gap:
 
 
 def dvr_scale(images: Sequence[NDArray], brain: NDArray[np.bool_]) -> tuple[float, float]:
-    """2nd to 98th percentile within the brain over all images, rounded outwards to .05."""
+    """10th to 99.5th percentile within the brain over all images, rounded outwards to .05.
+
+    The lower end leaves out CSF and its edges, so that the colours are spent on tissue.
+    """
     values = np.concatenate([image[brain & (image > 0)] for image in images])
     if not values.size:
         return 0.0, 1.0
-    low, high = np.percentile(values, (2, 98))
+    low, high = np.percentile(values, (10, 99.5))
     return float(np.floor(low * 20) / 20), float(np.ceil(high * 20) / 20)
 
 

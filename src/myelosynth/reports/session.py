@@ -185,7 +185,7 @@ def _brain(layout: Layout, sub: str, ses: str) -> Picture | Gap:
         Row(words, even_cuts(brain, axis, number), layers)
         for words, axis, number in (("Axial", 2, 7), ("Coronal", 1, 7), ("Sagittal", 0, 5))
     ]
-    caption = "Brain-mask outline (red) over the bias-corrected T1w."
+    caption = "Brain-mask outline (yellow) over the bias-corrected T1w."
     return Picture(mosaic(rows, sizes, highest=1.9), "brain mask outline over T1w in three planes", caption)
 
 
@@ -208,7 +208,7 @@ def _tissue(layout: Layout, sub: str, ses: str) -> Picture | Gap:
         Row("Axial", even_cuts(brain[box], 2, 4, 0.5), layers),
         Row("Coronal", even_cuts(brain[box], 1, 4, 0.5), layers),
     ]
-    caption = "Tissue contours where a fraction is 0.5: CSF blue, grey matter orange, white matter yellow."
+    caption = "Tissue contours where a fraction is 0.5: CSF blue, grey matter vermilion, white matter yellow."
     return Picture(mosaic(rows, sizes), "CSF, grey and white matter contours over T1w", caption)
 
 
