@@ -113,7 +113,7 @@ def _ras_grid(analysis: Analysis) -> Grid:
     """The analysis grid with its axes in closest RAS order, as the arrays of the analysis are."""
     orientation = nib.orientations.io_orientation(analysis.grid.affine)
     back = nib.orientations.inv_ornt_aff(orientation, analysis.grid.shape)
-    return Grid(analysis.brain.shape, analysis.grid.affine @ back)  # type: ignore[arg-type]
+    return Grid(analysis.brain.shape, analysis.grid.affine @ back)
 
 
 def _cut(fine: Grid, inside: NDArray[np.bool_], sizes: Sequence[float], size: float | None) -> Grid:
@@ -155,7 +155,7 @@ def _images(
 
 def _image(kind: str, overlay: Overlay, data: NDArray, shown: NDArray[np.bool_], grid: Grid) -> dict[str, Any]:
     """One image in 8 bits: labels as they are; values as 1 (`low`) to 255 (the largest that is shown), 0 is clear."""
-    told = {"kind": kind, "group": overlay.group, "name": overlay.name, "unit": overlay.unit}
+    told: dict[str, Any] = {"kind": kind, "group": overlay.group, "name": overlay.name, "unit": overlay.unit}
     if overlay.palette:
         told["labels"] = [{"colour": colour, "words": words} for colour, words in overlay.palette]
         return told | {"data": _nifti(np.where(shown, np.rint(data), 0), grid)}

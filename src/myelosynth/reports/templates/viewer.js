@@ -118,7 +118,7 @@
     nv = new niivue.Niivue({
       backColor: [0, 0, 0, 1], crosshairColor: [0.34, 0.71, 0.91, 0.9], fontColor: [1, 1, 1, 1], loadingText: "",
       isRadiologicalConvention: true, sagittalNoseLeft: true, multiplanarShowRender: 0, isNearestInterpolation: true,
-      crosshairWidth: 0.7, crosshairWidthUnit: "mm", crosshairGap: 8, dragAndDropEnabled: false, logLevel: "error", tileMargin: 4,
+      crosshairWidth: 0.7, crosshairWidthUnit: "mm", crosshairGap: 8, dragAndDropEnabled: false, logLevel: "error",
     });
     nv.onLocationChange = located;
     await nv.attachToCanvas(part("canvas"), false);
