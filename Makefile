@@ -7,7 +7,7 @@ export OMP_NUM_THREADS ?= 1
 export ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check bench schema clean clean-results
+.PHONY: help install demo test check bench schema vendor clean clean-results
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile
@@ -56,6 +56,14 @@ bench: install ## own engines beside their peers, as ratios in one run
 
 schema: install ## export the JSON Schema of the configuration
 	myelosynth schema workflow/schemas/config.schema.json
+
+# Pinned by their sha256 in tests/reports/test_viewer.py and tests/browser/conftest.py. A new release of NiiVue: look into
+# dist/metafile-esm.json whether its bundle contains what src/myelosynth/reports/vendor/LICENSES.txt names.
+vendor: ## fetch the libraries of the viewer and of its tests again, with npm
+	folder=$$(mktemp -d) && cd $$folder && npm pack --silent @niivue/niivue@0.69.0 axe-core@4.14.1 && cd $(CURDIR) && \
+	tar -xzOf $$folder/niivue-niivue-0.69.0.tgz package/dist/niivue.umd.js | gzip -9n > src/myelosynth/reports/vendor/niivue.umd.js.gz && \
+	tar -xzOf $$folder/axe-core-4.14.1.tgz package/axe.min.js | gzip -9n > tests/browser/vendor/axe.min.js.gz && \
+	rm -r $$folder
 
 clean: ## remove the environment and the simulated data; results stay
 	rm -rf .venv data/simulated

@@ -12,9 +12,10 @@ from myelosynth.bids.index import BASELINE, SessionIndex
 from myelosynth.bids.layout import Layout
 from myelosynth.errors import InputError
 from myelosynth.reports.indices import INDICES, INTERVAL_COLUMNS, Index, interval_words
-from myelosynth.reports.maps import CHANGE, FOLLOW_UP, Analysis, change_maps, dvr_maps
+from myelosynth.reports.maps import CHANGE, DEMYELINATED, FOLLOW_UP, Analysis, change_maps, dvr_maps
 from myelosynth.reports.mosaic import Bar, Row, mosaic
 from myelosynth.reports.names import qc_page, relative
+from myelosynth.reports.overlays import overlays_of
 from myelosynth.reports.page import Gap, Picture, write_page
 from myelosynth.reports.provenance import provenance_table
 from myelosynth.reports.sidecars import record_of
@@ -22,9 +23,8 @@ from myelosynth.reports.simulated import is_simulated
 from myelosynth.reports.slices import CONVENTION, Layer, box_of
 from myelosynth.reports.systems import system as named
 from myelosynth.reports.tables import Table, number, points, read_table
+from myelosynth.reports.viewer import Viewer, viewer
 from myelosynth.synthesis.bundle.card import Card
-
-DEMYELINATED = (("#D7301F", "demyelinated by the prediction"), ("#FFFFFF", "other lesion voxels"))
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,8 @@ def write_applied_page(
     ):
         gaps += [drawn] if isinstance(drawn, Gap) else []
         pictures[name] = drawn if isinstance(drawn, Picture) else None
+    planes = viewer(analysis, overlays_of(analysis, system))
+    gaps += [planes] if isinstance(planes, Gap) else []
     gaps += uncovered(analysis, system, sessions)
     if FOLLOW_UP not in sessions:
         gaps.append(Gap("change between scans", f"there is no prediction of {FOLLOW_UP}"))
@@ -82,6 +84,7 @@ def write_applied_page(
         estimates=estimates(layout, analysis, system, sessions),
         values=value_table(analysis, system, sessions),
         pictures=pictures,
+        shown_in_planes=planes if isinstance(planes, Viewer) else None,
         demyelinated_key=DEMYELINATED,
         change_key=CHANGE,
         gaps=gaps,

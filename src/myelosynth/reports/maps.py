@@ -26,11 +26,12 @@ AGREEMENT = (
     ("#D7301F", "only in the predicted map"),
     ("#2171B5", "only in the measured map"),
 )
+DEMYELINATED = (("#D7301F", "demyelinated"), ("#FFFFFF", "other lesion voxels"))
 CHANGE = tuple((colour, words) for words, _, colour in CLASSES.values())
 _DIM = 1.8
 _NO_LESIONS = "there is no baseline lesion, so nothing to map"
-_DIFFERENCE = 0.2  # DVR; limits of the difference map
-_MAPS, _DIFFERENCES = "viridis", "PuOr_r"
+DIFFERENCE = 0.2  # DVR; limits of the difference map
+MAPS, DIFFERENCES = "viridis", "PuOr_r"
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,29 +129,33 @@ def dvr_maps(analysis: Analysis, system: str) -> Picture | Gap:
     shown, outline = analysis.brain[box], analysis.outline(box)
     rows = [Row(f"{analysis.background_name} of t0 with lesion outline", cuts, [analysis.base(box), outline])]
     for label, data in present:
-        rows.append(Row(label, cuts, [Layer("image", data[box], _MAPS, low, high, shown), outline]))
-    bars = [Bar("DVR (ratio, no unit)", _MAPS, low, high, 1, len(rows) - 1)]
+        rows.append(Row(label, cuts, [Layer("image", data[box], MAPS, low, high, shown), outline]))
+    bars = [Bar("DVR (ratio, no unit)", MAPS, low, high, 1, len(rows) - 1)]
     first = len(rows)
     for ses in (BASELINE, FOLLOW_UP):
         a, b = measured[ses], predicted[ses]
         if a is not None and b is not None:
-            layer = Layer("image", (b - a)[box], _DIFFERENCES, -_DIFFERENCE, _DIFFERENCE, shown)
+            layer = Layer("image", (b - a)[box], DIFFERENCES, -DIFFERENCE, DIFFERENCE, shown)
             rows.append(Row(f"Predicted minus measured DVR, {ses}", cuts, [layer, analysis.outline(box, "#00E676")]))
     if len(rows) > first:
-        bars.append(Bar("difference in DVR", _DIFFERENCES, -_DIFFERENCE, _DIFFERENCE, first, len(rows) - 1))
+        bars.append(Bar("difference in DVR", DIFFERENCES, -DIFFERENCE, DIFFERENCE, first, len(rows) - 1))
     caption = (
         f"Axial slices with most lesion. All DVR maps share one colour scale, {low:.2f} to {high:.2f}. "
         f"The outline is the baseline lesion mask."
     )
-    return Picture(mosaic(rows, analysis.sizes, bars=bars), "measured and predicted DVR maps", caption)
+    alt = f"measured and predicted DVR maps; rows from top to bottom: {', '.join(row.label for row in rows)}"
+    return Picture(mosaic(rows, analysis.sizes, bars=bars), alt, caption)
 
 
 def dvr_scale(images: Sequence[NDArray], brain: NDArray[np.bool_]) -> tuple[float, float]:
-    """2nd to 98th percentile within the brain over all images, rounded outwards to .05."""
+    """10th to 99.5th percentile within the brain over all images, rounded outwards to .05.
+
+    The lower end leaves out CSF and its edges, so that the colours are spent on tissue.
+    """
     values = np.concatenate([image[brain & (image > 0)] for image in images])
     if not values.size:
         return 0.0, 1.0
-    low, high = np.percentile(values, (2, 98))
+    low, high = np.percentile(values, (10, 99.5))
     return float(np.floor(low * 20) / 20), float(np.ceil(high * 20) / 20)
 
 
@@ -158,7 +163,8 @@ def agreement_maps(analysis: Analysis, systems: Sequence[str]) -> Picture | Gap:
     """Demyelinated voxels of each system against the measured PET, as figure 3B of wei2020."""
     if not analysis.lesions.any():
         return Gap("agreement of demyelinated voxels", _NO_LESIONS)
-    rows = []
+    rows: list[Row] = []
+    told: list[str] = []
     box = box_of(analysis.lesions, analysis.sizes, 12)
     cuts = analysis.cuts(box, 4)
     for ses in (BASELINE, FOLLOW_UP):
@@ -167,14 +173,29 @@ def agreement_maps(analysis: Analysis, systems: Sequence[str]) -> Picture | Gap:
             found = analysis.labels(analysis.layout.demyelinated(system, analysis.sub, ses))
             if truth is None or found is None:
                 continue
-            a, b, inside = truth > 0, found > 0, analysis.lesions
-            classes = np.select([inside & a & b, inside & ~a & ~b, inside & b, inside & a], [1, 2, 3, 4], 0)
+            classes = agreement_classes(truth > 0, found > 0, analysis.lesions)
             label = f"{named(system).name} against measured PET, {ses}"
-            layer = Layer("labels", classes[box].astype(np.uint8), palette=tuple(c for c, _ in AGREEMENT))
+            layer = Layer("labels", classes[box], palette=tuple(c for c, _ in AGREEMENT))
             rows.append(Row(label, cuts, [analysis.base(box, _DIM), layer]))
+            told.append(f"{label}: {_counted(classes, AGREEMENT)}")
     if not rows:
         return Gap("agreement of demyelinated voxels", "maps from measured and predicted PET are not both there")
-    return Picture(mosaic(rows, analysis.sizes, highest=2.2), "demyelinated voxels, measured against predicted")
+    alt = f"demyelinated voxels, measured against predicted; {'; '.join(told)}"
+    return Picture(mosaic(rows, analysis.sizes, highest=2.2), alt)
+
+
+def _counted(classes: NDArray, key: Sequence[tuple[str, str]]) -> str:
+    """How many voxels have each label (from 1) of a colour key, in words."""
+    counts = np.bincount(classes.ravel().astype(int), minlength=len(key) + 1)[1:]
+    return ", ".join(f"{n} voxels {words}" for n, (_, words) in zip(counts, key, strict=False))
+
+
+def agreement_classes(
+    measured: NDArray[np.bool_], predicted: NDArray[np.bool_], lesions: NDArray[np.bool_]
+) -> NDArray[np.uint8]:
+    """Labels (X, Y, Z) of lesion voxels in the order of AGREEMENT from 1; 0 elsewhere."""
+    found = [measured & predicted, ~measured & ~predicted, predicted & ~measured, measured & ~predicted]
+    return np.select([lesions & where for where in found], [1, 2, 3, 4], 0).astype(np.uint8)
 
 
 def change_maps(analysis: Analysis, systems: Sequence[str]) -> Picture | Gap:
@@ -183,12 +204,14 @@ def change_maps(analysis: Analysis, systems: Sequence[str]) -> Picture | Gap:
         return Gap("change between t0 and t1", _NO_LESIONS)
     box = box_of(analysis.lesions, analysis.sizes, 12)
     cuts = analysis.cuts(box, 4)
-    rows = [Row(f"{analysis.background_name} of t0", cuts, [analysis.base(box)])]
+    rows, told = [Row(f"{analysis.background_name} of t0", cuts, [analysis.base(box)])], list[str]()
     for system in systems:
         classes = analysis.labels(analysis.layout.change(system, analysis.sub, FOLLOW_UP))
         if classes is not None:
             layer = Layer("labels", classes[box], palette=tuple(colour for colour, _ in CHANGE))
             rows.append(Row(named(system).name, cuts, [analysis.base(box, _DIM), layer]))
+            told.append(f"{named(system).name}: {_counted(classes, CHANGE)}")
     if len(rows) == 1:
         return Gap("change between t0 and t1", "no change map: the follow-up PET or its prediction is not there")
-    return Picture(mosaic(rows, analysis.sizes, highest=2.2), "demyelinating and remyelinating lesion voxels")
+    alt = f"demyelinating and remyelinating lesion voxels; {'; '.join(told)}"
+    return Picture(mosaic(rows, analysis.sizes, highest=2.2), alt)

@@ -13,6 +13,7 @@ from myelosynth.reports.slices import Cut, Layer, draw_cut, extent_mm
 
 _GAP = 0.04  # inches between panels
 _HEAD = 0.24  # inches for the label above a row
+_LEAST = 5.0  # inches a row's label may need
 _BAR = 0.85  # inches for colour bars at the right
 
 
@@ -40,9 +41,10 @@ class Bar:
 def mosaic(
     rows: Sequence[Row], sizes: Sequence[float], width: float = 9.4, bars: Sequence[Bar] = (), highest: float = 2.6
 ) -> str:
-    """Rows of slices as a PNG data URI; all panels share one scale (mm per inch), limited by the page width.
+    """Rows of slices as a PNG data URI, no wider than they need; all panels share one scale (mm per inch).
 
-    sizes: voxel sizes in mm of the RAS volumes; `highest`: most inches a panel may be high.
+    width: most inches the page has; sizes: voxel sizes in mm of the RAS volumes; `highest`: most inches a panel may
+    be high.
     """
     usable = width - (_BAR if bars else 0)
     extents = [[extent_mm(row.layers[0].data.shape, sizes, cut.axis) for cut in row.cuts] for row in rows]
@@ -50,6 +52,8 @@ def mosaic(
         *((usable - _GAP * (len(row) - 1)) / sum(w for w, _ in row) for row in extents),
         *(highest / max(h for _, h in row) for row in extents),
     )
+    filled = max(scale * sum(w for w, _ in row) + _GAP * (len(row) - 1) for row in extents)
+    usable, width = max(filled, _LEAST), width - usable + max(filled, _LEAST)
     heights = [scale * max(h for _, h in row) + (_HEAD if rows[n].label else _GAP) for n, row in enumerate(extents)]
     total = sum(heights)
     with plotting():

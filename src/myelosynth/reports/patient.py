@@ -14,12 +14,14 @@ from myelosynth.evaluation.significance import SMALLEST_N
 from myelosynth.reports.indices import INDICES, INTERVAL_COLUMNS, Index, interval_words
 from myelosynth.reports.maps import AGREEMENT, CHANGE, FOLLOW_UP, Analysis, agreement_maps, change_maps, dvr_maps
 from myelosynth.reports.names import qc_page, relative
+from myelosynth.reports.overlays import overlays_of
 from myelosynth.reports.page import Gap, Picture, write_page
 from myelosynth.reports.provenance import independence, provenance_table
 from myelosynth.reports.simulated import is_simulated
 from myelosynth.reports.slices import CONVENTION
 from myelosynth.reports.systems import system as named
 from myelosynth.reports.tables import Table, count, interval, number, points, read_table
+from myelosynth.reports.viewer import Viewer, viewer
 
 RETEST, NULL = "retest", "null-scan"
 AGREEMENT_COLUMNS = ("system", "index", "n", "bias", "loa_low", "loa_high")
@@ -48,6 +50,7 @@ def write_patient_page(
     indices, gaps = _indices(tables, sub)
     analysis = Analysis.of(layout, sub, system)
     pictures: dict[str, Picture | None] = {"dvr": None, "agreement": None, "change": None}
+    planes: Viewer | None = None
     if analysis is None:
         gaps.append(Gap("maps", "no DVR, measured or predicted, at baseline"))
     else:
@@ -58,6 +61,9 @@ def write_patient_page(
         }
         gaps += [item for item in drawn.values() if isinstance(item, Gap)]
         pictures = {name: item if isinstance(item, Picture) else None for name, item in drawn.items()}
+        made = viewer(analysis, overlays_of(analysis, system))
+        gaps += [made] if isinstance(made, Gap) else []
+        planes = made if isinstance(made, Viewer) else None
     limits = read_table(tables / "agreement.tsv", AGREEMENT_COLUMNS)
     intervals = read_table(layout.index_intervals(system, sub, FOLLOW_UP), INTERVAL_COLUMNS)
     gaps += _uncovered(indices, system)
@@ -78,6 +84,7 @@ def write_patient_page(
         dice=dice_table(tables, sub, system),
         images=image_table(tables, sub, system),
         pictures=pictures,
+        shown_in_planes=planes,
         agreement_key=AGREEMENT,
         change_key=CHANGE,
         gaps=gaps,

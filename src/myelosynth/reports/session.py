@@ -27,8 +27,8 @@ from myelosynth.reports.slices import (
 )
 from myelosynth.reports.tables import Table, number
 
-TISSUES = (("CSF", "#56B4E9"), ("GM", "#E69F00"), ("WM", "#F0E442"))
-LESION_COLOUR = "#FF5C5C"
+TISSUES = (("CSF", "#56B4E9"), ("GM", "#D55E00"), ("WM", "#F0E442"))
+LESION_COLOUR = "#F0E442"
 USUAL = {  # wide on purpose: what falls outside deserves a look, not a verdict
     "Brain volume": (1000.0, 1700.0),
     "Left-right symmetry of the brain mask": (0.9, 1.0),
@@ -185,7 +185,7 @@ def _brain(layout: Layout, sub: str, ses: str) -> Picture | Gap:
         Row(words, even_cuts(brain, axis, number), layers)
         for words, axis, number in (("Axial", 2, 7), ("Coronal", 1, 7), ("Sagittal", 0, 5))
     ]
-    caption = "Brain-mask outline (red) over the bias-corrected T1w."
+    caption = "Brain-mask outline (yellow) over the bias-corrected T1w."
     return Picture(mosaic(rows, sizes, highest=1.9), "brain mask outline over T1w in three planes", caption)
 
 
@@ -208,7 +208,7 @@ def _tissue(layout: Layout, sub: str, ses: str) -> Picture | Gap:
         Row("Axial", even_cuts(brain[box], 2, 4, 0.5), layers),
         Row("Coronal", even_cuts(brain[box], 1, 4, 0.5), layers),
     ]
-    caption = "Tissue contours where a fraction is 0.5: CSF blue, grey matter orange, white matter yellow."
+    caption = "Tissue contours where a fraction is 0.5: CSF blue, grey matter vermilion, white matter yellow."
     return Picture(mosaic(rows, sizes), "CSF, grey and white matter contours over T1w", caption)
 
 
@@ -235,7 +235,7 @@ def _lesions(layout: Layout, sub: str, ses: str) -> Picture | Gap:
             low, high = t1w_window
         rows.append(Row(words, cuts, [Layer("image", data, low=low, high=high), *([outline] if with_outline else [])]))
     empty = "" if lesions.any() else " The mask is empty: no lesion voxel in this session."
-    return Picture(mosaic(rows, sizes), "lesion outlines", f"Lesion outline (red), slices with most lesion.{empty}")
+    return Picture(mosaic(rows, sizes), "lesion outlines", f"Lesion outline (yellow), slices with most lesion.{empty}")
 
 
 def _lesion_images(layout: Layout, sub: str, ses: str) -> list[tuple[str, Path, bool]]:

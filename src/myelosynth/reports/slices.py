@@ -8,6 +8,7 @@ import nibabel as nib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
+from matplotlib.patheffects import Normal, Stroke
 from numpy.typing import NDArray
 
 from myelosynth.images.grid import Grid
@@ -136,4 +137,7 @@ def _draw_layer(ax: Axes, layer: Layer, cut: Cut, extent: tuple[float, float, fl
     elif plane.min() < layer.level < plane.max():
         across = (np.arange(plane.shape[1]) + 0.5) * extent[1] / plane.shape[1]
         up = (np.arange(plane.shape[0]) + 0.5) * extent[3] / plane.shape[0]
-        ax.contour(across, up, plane, [layer.level], colors=[layer.colour], linewidths=layer.width)
+        # a dark rim: an outline is seen on dark, bright and coloured ground alike
+        rim = [Stroke(linewidth=layer.width + 1.1, foreground="black", alpha=0.75), Normal()]
+        lines = ax.contour(across, up, plane, [layer.level], colors=[layer.colour], linewidths=layer.width)
+        lines.set_path_effects(rim)
