@@ -16,6 +16,7 @@ from myelosynth.errors import InputError
 from myelosynth.images.fields import LENGTHS_MM, FieldModel
 from myelosynth.myelin.curve import Curve
 from myelosynth.myelin.intervals import Patient, lesion_indices
+from myelosynth.myelin.maps import MapRules
 from myelosynth.myelin.null import CHANGED, NullModel, Pair, fit_null, index_nulls, null_draws
 
 SHAPE, VOXEL = (16, 14, 12), (2.0, 2.0, 2.0)
@@ -111,6 +112,15 @@ def test_no_noise_gives_the_point():
         truth = lesion_indices(one.patient, one.covered, (one.before[one.covered],) * 2)[name]
         assert (row.value, row.null, row.low, row.high) == pytest.approx((truth,) * 4)
         assert (row.p, row.outside) == (1, False)
+
+
+def test_the_rules_of_the_maps_hold_for_the_draws(fitted):
+    """No draw moves a voxel by more than the threshold of change: nothing changes, in value and null alike."""
+    one = pair(6)
+    strict = replace(one, patient=replace(one.patient, rules=MapRules(change_threshold=5.0)))
+    rows = index_nulls(strict, fitted, 20, 0.95, 1)
+    assert all((rows[name].value, rows[name].low, rows[name].high) == (0, 0, 0) for name in ("global", "remyelination"))
+    assert index_nulls(one, fitted, 20, 0.95, 1)["remyelination"].high > 0
 
 
 def test_larger_lesions_are_narrower():

@@ -24,6 +24,7 @@ def test_the_null_of_a_fold_is_made_without_its_test_patients(repository, tmp_pa
     assert len(fits) == 2
     judged = [line for line in commands if "myelosynth index-null " in line]
     assert len(judged) == 12  # six patients, measured follow-up and null-scan
+    assert all("--minimum-cluster 0.0 --change-threshold 0.0" in line for line in judged)
     for line in fits:
         fold = re.search(r"--fold (\d)", line)[1]
         behind = set(re.findall(r"--before \S*/(sub-\d+)/", line))

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from myelosynth.cli.app import app
+from myelosynth.cli.map_options import ChangeThreshold, MinimumCluster, map_rules
 from myelosynth.cli.paths import output
 
 if TYPE_CHECKING:
     from myelosynth.myelin.curve import Curve
+    from myelosynth.myelin.maps import MapRules
     from myelosynth.myelin.null import Pair
 
 _COLUMNS = {
@@ -44,6 +46,7 @@ def null_fit(
     from myelosynth.errors import InputError
     from myelosynth.myelin.controls import named_participants
     from myelosynth.myelin.curve import Curve
+    from myelosynth.myelin.maps import PAPER
     from myelosynth.myelin.null import LEAST_PATIENTS, fit_null
 
     sources = [*before, *after, *lesions, *distance, curve, *([split] if split else [])]
@@ -59,7 +62,7 @@ def null_fit(
         _require_untested(participants, split, fold)
         origin = {"Fold": fold, "SplitSha256": hashlib.sha256(split.read_bytes()).hexdigest()}
     controls = Curve.read(curve)
-    pairs = [_pair(*paths, controls) for paths in zip(before, after, lesions, distance, strict=True)]
+    pairs = [_pair(*paths, controls, PAPER) for paths in zip(before, after, lesions, distance, strict=True)]
     usable = sum(bool(pair.covered.any()) for pair in pairs)
     enough = usable >= LEAST_PATIENTS
     model = fit_null(pairs).record() if enough else None
@@ -91,6 +94,8 @@ def index_null(
     new_participant: Annotated[
         bool, typer.Option("--new-participant", help="none of the null's patients, even where a label is the same")
     ] = False,
+    minimum_cluster: MinimumCluster = 0.0,
+    change_threshold: ChangeThreshold = "0",
 ) -> None:
     """The indices of change beside what they would be had nothing changed, with an interval and a p value."""
     from dataclasses import asdict
@@ -103,14 +108,15 @@ def index_null(
     from myelosynth.myelin.indices import why_no_indices
     from myelosynth.myelin.null import CHANGED, NullModel, index_nulls
 
-    sources = [dvr_t0, dvr_t1, null, lesions, distance, curve]
+    rules, table, ruled = map_rules(minimum_cluster, change_threshold)
+    sources = [dvr_t0, dvr_t1, null, lesions, distance, curve, *table]
     out, record = output(out, sources, ".tsv"), read_json(null)
     if not new_participant:
         _require_no_patient(dvr_t0, null, record)
     # A null without a model had too few pairs: a gap, told in the file itself.
     empty = "Null" in record and record["Null"] is None
     model = None if empty else NullModel.of_record(record.get("Null") or {}, null)
-    pair = _pair(dvr_t0, dvr_t1, lesions, distance, Curve.read(curve))
+    pair = _pair(dvr_t0, dvr_t1, lesions, distance, Curve.read(curve), rules)
     _require_voxels(pair, record.get("VoxelSize"), null, dvr_t0)
     defined = bool(pair.covered.any())
     found = index_nulls(pair, model, draws, level, seed) if model and defined else {}
@@ -121,7 +127,7 @@ def index_null(
     write_text(out, "\n".join(rows) + "\n")
     whose = {name: record.get(name) for name in ("System", "Participants", "Fold") if record.get(name)}
     fields = {**_COLUMNS, "NullOf": whose}
-    settings = {"level": level, "draws": draws, "seed": seed}
+    settings = {"level": level, "draws": draws, "seed": seed, **ruled}
     Provenance("null of the indices", "myelosynth", __version__, sources, settings, fields).write(out)
     if model is None:
         typer.echo(f"gap: no null, {null}, it was made from too few pairs", err=True)
@@ -129,8 +135,8 @@ def index_null(
         typer.echo(f"gap: no null, {lesions}, {why_no_indices(pair.patient.lesions)}", err=True)
 
 
-def _pair(before: Path, after: Path, lesions: Path, distance: Path, controls: "Curve") -> "Pair":
-    """One patient's maps. Raises InputError for another grid."""
+def _pair(before: Path, after: Path, lesions: Path, distance: Path, controls: "Curve", rules: "MapRules") -> "Pair":
+    """One patient's maps; rules: what is asked of a voxel beyond the paper's. Raises InputError for another grid."""
     from myelosynth.images.volume import load_mask, load_volume
     from myelosynth.myelin.intervals import Patient
     from myelosynth.myelin.null import Pair
@@ -141,7 +147,7 @@ def _pair(before: Path, after: Path, lesions: Path, distance: Path, controls: "C
     for volume in maps:
         grid.require(volume.grid, volume.path, distance)
     mask = load_mask(lesions, grid, distance, allow_empty=True, labels=True)
-    return Pair(Patient(mask, apart.data, grid.voxel_sizes, controls), maps[0].data, maps[1].data)
+    return Pair(Patient(mask, apart.data, grid.voxel_sizes, controls, rules), maps[0].data, maps[1].data)
 
 
 def _require_untested(participants: list[str], split: Path, fold: int) -> None:
