@@ -67,10 +67,12 @@ def null_lines(
 
     Without either, for an index of change, that there is no null.
     """
-    if not index.needs_change or value is None:
+    if value is None:
         return []
     if index.key in nulls:
         return [nulls[index.key].words(index)]
+    if not index.needs_change:
+        return []
     nothing = value_of(indices, NULL, index.key) if measured else None
     if nothing is not None:
         return [f"one scan without change: {points(nothing, index.signed)} (no null interval)"]
@@ -167,7 +169,7 @@ def comparison_table(indices: pd.DataFrame | None, system: str, limits: pd.DataF
         "Measured",
         "Predicted",
         "Predicted − measured",
-        "Null",
+        "Null scan",
         "Retest",
         "Retest − measured",
         "Limits of agreement, predicted",

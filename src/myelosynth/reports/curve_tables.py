@@ -38,8 +38,9 @@ def curve_check_table(cohort: CohortInputs) -> Table | Gap:
     for fold, table in tables:
         for row in table[table["part"] == "all"].to_dict("records"):
             cells = [count(row["n"]), points(row["share"]), points(row[_STRICT]), number(row["mean_z"], 2)]
-            rows.append([fold, str(row["control"]), *cells])
-            classes.append("main" if row["control"] == "all" else "")
+            who = str(row["control"])
+            rows.append([fold, "all controls" if who == "all" else who, *cells])
+            classes.append("total" if row["control"] == "all" else "")
     heads = (
         "Fold",
         "Control left out",
@@ -82,7 +83,7 @@ def threshold_table(cohort: CohortInputs) -> Table | Gap:
         values = [shown(row[name]) for name in ("measured", "predicted", "bias")]
         ends = interval(row["limits_low"], row["limits_high"], shown)
         rows.append([str(row["rule"]), _NAMES.get(row["index"], row["index"]), count(row["n"]), *values, ends, signs])
-        classes.append("main" if row["rule"] == "paper" else "")
+        classes.append("total" if row["rule"] == "paper" else "")
     heads = ("Rule", "Index", "n", "Measured", "Predicted", "Bias", "Limits of agreement", "Wrong signs")
     notes = (f"{RULES['rule']['Description']}.",)
     return Table(heads, rows, "Other thresholds than the paper's", classes, notes, text_columns=2)

@@ -30,7 +30,7 @@ def runtime_table(layout: Layout) -> Table | Gap:
         "other, so their sum is more than the run took. Memory: largest resident set of a job.",
     )
     return Table(
-        heads, cells, "Time and memory of every step", ["main" if c[0] == "all steps" else "" for c in cells], notes
+        heads, cells, "Time and memory of every step", ["total" if c[0] == "all steps" else "" for c in cells], notes
     )
 
 
