@@ -53,8 +53,12 @@ def ranges(table: pd.DataFrame) -> dict[str, NullRange]:
     known = table[table["outside"].notna() & table["low"].notna()]
     return {
         str(row["index"]): NullRange(
-            *(float(row[name]) for name in ("null", "low", "high", "level", "p")),
-            str(row["outside"]).lower() == "true",
+            null=float(row["null"]),
+            low=float(row["low"]),
+            high=float(row["high"]),
+            level=float(row["level"]),
+            p=float(row["p"]),
+            outside=str(row["outside"]).lower() == "true",
         )
         for row in known.to_dict("records")
     }
