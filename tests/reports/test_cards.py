@@ -78,7 +78,7 @@ def test_acquisition_comes_from_the_sidecars(study, tmp_path):
     write_json(sidecar, record)
     try:
         table = acquisition_table(index, "001")
-        assert table.rows[0] == ["t0", "T1w", "A, 3 T", "–", "TR 2500 ms, TE 3 ms", "3 mm"]
+        assert table.rows[0] == ["t0", "T1w", "A, 3 T", "–", "TR 2500 ms, TE 3 ms", "3 x 3 x 3 mm"]
     finally:
         sidecar.unlink()
     assert isinstance(acquisition_table(index, "002"), Gap)

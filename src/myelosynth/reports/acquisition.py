@@ -36,7 +36,7 @@ def acquisition_table(index: SessionIndex, sub: str) -> Table | Gap:
             rows.append([ses, contrast, *cells])
     if not rows:
         return Gap("acquisition", "the raw images are not there")
-    heads = ("Session", "Image", "Scanner", "Sequence", "Timing", "Voxels (mm)")
+    heads = ("Session", "Image", "Scanner", "Sequence", "Timing", "Voxels")
     notes = (f"From the JSON sidecars and headers of the data set; {interval_words(index.root, sub)}",)
     return Table(heads, rows, "Acquisition", notes=notes, text_columns=6)
 
