@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 from myelosynth.cli.app import app
 from myelosynth.cli.pages import report  # noqa: F401  (registers the commands)
 from myelosynth.errors import InputError
+from myelosynth.reports.cards import verdict
 from myelosynth.reports.indices import INDICES
-from myelosynth.reports.patient import verdict
 
 SYSTEMS = ("mean-atlas", "ridge", "unet-l1", "refiner-cf-sagan-nwl1")
 MAIN = SYSTEMS[-1]

@@ -117,7 +117,12 @@ rule applied_page:
         maps=lambda w: applied_maps(w.sub),
         bundle=applied.files,
     output:
-        layout.page("sub-{sub}"),
+        report(
+            layout.page("sub-{sub}"),
+            caption="../report/applied.rst",
+            category="Participants without PET",
+            labels={"participant": "{sub}"},
+        ),
     log:
         log_of("applied_page", "sub-{sub}"),
     benchmark:

@@ -1,13 +1,37 @@
 """Pages that people read."""
 
 
+def shown_lesions(w):
+    """The tables of a patient's lesions by both kinds of maps on the page."""
+    shown = {
+        layout.lesion_table(system, w.sub, ses)
+        for system in ("true", study.learning.main)
+        for ses in (BASELINE, FOLLOW_UP)
+    }
+    return [path for path in lesion_tables() if path in shown]
+
+
+def shown_nulls(w):
+    """The null of a patient's indices, measured and predicted, where there is one."""
+    return [
+        layout.index_null(system, w.sub, FOLLOW_UP)
+        for system in ("true", study.learning.main)
+        if system in WITH_NULL and w.sub in null_followed(system)
+    ]
+
+
 rule session_page:
     """Quality control of one session: brain outline, registrations before and after, tissue contours."""
     input:
         index=INDEX,
         files=lambda w: session_derivatives(w.sub, w.ses),
     output:
-        layout.page("qc/sub-{sub}_ses-{ses}"),
+        report(
+            layout.page("qc/sub-{sub}_ses-{ses}"),
+            caption="../report/session.rst",
+            category="Quality control",
+            labels={"participant": "{sub}", "session": "{ses}"},
+        ),
     log:
         log_of("session_page"),
     benchmark:
@@ -32,8 +56,15 @@ rule patient_page:
         index=layout.table("index"),
         tables=[layout.table(name) for name in EVALUATED],
         maps=[maps_of(system) for system in ("true", study.learning.main)],
+        lesions=shown_lesions,
+        nulls=shown_nulls,
     output:
-        layout.page("sub-{sub}"),
+        report(
+            layout.page("sub-{sub}"),
+            caption="../report/patient.rst",
+            category="Patients",
+            labels={"participant": "{sub}"},
+        ),
     log:
         log_of("patient_page", "sub-{sub}"),
     benchmark:
@@ -64,7 +95,12 @@ rule comparison_page:
         images=predicted_images(),
         maps=[maps_of(system) for system in MAPPED],
     output:
-        layout.page("comparison"),
+        report(
+            layout.page("comparison"),
+            caption="../report/comparison.rst",
+            category="Cohort",
+            labels={"page": "comparison of systems"},
+        ),
     log:
         log_of("comparison_page", "cohort"),
     benchmark:
@@ -93,9 +129,19 @@ rule cohort_page:
         index=layout.table("index"),
         split=layout.table("split"),
         tables=[layout.table(name) for name in [*EVALUATED, *AGREED, *CLINICAL]],
-        curves=[layout.table(f"curve_fold-{fold}") for fold in FOLDS],
+        curves=[
+            layout.table(f"{name}_fold-{fold}")
+            for name in ("curve", "curve_check")
+            for fold in FOLDS
+        ],
+        further=[threshold_comparison(), null_tables()],
     output:
-        layout.page("cohort"),
+        report(
+            layout.page("cohort"),
+            caption="../report/cohort.rst",
+            category="Cohort",
+            labels={"page": "cohort"},
+        ),
     log:
         log_of("cohort_page", "cohort"),
     benchmark:

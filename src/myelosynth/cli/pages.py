@@ -76,7 +76,7 @@ def patient(
     out = output(out, [index], ".html")
     root, folder = _folder(results, "results folder"), _folder(tables, "tables folder")
     data = _folder(raw, "raw data set") if raw else None
-    write_patient_page(Layout(root), SessionIndex.read(index, root), sub, system, folder, out, data)
+    write_patient_page(Layout(root), SessionIndex.read(index, data or root), sub, system, folder, out, data)
 
 
 @report.command("applied")
@@ -97,7 +97,7 @@ def applied(
     out = output(out, [index], ".html")
     root, card = _folder(results, "results folder"), read_card(bundle)
     data = _folder(raw, "raw data set") if raw else None
-    write_applied_page(Layout(root, APPLIED_SPACE), SessionIndex.read(index, root), sub, card, out, data)
+    write_applied_page(Layout(root, APPLIED_SPACE), SessionIndex.read(index, data or root), sub, card, out, data)
 
 
 @report.command("cohort")

@@ -1,7 +1,6 @@
 """The page of a patient without PET: what a bundle predicts, how far to trust it, and what it cannot tell."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +10,16 @@ from numpy.typing import NDArray
 from myelosynth.bids.index import BASELINE, SessionIndex
 from myelosynth.bids.layout import Layout
 from myelosynth.errors import InputError
-from myelosynth.reports.indices import INDICES, INTERVAL_COLUMNS, Index, interval_words
+from myelosynth.reports.acquisition import acquisition_table
+from myelosynth.reports.cards import Card as IndexCard
+from myelosynth.reports.cards import Side, null_lines
+from myelosynth.reports.indices import INDICES, INTERVAL_COLUMNS, interval_words
+from myelosynth.reports.lesions import LesionTable, lesion_table
 from myelosynth.reports.maps import CHANGE, DEMYELINATED, FOLLOW_UP, Analysis, change_maps, dvr_maps
+from myelosynth.reports.methods import patient_methods
 from myelosynth.reports.mosaic import Bar, Row, mosaic
-from myelosynth.reports.names import qc_page, relative
+from myelosynth.reports.names import neighbours, qc_page, relative
+from myelosynth.reports.nulls import patient_nulls
 from myelosynth.reports.overlays import overlays_of
 from myelosynth.reports.page import Gap, Picture, write_page
 from myelosynth.reports.provenance import provenance_table
@@ -25,16 +30,6 @@ from myelosynth.reports.systems import system as named
 from myelosynth.reports.tables import Table, number, points, read_table
 from myelosynth.reports.viewer import Viewer, viewer
 from myelosynth.synthesis.bundle.card import Card
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """One index of the prediction: value in percent as text, why there is none, its interval where there is one."""
-
-    index: Index
-    value: str
-    why: str = ""
-    interval: str = ""
 
 
 def write_applied_page(
@@ -68,7 +63,13 @@ def write_applied_page(
     gaps += uncovered(analysis, system, sessions)
     if FOLLOW_UP not in sessions:
         gaps.append(Gap("change between scans", f"there is no prediction of {FOLLOW_UP}"))
+    acquired = acquisition_table(index, sub)
+    last = FOLLOW_UP if layout.lesion_table(system, sub, FOLLOW_UP).is_file() else BASELINE
+    listed = lesion_table(layout.lesion_table(system, sub, last))
+    gaps += [item for item in (acquired, listed) if isinstance(item, Gap)]
     simulated = is_simulated(layout.root, raw_root)
+    people = [other for other in index.groups if layout.prediction(system, other, BASELINE).is_file()]
+    shown = estimates(layout, analysis, system, sessions)
     write_page(
         out,
         "applied.html",
@@ -81,7 +82,12 @@ def write_applied_page(
         warnings=beyond_training(layout, sub, system, sessions),
         without=without_sources(layout, sub, system, sessions),
         unreal=card.simulated and not simulated,
-        estimates=estimates(layout, analysis, system, sessions),
+        cards=shown,
+        has_null=bool(patient_nulls(layout, system, sub)),
+        lesions=listed if isinstance(listed, LesionTable) else None,
+        acquired=acquired if isinstance(acquired, Table) else None,
+        methods=patient_methods(layout, sub, system, simulated, measured=False),
+        neighbours=neighbours(layout, people, sub, out),
         values=value_table(analysis, system, sessions),
         pictures=pictures,
         shown_in_planes=planes if isinstance(planes, Viewer) else None,
@@ -118,19 +124,21 @@ def without_sources(layout: Layout, sub: str, system: str, sessions: Sequence[st
     return told
 
 
-def estimates(layout: Layout, analysis: Analysis, system: str, sessions: Sequence[str]) -> list[Estimate]:
-    """Every index of the prediction; without a follow-up the share at each scan alone."""
+def estimates(layout: Layout, analysis: Analysis, system: str, sessions: Sequence[str]) -> list[IndexCard]:
+    """Every index of the prediction beside its null; without a follow-up the share at each scan alone."""
     path = layout.indices(system, analysis.sub, FOLLOW_UP)
     row = pd.read_csv(path, sep="\t").iloc[0] if path.is_file() else None
     intervals = read_table(layout.index_intervals(system, analysis.sub, FOLLOW_UP), INTERVAL_COLUMNS)
-    found = []
+    nulls, found = patient_nulls(layout, system, analysis.sub), []
     for index in INDICES:
         if row is not None:
             share = float(row[index.key]) if pd.notna(row[index.key]) else None
         else:
             share = None if index.needs_change else _share(analysis, system, index.key.removeprefix("percent_"))
-        why = "" if share is not None else _why(analysis, sessions)
-        found.append(Estimate(index, points(share, index.signed), why, interval_words(intervals, index)))
+        lines = [interval_words(intervals, index), *null_lines(index, share, nulls)]
+        lines += [] if share is not None else [_why(analysis, sessions)]
+        side = Side("Predicted from MRI", points(share, index.signed), [line for line in lines if line])
+        found.append(IndexCard(index, [side]))
     return found
 
 

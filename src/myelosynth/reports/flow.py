@@ -71,9 +71,12 @@ def flow(cohort: CohortInputs, split: Path) -> list[Stage]:
 
 
 def gap_table(cohort: CohortInputs) -> Table:
-    """What the index lacks, one row per session."""
+    """What the index lacks, one row per session; controls have no follow-up, so its absence is no gap."""
     missing: dict[tuple[str, str, str], list[str]] = {}
     for row in cohort.index.gaps():
+        sub, ses = row.participant_id[4:], row.session_id[4:]
+        if row.group != GROUPS[0] and ses != BASELINE and ses not in cohort.index.sessions(sub):
+            continue
         missing.setdefault((row.participant_id, row.session_id, row.group), []).append(row.contrast)
     rows = [[who, ses.removeprefix("ses-"), group, ", ".join(what)] for (who, ses, group), what in missing.items()]
     return Table(("Participant", "Session", "Group", "Absent"), rows, "Gaps in the data set", text_columns=4)

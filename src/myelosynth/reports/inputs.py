@@ -62,7 +62,7 @@ class CohortInputs:
         frame = read_table(self.tables / f"{name}.tsv", known)
         if frame is None:
             return pd.DataFrame(columns=known)
-        return over_replicates(frame[[self.shows(str(key)) for key in frame["system"]]])
+        return over_replicates(frame.loc[[self.shows(str(key)) for key in frame["system"]]])
 
     def missing_tables(self) -> list[str]:
         return [name for name in TABLES if not (self.tables / f"{name}.tsv").is_file()]

@@ -1,40 +1,31 @@
 """The page of one patient: indices beside their null, maps, limits, provenance."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from myelosynth.bids.index import SessionIndex
+from myelosynth.bids.index import BASELINE, SessionIndex
 from myelosynth.bids.layout import Layout
 from myelosynth.errors import InputError
-from myelosynth.evaluation.significance import SMALLEST_N
-from myelosynth.reports.indices import INDICES, INTERVAL_COLUMNS, Index, interval_words
+from myelosynth.reports.acquisition import acquisition_table
+from myelosynth.reports.cards import INDEX_COLUMNS, RETEST, cards, comparison_table, value_of
+from myelosynth.reports.indices import INTERVAL_COLUMNS
+from myelosynth.reports.lesions import LesionTable, lesion_table
 from myelosynth.reports.maps import AGREEMENT, CHANGE, FOLLOW_UP, Analysis, agreement_maps, change_maps, dvr_maps
-from myelosynth.reports.names import qc_page, relative
+from myelosynth.reports.methods import patient_methods
+from myelosynth.reports.names import cohort_page, neighbours, predicted_patients, qc_page, relative
+from myelosynth.reports.nulls import patient_nulls
 from myelosynth.reports.overlays import overlays_of
 from myelosynth.reports.page import Gap, Picture, write_page
 from myelosynth.reports.provenance import independence, provenance_table
 from myelosynth.reports.simulated import is_simulated
 from myelosynth.reports.slices import CONVENTION
+from myelosynth.reports.standing import standing
 from myelosynth.reports.systems import system as named
-from myelosynth.reports.tables import Table, count, interval, number, points, read_table
+from myelosynth.reports.tables import Table, count, number, read_table
 from myelosynth.reports.viewer import Viewer, viewer
 
-RETEST, NULL = "retest", "null-scan"
 AGREEMENT_COLUMNS = ("system", "index", "n", "bias", "loa_low", "loa_high")
-INDEX_COLUMNS = ("system", "participant_id", "coverage", *(index.key for index in INDICES))
-
-
-@dataclass(frozen=True)
-class Card:
-    """One headline number: index, its value by system (ready text), and the difference from the measured PET."""
-
-    index: Index
-    values: Sequence[tuple[str, str]]
-    verdict: str
 
 
 def write_patient_page(
@@ -49,6 +40,9 @@ def write_patient_page(
         raise InputError("participant not in the index", index.root, values, "check --sub and --index")
     indices, gaps = _indices(tables, sub)
     analysis = Analysis.of(layout, sub, system)
+    everybody = read_table(tables / "indices.tsv", INDEX_COLUMNS)
+    nulls = {key: patient_nulls(layout, key, sub) for key in ("true", system)}
+    placed = standing(indices, system, nulls, everybody)
     pictures: dict[str, Picture | None] = {"dvr": None, "agreement": None, "change": None}
     planes: Viewer | None = None
     if analysis is None:
@@ -67,19 +61,32 @@ def write_patient_page(
     limits = read_table(tables / "agreement.tsv", AGREEMENT_COLUMNS)
     intervals = read_table(layout.index_intervals(system, sub, FOLLOW_UP), INTERVAL_COLUMNS)
     gaps += _uncovered(indices, system)
+    gaps += [placed] if isinstance(placed, Gap) and indices is not None else []
+    acquired = acquisition_table(index, sub)
+    last = FOLLOW_UP if layout.lesion_table(system, sub, FOLLOW_UP).is_file() else BASELINE
+    both = [layout.lesion_table(key, sub, last) for key in ("true", system)]
+    listed = lesion_table(*both) if both[0].is_file() else lesion_table(both[1])
+    gaps += [item for item in (acquired, listed) if isinstance(item, Gap)]
+    simulated = is_simulated(layout.root, raw_root)
     sessions = index.sessions(sub)
     if FOLLOW_UP not in sessions:
         gaps.append(Gap("change between scans", f"this patient has no session {FOLLOW_UP}"))
     write_page(
         out,
         "patient.html",
-        is_simulated(layout.root, raw_root),
+        simulated,
         title=f"Myelin report: sub-{sub}",
         convention=CONVENTION,
         system=named(system),
         group=index.groups[sub],
         sessions=sessions,
-        cards=[_card(item, indices, system, limits, intervals) for item in INDICES],
+        cards=cards(indices, system, limits, intervals, nulls, everybody),
+        placed=placed if isinstance(placed, Picture) else None,
+        lesions=listed if isinstance(listed, LesionTable) else None,
+        acquired=acquired if isinstance(acquired, Table) else None,
+        methods=patient_methods(layout, sub, system, simulated),
+        cohort=relative(cohort_page(layout), out),
+        neighbours=neighbours(layout, predicted_patients(layout, index.groups, system), sub, out),
         comparison=comparison_table(indices, system, limits),
         dice=dice_table(tables, sub, system),
         images=image_table(tables, sub, system),
@@ -121,108 +128,6 @@ def _uncovered(indices: pd.DataFrame | None, system: str) -> list[Gap]:
     return gaps
 
 
-def value_of(indices: pd.DataFrame | None, system: str, key: str) -> float | None:
-    """The value of an index for a system as a fraction; None where there is none."""
-    if indices is None or system not in indices.index:
-        return None
-    value = float(indices[key].astype(float)[system])
-    return None if np.isnan(value) else value
-
-
-def _limits_of(limits: pd.DataFrame | None, system: str, key: str) -> tuple[float | None, float | None]:
-    """Limits of agreement of a system with the measured PET over the cohort, fractions."""
-    if limits is None:
-        return None, None
-    rows = limits[(limits["system"] == system) & (limits["index"] == key)]
-    if rows.empty or rows[["loa_low", "loa_high"]].isna().any(axis=None):
-        return None, None
-    return float(rows["loa_low"].iloc[0]), float(rows["loa_high"].iloc[0])
-
-
-def _patients_of(limits: pd.DataFrame | None, system: str, key: str) -> int:
-    """How many patients the limits of agreement come from."""
-    if limits is None:
-        return 0
-    found = limits[(limits["system"] == system) & (limits["index"] == key)]["n"]
-    return int(found.iloc[0]) if len(found) else 0
-
-
-def _card(
-    index: Index,
-    indices: pd.DataFrame | None,
-    system: str,
-    limits: pd.DataFrame | None,
-    intervals: pd.DataFrame | None,
-) -> Card:
-    values = [("Measured PET", "true"), ("Predicted from MRI", system)]
-    values += [("Null: no change", NULL)] if index.needs_change else []
-    shown = [(words, points(value_of(indices, key, index.key), index.signed)) for words, key in values]
-    if told := interval_words(intervals, index):
-        words, bounds = told.split(": ")
-        shown.insert(2, (words, bounds))
-    return Card(index, shown, verdict(indices, system, index, limits))
-
-
-def verdict(indices: pd.DataFrame | None, system: str, index: Index, limits: pd.DataFrame | None) -> str:
-    """Whether the prediction differs from the measured PET by more than a second PET scan would."""
-    truth, predicted = (value_of(indices, key, index.key) for key in ("true", system))
-    if predicted is None:
-        return "not predicted"
-    if truth is None:
-        return "no measured PET to compare with"
-    low, high = _limits_of(limits, RETEST, index.key)
-    difference = predicted - truth
-    told = f"prediction off by {points(difference, True)} points"
-    if low is None or high is None:
-        return f"{told}; no retest limits to judge it by"
-    patients = _patients_of(limits, RETEST, index.key)
-    if patients <= SMALLEST_N:
-        return f"{told}; the retest limits come from {patients} patients, too few to judge it by"
-    inside = low <= difference <= high
-    return f"{told}: {'within' if inside else 'beyond'} what a second PET scan would change"
-
-
-def comparison_table(indices: pd.DataFrame | None, system: str, limits: pd.DataFrame | None) -> Table:
-    """All indices, measured and predicted, with the differences and the limits of agreement over the cohort."""
-    rows = []
-    for index in INDICES:
-        truth, predicted, retest = (value_of(indices, key, index.key) for key in ("true", system, RETEST))
-        nothing = value_of(indices, NULL, index.key) if index.needs_change else None
-        both = [None if None in (truth, other) else other - truth for other in (predicted, retest)]  # type: ignore[operator]
-        bounds = [_limits_of(limits, key, index.key) for key in (system, RETEST)]
-        rows.append(
-            [
-                f"{index.name} ({index.unit})",
-                points(truth, index.signed),
-                points(predicted, index.signed),
-                points(both[0], True),
-                points(nothing, index.signed),
-                points(retest, index.signed),
-                points(both[1], True),
-                interval(*bounds[0], lambda v: points(v, True)),
-                interval(*bounds[1], lambda v: points(v, True)),
-            ]
-        )
-    heads = (
-        "Index",
-        "Measured",
-        "Predicted",
-        "Predicted − measured",
-        "Null",
-        "Retest",
-        "Retest − measured",
-        "Limits of agreement, predicted",
-        "Limits of agreement, retest",
-    )
-    patients = max(_patients_of(limits, system, index.key) for index in INDICES)
-    few = f" With {patients} patients they are too uncertain to rely on." if patients <= SMALLEST_N else ""
-    notes = (
-        "Values and differences in percent or percent points of the baseline lesion volume. Limits of agreement: "
-        f"95 % of the differences from the measured PET (Bland and Altman) lie between them; n = {patients}.{few}",
-    )
-    return Table(heads, rows, "Indices, measured and predicted, beside null and retest", notes=notes)
-
-
 def dice_table(tables: Path, sub: str, system: str) -> Table | None:
     """Overlap of this patient's demyelination maps with the measured PET's."""
     columns = ("system", "participant_id", "session_id", "map", "dice", "n_true", "n_predicted")
@@ -231,7 +136,8 @@ def dice_table(tables: Path, sub: str, system: str) -> Table | None:
         return None
     own = table[table["participant_id"] == f"sub-{sub}"]
     rows, classes = [], []
-    for (session, which), part in own.groupby(["session_id", "map"], sort=True):
+    order = sorted(own.groupby(["session_id", "map"]), key=lambda pair: (pair[0][0] == "change", pair[0]))
+    for (session, which), part in order:
         by = part.drop_duplicates("system").set_index("system")
         keys = [system, *(key for key in by.index if named(key).kind in ("floor", "ceiling"))]
         for key in keys:

@@ -11,6 +11,7 @@ import pandas as pd
 from myelosynth.errors import InputError
 
 MISSING = "–"
+_WORDS = ("participant_id", "session_id", "system")  # a table of the system `true` alone would read as a truth value
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame | None:
     if not path.is_file():
         return None
     try:
-        frame = pd.read_csv(path, sep="\t", na_values=["n/a"], dtype={"participant_id": str, "session_id": str})
+        frame = pd.read_csv(path, sep="\t", na_values=["n/a"], dtype=dict.fromkeys(_WORDS, str))
     except (ValueError, pd.errors.ParserError, UnicodeDecodeError) as fault:
         raise InputError("not a readable TSV", path, str(fault), "write it again with the command that makes it") from (
             fault

@@ -7,9 +7,9 @@ from rich.table import Table
 
 from myelosynth.bids.layout import Layout
 from myelosynth.errors import InputError
+from myelosynth.reports.cards import INDEX_COLUMNS, value_of
 from myelosynth.reports.indices import INDICES
 from myelosynth.reports.names import cohort_page
-from myelosynth.reports.patient import INDEX_COLUMNS, value_of
 from myelosynth.reports.simulated import NOTICE, is_simulated
 from myelosynth.reports.systems import system as named
 from myelosynth.reports.tables import points, read_table
