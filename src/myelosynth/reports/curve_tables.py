@@ -5,7 +5,8 @@ from pathlib import Path
 import pandas as pd
 
 from myelosynth.evaluation.thresholds import COLUMNS as RULES
-from myelosynth.myelin.leave_one_out import COLUMNS, STRICT_SDS
+from myelosynth.myelin.leave_one_out import COLUMNS
+from myelosynth.myelin.thresholds import STRICT_SDS
 from myelosynth.reports.indices import INDICES
 from myelosynth.reports.inputs import CohortInputs
 from myelosynth.reports.page import Gap

@@ -64,8 +64,8 @@ def write_patient_page(
     gaps += [placed] if isinstance(placed, Gap) and indices is not None else []
     acquired = acquisition_table(index, sub)
     last = FOLLOW_UP if layout.lesion_table(system, sub, FOLLOW_UP).is_file() else BASELINE
-    both = [layout.lesion_table(key, sub, last) for key in ("true", system)]
-    listed = lesion_table(*both) if both[0].is_file() else lesion_table(both[1])
+    measured, predicted = (layout.lesion_table(key, sub, last) for key in ("true", system))
+    listed = lesion_table(measured, predicted) if measured.is_file() else lesion_table(predicted)
     gaps += [item for item in (acquired, listed) if isinstance(item, Gap)]
     simulated = is_simulated(layout.root, raw_root)
     sessions = index.sessions(sub)

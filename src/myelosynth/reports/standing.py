@@ -64,5 +64,14 @@ def _lane(
         ax.plot(100 * rest, np.full(rest.size, height), marker, color=colour, alpha=0.35, markersize=3.5, zorder=2)
     value = value_of(indices, system, index.key)
     if value is not None:
-        edge = {"markeredgecolor": "black", "linestyle": "none"}
-        ax.plot([100 * value], [height], marker, color=colour, markersize=9, zorder=3, label=label, **edge)
+        ax.plot(
+            [100 * value],
+            [height],
+            marker,
+            color=colour,
+            markersize=9,
+            markeredgecolor="black",
+            linestyle="none",
+            zorder=3,
+            label=label,
+        )
