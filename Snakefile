@@ -34,6 +34,7 @@ include: "workflow/rules/null.smk"
 include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/clinical.smk"
 include: "workflow/rules/lesions.smk"
+include: "workflow/rules/reports_inputs.smk"
 include: "workflow/rules/reports.smk"
 
 
