@@ -4,7 +4,7 @@
 
 Two simulated cohorts of scenario `no-change` at 2.5 mm, seeds apart: the first makes the control curve and the null,
 the second is only measured against it. Every scan is one file in OUT/scans: a stopped run goes on where it stood.
-OUT/no_change.tsv has a row for each tested patient and index; the shares of patients inside are printed, beside those
+OUT/no_change_SEED.tsv has a row for each tested patient and index; the shares of patients inside are printed, beside those
 of a null without regression to the mean, and of nulls fitted on FEW patients, as many as a small study has. --develop
 leaves one patient out at a time within the first cohort, and looks at nothing of the second.
 """
@@ -80,13 +80,15 @@ def main() -> None:
     parser.add_argument("--controls", type=int, default=12)
     parser.add_argument("--fit-seed", type=int, default=5101)
     parser.add_argument("--test-seed", type=int, default=5202)
+    parser.add_argument("--test-patients", type=int, help="of the second cohort, where it is of another size")
     parser.add_argument("--noise", default="default", help="noise tier")
     parser.add_argument("--develop", action="store_true", help="leave one out within the first cohort")
     given = parser.parse_args()
     people = range(1, given.patients + 1)
     controls = range(given.patients + 1, given.patients + given.controls + 1)
     jobs = [(n, given.patients, given.controls, given.fit_seed) for n in (*controls, *people)]
-    tests = [] if given.develop else [(n, given.patients, 0, given.test_seed) for n in people]
+    others = range(1, (given.test_patients or given.patients) + 1)
+    tests = [] if given.develop else [(n, len(others), 0, given.test_seed) for n in others]
     simulate(given.out, [*jobs, *tests], given.noise)
     curve = control_curve(given.out, given.fit_seed, controls)
     fitted = pairs(given.out, given.fit_seed, people, curve)
@@ -96,9 +98,9 @@ def main() -> None:
         return
     model = fit_null(fitted)
     print(model)
-    tested = pairs(given.out, given.test_seed, people, curve)
+    tested = pairs(given.out, given.test_seed, others, curve)
     rows = pd.DataFrame(judged([(pair, model) for pair in tested]))
-    rows.to_csv(given.out / "no_change.tsv", sep="\t", index=False)
+    rows.to_csv(given.out / f"no_change_{given.test_seed}.tsv", sep="\t", index=False)
     print(f"null of {model.patients} patients, {shares(rows)}")
     shift = sum(float((pair.after - pair.before)[pair.covered].mean()) for pair in fitted) / len(fitted)
     flat = replace(model, slope=0.0, shift=shift)

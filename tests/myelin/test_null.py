@@ -22,7 +22,7 @@ from myelosynth.myelin.null import CHANGED, NullModel, Pair, fit_null, index_nul
 SHAPE, VOXEL = (16, 14, 12), (2.0, 2.0, 2.0)
 CURVE = Curve(np.array([0.0, 50.0]), np.array([1000]), np.array([1.2]), np.array([0.1]))
 FIELD = FieldModel(LENGTHS_MM, (0.5, 0.5, 0.0, 0.0, 0.0), 0.0)
-TRUE = NullModel(0.01, -0.3, 0.015, 0.03, 0.0024, FIELD, 40)
+TRUE = NullModel(0.01, -0.3, 0.015, 0.05, 0.03, 0.0024, FIELD, 40)
 
 
 def lesions(random, blocks=4):
@@ -40,7 +40,8 @@ def pair(seed, model=TRUE, blocks=4):
     before = 1.08 + 0.08 * random.standard_normal(SHAPE)
     noise = next(model.field.pairs(random, SHAPE, VOXEL))[0]
     offset = model.shift + model.between * random.standard_normal()
-    return Pair(patient, before, before + offset + model.slope * (before - 1.2) + model.sd * noise)
+    tilt = model.slope_between * random.standard_normal() * (before - before[patient.lesions].mean())
+    return Pair(patient, before, before + offset + model.slope * (before - 1.2) + tilt + model.sd * noise)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,8 @@ def fitted():
 
 
 def test_what_was_put_in_is_found(fitted):
-    assert fitted.slope == pytest.approx(TRUE.slope, abs=0.01)
+    assert fitted.slope == pytest.approx(TRUE.slope, abs=3 * TRUE.slope_between / 40**0.5)
+    assert fitted.slope_between == pytest.approx(TRUE.slope_between, rel=0.4)
     assert fitted.shift == pytest.approx(TRUE.shift, abs=3 * TRUE.between / 40**0.5)
     # Lesions are too near each other to tell a whole scan from a wide field: both together are what counts.
     assert np.hypot(fitted.sd, fitted.between) == pytest.approx(np.hypot(TRUE.sd, TRUE.between), rel=0.05)
@@ -73,7 +75,7 @@ def test_coverage_of_patients_without_change(fitted):
     """Patients from the same noise, none of them used for the fit: nearly every index lies within its interval."""
     inside = {name: [] for name in CHANGED}
     for seed in range(500, 560):
-        for name, row in index_nulls(pair(seed), fitted, draws=99, level=0.95, seed=1).items():
+        for name, row in index_nulls(pair(seed), fitted, draws=199, level=0.95, seed=1).items():
             inside[name].append(not row.outside)
     assert all(0.88 <= np.mean(held) <= 1.0 for held in inside.values()), inside
     assert 0.9 <= np.mean(list(inside.values())) <= 0.99
@@ -95,6 +97,12 @@ def test_a_change_lies_outside(fitted):
     assert rows["global"].p == 1 / 200
 
 
+def test_one_slope_for_everybody_has_no_spread():
+    """The slopes of single patients vary by the noise of their voxels, which is no spread of their own."""
+    alike = replace(TRUE, slope_between=0.0)
+    assert fit_null([pair(seed, alike) for seed in range(100, 140)]).slope_between < 0.02
+
+
 def test_without_the_slope_the_null_is_off(fitted):
     """Regression to the mean: demyelinated voxels come up by noise alone, and the null knows."""
     one = pair(901)
@@ -107,7 +115,7 @@ def test_no_noise_gives_the_point():
     one = pair(5)
     same = [replace(pair(seed), after=pair(seed).before) for seed in range(4)]
     model = fit_null(same)
-    assert (model.shift, model.slope, model.between, model.sd) == (0, 0, 0, 0)
+    assert (model.shift, model.slope, model.between, model.slope_between, model.sd) == (0, 0, 0, 0, 0)
     for name, row in index_nulls(replace(one, after=one.before), model, 20, 0.95, 1).items():
         truth = lesion_indices(one.patient, one.covered, (one.before[one.covered],) * 2)[name]
         assert (row.value, row.null, row.low, row.high) == pytest.approx((truth,) * 4)

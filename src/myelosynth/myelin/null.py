@@ -19,7 +19,7 @@ CHANGED = COLUMNS[1:]
 LEAST_PATIENTS = 3
 """Fewer cannot tell how much scans differ from one another."""
 _FEW_VOXELS = 3000
-_NUMBERS = ("shift", "slope", "between", "sd", "uncertainty")
+_NUMBERS = ("shift", "slope", "between", "slope_between", "sd", "uncertainty")
 _WHITE = FieldModel((0.0,), (1.0,), 0.0)
 
 
@@ -41,22 +41,25 @@ class Pair:
 class NullModel:
     """DVR1 - DVR0 of a lesion voxel whose tissue did not change is Normal around
 
-        shift + u + slope * (DVR0 - mean of the controls at its distance to CSF),
+        shift + u + slope x + b (x - mean of x in the patient),  x = DVR0 - mean of the controls at its distance to CSF,
 
-    with the SD `sd` and, between voxels, the correlation of `field`; u is one number for the whole scan, of the SD
-    `between`. uncertainty: standard error of `shift`; patients: how many pairs this is known from.
+    with the SD `sd` and, between voxels, the correlation of `field`; u and b are one number each for the whole scan, of
+    the SD `between` and `slope_between`. uncertainty: standard error of `shift`; patients: how many pairs this is known
+    from.
 
     Why a line in DVR0: let DVR0 = T + e0 and DVR1 = T' + e1 with T the tissue, T' the same seen through the follow-up's
     interpolation and reference region, and independent noises. For normal T and e0, E[T | DVR0] = m + (1 - r)(DVR0 - m)
     with m = E[T] and r = Var(e0) / Var(DVR0), so that E[DVR1 - DVR0 | DVR0] falls by r for each unit of DVR0:
     regression to the mean. Interpolation pulls T' towards its neighbours' mean in the same way. Both are in `slope`,
-    which is therefore negative; the rest of T and both noises are in `sd`. Normal noise on DVR1 alone, without the
+    which is therefore negative; the rest of T and both noises are in `sd`. r differs between patients, as the variance
+    of their tissue and the interpolation of their follow-up do: b. Normal noise on DVR1 alone, without the
     slope, would move voxels across the threshold in one direction only.
     """
 
     shift: float
     slope: float
     between: float
+    slope_between: float
     sd: float
     uncertainty: float
     field: FieldModel
@@ -70,16 +73,16 @@ class NullModel:
     def of_record(cls, record: Mapping[str, Any], where: object) -> "NullModel":
         """The model of `record`. Raises InputError for a key that is missing, or an SD below 0."""
         try:
-            shift, slope, between, sd, uncertainty = (float(record[name]) for name in _NUMBERS)
+            shift, slope, between, slope_between, sd, uncertainty = (float(record[name]) for name in _NUMBERS)
             field, patients = FieldModel.of_record(record["field"], where), int(record["patients"])
         except (KeyError, TypeError, ValueError) as fault:
             cure = "give the JSON that `myelosynth null-fit` wrote"
             raise InputError("not a null model", where, f"could not read {fault}", cure) from fault
-        finite = np.isfinite((shift, slope, between, sd, uncertainty)).all()
-        if not finite or min(between, sd, uncertainty) < 0 or patients < LEAST_PATIENTS:
+        spreads = (between, slope_between, sd, uncertainty)
+        if not np.isfinite((shift, slope, *spreads)).all() or min(spreads) < 0 or patients < LEAST_PATIENTS:
             values = f"SD {sd:g}, SD between scans {between:g}, {patients} patients"
             raise InputError("not a null model", where, values, "run `myelosynth null-fit` again")
-        return cls(shift, slope, between, sd, uncertainty, field, patients)
+        return cls(shift, slope, *spreads, field, patients)
 
 
 def fit_null(pairs: Sequence[Pair]) -> NullModel:
@@ -92,6 +95,8 @@ def fit_null(pairs: Sequence[Pair]) -> NullModel:
         sd^2    = sum_s mean((D - slope x - c_s)^2) / sum_s (1 - r_s), since a mean of correlated voxels takes the share
         r_s = mean_ij rho(i, j) of their variance with it (i, j: all voxels of s; rho: the correlation of `field`);
         between^2 = max(0, var_s(c_s) - sd^2 mean_s r_s): what the c_s vary by beyond the noise of their own voxels;
+        slope_between^2: the same of the slopes of single patients, by the moments of DerSimonian & Laird (1986), since
+        the slope of a few voxels says little;
         uncertainty^2 = var_s(c_s) / n, of the mean over n patients.
 
     The field is fitted to the residuals with shift and slope taken out, so that its `common` share holds what a whole
@@ -114,38 +119,43 @@ def fit_null(pairs: Sequence[Pair]) -> NullModel:
     shift = float(own.mean())
     left = [d - slope * x - shift for x, d in known]
     if not any(np.abs(values).max() > 0 for values in left):
-        return NullModel(shift, slope, 0.0, 0.0, 0.0, _WHITE, len(used))
+        return NullModel(shift, slope, 0.0, 0.0, 0.0, 0.0, _WHITE, len(used))
     masks, voxel_sizes = [pair.covered for pair in used], used[0].patient.voxel_sizes
     masks = [mask[ndimage.find_objects(mask.astype(np.uint8))[0]] for mask in masks]
     field = _without_common(fit_field([_image(v, m) for v, m in zip(left, masks, strict=True)], masks, voxel_sizes))
-    alike = np.array([_mean_correlation(mask, field, voxel_sizes) for mask in masks])
+    alike = np.array([_correlated(mask / mask.sum(), field, voxel_sizes) for mask in masks])
     squares, free = sum(float(values.var()) for values in left), float((1 - alike).sum())
     variance = squares / free if free > 0 else 0.0
     spread = float(own.var(ddof=1))
     between = max(0.0, spread - variance * float(alike.mean()))
     uncertainty = (spread / len(used)) ** 0.5
-    return NullModel(shift, slope, between**0.5, variance**0.5, uncertainty, field, len(used))
+    tilts = [_tilt(x, d, mask, field, voxel_sizes) for (x, d), mask in zip(known, masks, strict=True) if np.ptp(x) > 0]
+    tilted = _beyond_noise(np.array([own for own, _ in tilts]), variance * np.array([noise for _, noise in tilts]))
+    return NullModel(shift, slope, between**0.5, tilted, variance**0.5, uncertainty, field, len(used))
 
 
 def null_draws(pair: Pair, model: NullModel, draws: int, seed: int) -> dict[str, NDArray[np.float64]]:
     """Indices (draws,) of the measured baseline and drawn follow-ups without change, by the rules of the real ones.
 
-    DVR1 = DVR0 + shift + slope x + u + sd field. shift + u of a new scan is predicted from n patients: it lies around
-    the estimated shift with the variance between^2 + uncertainty^2, which is itself estimated, so that t of n - 1
-    degrees of freedom is drawn instead of a normal (the prediction interval of a further value; exact where the lesions
-    are so large that the noise of their voxels averages out). The follow-up of `pair` only tells where there is a DVR.
+    DVR1 = DVR0 + shift + u + slope x + b (x - mean of x) + sd field. shift + u of a new scan is predicted from n
+    patients: it lies around the estimated shift with the variance between^2 + uncertainty^2, which is itself estimated,
+    so that t of n - 1 degrees of freedom is drawn instead of a normal (the prediction interval of a further value;
+    exact where the lesions are so large that the noise of their voxels averages out); b likewise. The follow-up of
+    `pair` only tells where there is a DVR.
     """
     covered = pair.covered
     random = np.random.default_rng(np.random.SeedSequence((seed, 0)))
     before = pair.before[covered].astype(float)
-    expected = before + model.shift + model.slope * _apart(pair.patient, pair.before, covered)
+    x = _apart(pair.patient, pair.before, covered)
+    expected = before + model.shift + model.slope * x
     wide = np.hypot(model.between, model.uncertainty)
     offsets = wide * random.standard_t(model.patients - 1, draws)
+    tilts = model.slope_between * random.standard_t(model.patients - 1, draws)
     # A DVR of 0 means no PET, which a draw must not turn into.
     least = np.finfo(np.float32).tiny
     found = []
-    for offset, noise in zip(offsets, _fields(model.field, random, pair, draws), strict=False):
-        after = np.maximum(expected + offset + model.sd * noise, least)
+    for offset, tilt, noise in zip(offsets, tilts, _fields(model.field, random, pair, draws), strict=False):
+        after = np.maximum(expected + offset + tilt * (x - x.mean()) + model.sd * noise, least)
         found.append(lesion_indices(pair.patient, covered, (before, after)))
     return {name: np.array([values[name] for values in found]) for name in CHANGED}
 
@@ -226,14 +236,30 @@ def _without_common(field: FieldModel) -> FieldModel:
     return FieldModel(field.lengths_mm, tuple(share / left for share in field.shares), 0.0)
 
 
-def _mean_correlation(mask: NDArray[np.bool_], field: FieldModel, voxel_sizes: Sequence[float]) -> float:
-    """Mean correlation over all pairs of voxels of a mask (X, Y, Z), each with itself too.
+def _tilt(
+    x: NDArray[np.float64], d: NDArray[np.float64], mask: NDArray, field: FieldModel, voxel_sizes: Sequence[float]
+) -> tuple[float, float]:
+    """Slope of one patient, and its variance by the noise of the voxels for each unit of their variance."""
+    weights = (x - x.mean()) / ((x - x.mean()) ** 2).sum()
+    return float((weights * d).sum()), _correlated(_image(weights, mask), field, voxel_sizes)
 
-    The pairs at each lag are the autocorrelation of the mask, by FFT.
+
+def _beyond_noise(values: NDArray[np.float64], noise: NDArray[np.float64]) -> float:
+    """SD of true values (N,) whose estimates have the variances `noise`; DerSimonian & Laird 1986, equation 8."""
+    if len(values) < LEAST_PATIENTS or not (noise > 0).all():
+        return 0.0
+    weights = 1 / noise
+    excess = float((weights * (values - np.average(values, weights=weights)) ** 2).sum()) - (len(values) - 1)
+    return max(0.0, excess / float(weights.sum() - (weights**2).sum() / weights.sum())) ** 0.5
+
+
+def _correlated(weights: NDArray[np.float64], field: FieldModel, voxel_sizes: Sequence[float]) -> float:
+    """Variance of the sum of an image of weights (X, Y, Z) times a field of unit variance.
+
+    The products of weights at each lag are their autocorrelation, by FFT.
     """
-    inside = mask.astype(float)
-    shape = [2 * n for n in inside.shape]
-    counts = fft.irfftn(np.abs(fft.rfftn(inside, shape)) ** 2, shape)
+    shape = [2 * n for n in weights.shape]
+    products = fft.irfftn(np.abs(fft.rfftn(weights, shape)) ** 2, shape)
     axes = [np.minimum(np.arange(n), n - np.arange(n)) * s for n, s in zip(shape, voxel_sizes, strict=True)]
     apart = np.sqrt(axes[0][:, None, None] ** 2 + axes[1][:, None] ** 2 + axes[2] ** 2)
-    return float((counts * field.correlation(apart)).sum() / inside.sum() ** 2)
+    return float((products * field.correlation(apart)).sum())
