@@ -31,8 +31,8 @@ demo: install ## simulate a cohort, run the workflow, print the indices and the 
 	snakemake --profile profiles/local --cores $(CORES)
 	myelosynth report index results --system residual-context
 
-test: install ## the tests, a tiny end-to-end run among them
-	pytest
+test: install ## the tests, a tiny end-to-end run among them, by folders side by side
+	pytest --numprocesses $(CORES) --maxprocesses 8 --dist loadgroup --no-loadscope-reorder
 
 check: install ## style, types, workflow
 	ruff check src tests benchmarks

@@ -8,6 +8,13 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 REALDATA = REPOSITORY.parent / "shared" / "realdata"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of a folder share what its fixtures make, so one worker runs them; the whole line, the longest, starts first."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(str(item.path.parent)))
+    items.sort(key=lambda item: "workflow" not in item.path.parts)
+
+
 @pytest.fixture(scope="session")
 def repository() -> Path:
     return REPOSITORY
