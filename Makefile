@@ -1,6 +1,7 @@
 # Two commands: `make demo` runs the whole line on a simulated cohort, `make test` passes the tests.
 PYTHON ?= python3
-CORES ?= $(shell nproc 2>/dev/null || echo 2)
+# nproc counts the threads of OpenMP where they are set.
+CORES ?= $(shell env -u OMP_NUM_THREADS nproc 2>/dev/null || echo 2)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # One thread a job; Snakemake fills the cores.
 export OMP_NUM_THREADS ?= 1
