@@ -8,6 +8,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 REALDATA = REPOSITORY.parent / "shared" / "realdata"
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of a folder share what its fixtures make, so one worker runs them; the whole line, the longest, starts first."""
     for item in items:
