@@ -33,7 +33,7 @@ demo: install ## simulate a cohort, run the workflow, print the indices and the 
 	myelosynth report index results --system residual-context
 
 test: install ## the tests, a tiny end-to-end run among them, by folders side by side
-	pytest --numprocesses $(CORES) --maxprocesses 8 --dist loadgroup --no-loadscope-reorder
+	pytest --numprocesses $(CORES) --maxprocesses 8 --no-loadscope-reorder
 
 check: install ## style, types, workflow
 	ruff check src tests benchmarks
