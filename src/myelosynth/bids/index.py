@@ -20,7 +20,7 @@ COVERS = {"MTR": ("MTon", "MToff"), "FA": ("DWI",), "RD": ("DWI",), "AD": ("DWI"
 TARGET = "DVR"
 OF_PET = ("PET", TARGET, "reference")
 """What comes from a PET: a data set of MRI alone is looked at without them."""
-BASELINE = "t0"
+BASELINE, FOLLOW_UP = "t0", "t1"
 GROUPS = ("patient", "control")
 
 _WHERE = {
