@@ -126,11 +126,12 @@ def _maps(curves: Sequence[Path], rules: Mapping[str, Any]) -> str:
         told += f" Connected demyelinated voxels of less than {rules['minimum_cluster_ml']:g} ml were left out."
     if rules.get("change_threshold"):
         told += f" A voxel changed only where its DVR did so by {rules['change_threshold']:g} or more."
+    settled = f": {', '.join(facts)}" if facts else ""
     return (
         "A voxel of a baseline lesion counted as demyelinated when its DVR was more than one standard deviation below "
         f"the mean of healthy controls' white matter at the same distance from the CSF ({WEI})"
-        f"{': ' + ', '.join(facts) if facts else ''}.{told} Demyelination is the share of the baseline lesion volume "
-        "that was normal at t0 and demyelinated at t1, remyelination the reverse, and the global index their difference."
+        f"{settled}.{told} Demyelination is the share of the baseline lesion volume that "
+        "was normal at t0 and demyelinated at t1, remyelination the reverse, and the global index their difference."
     )
 
 
