@@ -45,6 +45,14 @@ class Fixed:
     brain: NDArray[np.bool_]
     white: NDArray[np.bool_] | None
 
+    def coarser(self, least_mm: float) -> "Fixed":
+        """Every n-th voxel along each axis, so that they are about `least_mm` apart; itself where they are already."""
+        steps = [max(1, round(least_mm / size)) for size in self.grid.voxel_sizes]
+        every = tuple(slice(None, None, step) for step in steps)
+        brain = self.brain[every]
+        affine = self.grid.affine @ np.diag([*steps, 1.0])
+        return Fixed(Grid(brain.shape, affine), brain, None if self.white is None else self.white[every])
+
 
 def fixed_of(layout: Layout, sub: str, ses: str) -> Fixed | None:
     """The T1w space of a session, from its brain mask and WM mask; None without a brain mask."""
@@ -71,8 +79,13 @@ def contrast_of(source: str) -> str | None:
     return next((contrast for part, contrast in _CONTRASTS.items() if part in source.lower()), None)
 
 
-def pairs(layout: Layout, index: SessionIndex, sub: str, ses: str) -> tuple[list[Pair], list[Gap]]:
-    """Before and after pictures of every registration of the session onto its T1w, and onto the baseline T1w."""
+def pairs(
+    layout: Layout, index: SessionIndex, sub: str, ses: str, least_mm: float = 0.0, width: float = 9.4
+) -> tuple[list[Pair], list[Gap]]:
+    """Before and after pictures of every registration of the session onto its T1w, and onto the baseline T1w.
+
+    least_mm: drawn from voxels at least so far apart; width: most inches of a picture.
+    """
     shown: list[Pair] = []
     gaps: list[Gap] = []
     here = fixed_of(layout, sub, ses)
@@ -97,7 +110,7 @@ def pairs(layout: Layout, index: SessionIndex, sub: str, ses: str) -> tuple[list
             what = "brain mask of the fixed T1w" if fixed is None else "moving image"
             gaps.append(Gap(f"picture of {source} to {target}", f"the {what} is not there"))
             continue
-        shown.append(_pair(label, image, fixed, LinearTransform.read(path)))
+        shown.append(_pair(label, image, fixed.coarser(least_mm), LinearTransform.read(path), width))
     return shown, gaps
 
 
@@ -152,12 +165,12 @@ def _early_frames(path: Path) -> list[int]:
     return [n for n, start in enumerate(starts) if float(start) < EARLY_SECONDS]
 
 
-def _pair(label: str, image: tuple[NDArray, Grid], fixed: Fixed, transform: LinearTransform) -> Pair:
+def _pair(label: str, image: tuple[NDArray, Grid], fixed: Fixed, transform: LinearTransform, width: float) -> Pair:
     brain, sizes = closest_ras(fixed.brain, fixed.grid)
     box = box_of(brain, sizes, 8)
     uris = []
     for pull in (LinearTransform.identity(), transform):
-        uris.append(_over(resample(image[0], image[1], fixed.grid, pull), fixed, box, sizes))
+        uris.append(_over(resample(image[0], image[1], fixed.grid, pull), fixed, box, sizes, width))
     return Pair(
         label,
         Picture(uris[0], f"{label}, before registration: image with the outline of the fixed brain"),
@@ -165,7 +178,7 @@ def _pair(label: str, image: tuple[NDArray, Grid], fixed: Fixed, transform: Line
     )
 
 
-def _over(moving: NDArray, fixed: Fixed, box: Box, sizes: Sequence[float]) -> str:
+def _over(moving: NDArray, fixed: Fixed, box: Box, sizes: Sequence[float], width: float) -> str:
     data, brain = closest_ras(moving, fixed.grid)[0][box], closest_ras(fixed.brain, fixed.grid)[0][box]
     low, high = window(data)
     layers = [Layer("image", data, low=low, high=high)]
@@ -173,7 +186,7 @@ def _over(moving: NDArray, fixed: Fixed, box: Box, sizes: Sequence[float]) -> st
         layers.append(Layer("outline", closest_ras(fixed.white, fixed.grid)[0][box], colour="#56B4E9", width=0.6))
     layers.append(Layer("outline", brain, colour="#F0E442"))
     cuts = [*even_cuts(brain, 2, 2, 0.35), *even_cuts(brain, 1, 2, 0.35), *even_cuts(brain, 0, 1, 0.35)]
-    return mosaic([Row("", cuts, layers)], sizes, highest=2.0)
+    return mosaic([Row("", cuts, layers)], sizes, width, highest=2.0)
 
 
 def transform_table(layout: Layout, sub: str, ses: str) -> Table:
