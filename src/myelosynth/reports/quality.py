@@ -11,8 +11,6 @@ from myelosynth.reports.page import Gap, Picture
 from myelosynth.reports.registration import Pair, pairs
 from myelosynth.reports.session import brain_outline, tissue_contours
 
-_WIDE, _LEAST = 7.0, 1.9  # inches of a picture; mm between the voxels that the registrations are drawn from
-
 
 @dataclass(frozen=True)
 class Quality:
@@ -30,8 +28,8 @@ def quality(layout: Layout, index: SessionIndex, sub: str, sessions: Sequence[st
     """The sessions of a patient in short, for the page at `page`; a picture that cannot be drawn is a gap."""
     found = []
     for ses in sessions:
-        drawn = [draw(layout, sub, ses, _WIDE, one_row=True) for draw in (brain_outline, tissue_contours)]
-        registrations, missing = pairs(layout, index, sub, ses, _LEAST, _WIDE)
+        drawn = [draw(layout, sub, ses, short=True) for draw in (brain_outline, tissue_contours)]
+        registrations, missing = pairs(layout, index, sub, ses, short=True)
         brain, tissue = (item if isinstance(item, Picture) else None for item in drawn)
         gaps = [*(item for item in drawn if isinstance(item, Gap)), *missing]
         found.append(Quality(ses, relative(qc_page(layout, sub, ses), page), brain, tissue, registrations, gaps))

@@ -25,6 +25,7 @@ from myelosynth.reports.slices import (
     fullest_cuts,
     window,
 )
+from myelosynth.reports.strip import strip
 from myelosynth.reports.tables import Table, number
 
 TISSUES = (("CSF", "#56B4E9"), ("GM", "#D55E00"), ("WM", "#F0E442"))
@@ -171,8 +172,8 @@ def _reference_given(layout: Layout, sub: str, ses: str) -> bool:
     return record.get("Settings", {}).get("method") == "given"
 
 
-def brain_outline(layout: Layout, sub: str, ses: str, width: float = 9.4, one_row: bool = False) -> Picture | Gap:
-    """The brain mask over the T1w, a row for each plane or all three in one; width: most inches."""
+def brain_outline(layout: Layout, sub: str, ses: str, short: bool = False) -> Picture | Gap:
+    """The brain mask over the T1w, a row for each plane, or all planes in one small row."""
     t1w, mask = layout.anat(sub, ses, "T1w"), layout.brain_mask(sub, ses)
     if not (t1w.is_file() and mask.is_file()):
         return Gap("brain mask over T1w", "the preprocessed T1w or its brain mask is not there")
@@ -186,14 +187,14 @@ def brain_outline(layout: Layout, sub: str, ses: str, width: float = 9.4, one_ro
         Row(words, even_cuts(brain, axis, number), layers)
         for words, axis, number in (("Axial", 2, 7), ("Coronal", 1, 7), ("Sagittal", 0, 5))
     ]
-    if one_row:
-        rows = [Row("", [*even_cuts(brain, 2, 3), *even_cuts(brain, 1, 2), *even_cuts(brain, 0, 1)], layers)]
+    few = [*even_cuts(brain, 2, 3), *even_cuts(brain, 1, 2), *even_cuts(brain, 0, 1)]
+    drawn = strip(few, layers, sizes) if short else mosaic(rows, sizes, highest=1.9)
     caption = "Brain-mask outline (yellow) over the bias-corrected T1w."
-    return Picture(mosaic(rows, sizes, width, highest=1.9), "brain mask outline over T1w in three planes", caption)
+    return Picture(drawn, "brain mask outline over T1w in three planes", caption)
 
 
-def tissue_contours(layout: Layout, sub: str, ses: str, width: float = 9.4, one_row: bool = False) -> Picture | Gap:
-    """The edges of CSF, grey and white matter over the T1w, in two planes or in one row; width: most inches."""
+def tissue_contours(layout: Layout, sub: str, ses: str, short: bool = False) -> Picture | Gap:
+    """The edges of CSF, grey and white matter over the T1w, a row for each of two planes, or one small row."""
     t1w, mask = layout.anat(sub, ses, "T1w"), layout.brain_mask(sub, ses)
     found = [(layout.probseg(sub, ses, label), colour) for label, colour in TISSUES]
     if not (t1w.is_file() and mask.is_file() and all(path.is_file() for path, _ in found)):
@@ -212,10 +213,10 @@ def tissue_contours(layout: Layout, sub: str, ses: str, width: float = 9.4, one_
         Row("Axial", even_cuts(brain[box], 2, 4, 0.5), layers),
         Row("Coronal", even_cuts(brain[box], 1, 4, 0.5), layers),
     ]
-    if one_row:
-        rows = [Row("", [*even_cuts(brain[box], 2, 3, 0.5), *even_cuts(brain[box], 1, 2, 0.4)], layers)]
+    few = [*even_cuts(brain[box], 2, 3, 0.5), *even_cuts(brain[box], 1, 2, 0.4)]
+    drawn = strip(few, layers, sizes) if short else mosaic(rows, sizes)
     caption = "Tissue contours where a fraction is 0.5: CSF blue, grey matter vermilion, white matter yellow."
-    return Picture(mosaic(rows, sizes, width), "CSF, grey and white matter contours over T1w", caption)
+    return Picture(drawn, "CSF, grey and white matter contours over T1w", caption)
 
 
 def _lesions(layout: Layout, sub: str, ses: str) -> Picture | Gap:
