@@ -18,7 +18,7 @@ from myelosynth.reports.lesions import LesionTable, lesion_table
 from myelosynth.reports.maps import CHANGE, DEMYELINATED, FOLLOW_UP, Analysis, change_maps, dvr_maps
 from myelosynth.reports.methods import patient_methods
 from myelosynth.reports.mosaic import Bar, Row, mosaic
-from myelosynth.reports.names import neighbours
+from myelosynth.reports.names import applied_cohort_page, neighbours, relative
 from myelosynth.reports.nulls import patient_nulls
 from myelosynth.reports.overlays import overlays_of
 from myelosynth.reports.page import Gap, Picture, write_page
@@ -88,6 +88,7 @@ def write_applied_page(
         lesions=listed if isinstance(listed, LesionTable) else None,
         acquired=acquired if isinstance(acquired, Table) else None,
         methods=patient_methods(layout, sub, system, simulated, measured=False),
+        cohort=relative(applied_cohort_page(layout), out),
         neighbours=neighbours(layout, people, sub, out),
         values=value_table(analysis, system, sessions),
         pictures=pictures,
