@@ -37,6 +37,8 @@ def row_of(text, sub):
 def applied_study(mri_only, monkeypatch):  # noqa: F811
     """The made-up patient without PET under the names of an applied bundle's grid."""
     monkeypatch.setattr("myelosynth.bids.layout.APPLIED_SPACE", mri_only.layout.space)
+    rows = "".join(f"sub-{sub}\tpatient\n" for sub in (*mri_only.patients, *mri_only.controls))
+    (mri_only.raw / "participants.tsv").write_text(f"participant_id\tgroup\n{rows}")
     return mri_only
 
 
@@ -79,9 +81,13 @@ def test_null_interval_and_alarms_stand_in_the_row(applied_study, tmp_path):
 
 def test_those_left_out_are_named(applied_study, tmp_path):
     table = applied_study.raw / "participants.tsv"
-    table.write_text("participant_id\tgroup\nsub-001\tpatient\nsub-<b>\tpatient\n")
+    table.write_text(table.read_text() + "sub-<b>\tpatient\n")
     text = build(
-        applied_study, card(tmp_path / "bundle"), applied_study.layout.page("applied_cohort"), "--raw", applied_study.raw
+        applied_study,
+        card(tmp_path / "bundle"),
+        applied_study.layout.page("applied_cohort"),
+        "--raw",
+        applied_study.raw,
     )
     assert "<li>sub-&lt;b&gt;: not asked for, or images are missing;" in text
 

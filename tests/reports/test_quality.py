@@ -18,7 +18,7 @@ from myelosynth.reports.registration import Fixed, made_image
 from myelosynth.reports.slices import Cut, Layer
 from myelosynth.reports.strip import strip
 
-from .test_pages import patient_page
+from .test_pages import MAIN, run
 
 
 def pixels(uri):
@@ -68,7 +68,11 @@ def test_a_coarser_grid_stays_in_place():
 
 
 def test_sessions_are_folded_into_the_page_with_their_link(study):
-    text = patient_page(study, study.layout.page("sub-001"))
+    out = study.layout.page("quality")
+    options = ("--index", study.index, "--system", MAIN, "--tables", study.results / "tables", "--raw", study.raw)
+    run("patient", study.results, "--sub", "001", *options, "--out", out)
+    text = out.read_text()
+    out.unlink()
     for ses in ("t0", "t1"):
         part = text[text.index(f"<details><summary>Session {ses}: brain outline") :].split("</details>")[0]
         assert f'<a href="qc/sub-001_ses-{ses}.html">' in part

@@ -82,9 +82,7 @@ def contrast_of(source: str) -> str | None:
     return next((contrast for part, contrast in _CONTRASTS.items() if part in source.lower()), None)
 
 
-def pairs(
-    layout: Layout, index: SessionIndex, sub: str, ses: str, short: bool = False
-) -> tuple[list[Pair], list[Gap]]:
+def pairs(layout: Layout, index: SessionIndex, sub: str, ses: str, short: bool = False) -> tuple[list[Pair], list[Gap]]:
     """Before and after pictures of every registration of the session onto its T1w, and onto the baseline T1w.
 
     short: small pictures, drawn fast.
