@@ -92,7 +92,14 @@ def test_a_dry_run_prints_every_command_and_writes_nothing(tiny_study, bundle, p
     result = myelosynth(*words, "--workflow", tiny_study.repository, cwd=tmp_path)
     assert result.returncode == 0, result.stdout[-3000:]
     commands = [line for line in result.stdout.splitlines() if "myelosynth " in line]
-    for step in ("analysis-grid", "bundle-predict", "demyelination", "change", "report applied"):
+    for step in (
+        "analysis-grid",
+        "bundle-predict",
+        "demyelination",
+        "change",
+        "report applied",
+        "report applied-cohort",
+    ):
         assert any(f"myelosynth {step} " in line for line in commands), step
     for step in ("train", "predict", "dvr", "pet-reference", "myelin-curve", "evaluate", "report patient"):
         assert not any(f"myelosynth {step} " in line for line in commands), step
@@ -142,6 +149,10 @@ def test_maps_indices_and_the_page(run):
     assert 'alt="spread of the prediction"' in text
     assert not re.search(r"""(?:src|href)=["'](?:https?:)?//""", text)
     assert layout.page(f"qc/sub-{SUB}_ses-t0").is_file()
+    assert 'href="applied_cohort.html"' in text
+    everybody = layout.page("applied_cohort").read_text()
+    assert f'<a href="sub-{SUB}.html">sub-{SUB}</a>' in everybody
+    assert f"{100 * indices['percent_t0']:.1f}" in everybody
 
 
 def test_a_changed_bundle_stops_before_the_first_job(tiny_study, bundle, patient, tmp_path):

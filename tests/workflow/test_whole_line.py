@@ -3,6 +3,8 @@
 import json
 import re
 import subprocess
+import zipfile
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -93,6 +95,21 @@ def test_gaps_are_counted_and_skipped(tiny_study, results):
     log = (results.root / "logs" / "check" / "cohort.log").read_text()
     assert "has no baseline EDSS" in log
     assert re.search(r"\d+ gaps, 0 faults", log)
+
+
+def test_snakemakes_own_report_files_every_page_with_its_caption(tiny_study, results, tmp_path):
+    out = tmp_path / "report.zip"
+    result = tiny_study.snakemake("--report", str(out))
+    assert result.returncode == 0, result.stdout[-3000:]
+    with zipfile.ZipFile(out) as report:
+        names = report.namelist()
+        text = report.read(next(name for name in names if name.endswith("report.html"))).decode()
+    pages = {path.name for path in (results.root / "reports").rglob("*.html")}
+    assert len(pages) > 10
+    assert {Path(name).name for name in names if "/data/" in name} >= pages
+    for words in ("Cohort", "Patients", "Quality control", "Open the page of the cohort first", "indices measured and"):
+        assert words in text, words
+    assert not re.search(r"""(?:src|href)=["']https?://[^"']+\.(?:js|css)""", text), "loads something"
 
 
 def test_rerunning_does_nothing(tiny_study):

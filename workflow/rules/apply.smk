@@ -42,6 +42,7 @@ def applied_maps(sub):
 rule apply:
     """Everything that the bundle can tell of each participant."""
     input:
+        layout.page("applied_cohort"),
         [layout.page(f"sub-{sub}") for sub in dict(roster.applicable)],
         [layout.page(f"qc/sub-{sub}_ses-{ses}") for sub, ses in roster.applicable],
 
@@ -140,3 +141,36 @@ rule applied_page:
     shell:
         "myelosynth report applied {params.root} --raw {params.raw} --index {input.index} --sub {wildcards.sub}"
         " --bundle {params.bundle} --out {output} > {log} 2>&1"
+
+
+rule applied_cohort_page:
+    """Everybody: predicted indices, null, alarms, and the way to the pages of each."""
+    input:
+        indices=[layout.table(f"index_sub-{sub}") for sub in dict(roster.applicable)],
+        maps=[applied_maps(sub) for sub in dict(roster.applicable)],
+        bundle=applied.files,
+    output:
+        report(
+            layout.page("applied_cohort"),
+            caption="../report/applied_cohort.rst",
+            category="Participants without PET",
+            labels={"participant": "all"},
+        ),
+    log:
+        log_of("applied_cohort_page", "cohort"),
+    benchmark:
+        benchmark_of("applied_cohort_page", "cohort")
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        root=layout.root,
+        raw=raw.root,
+        bundle=applied.folder,
+        indices=lambda w, input: " ".join(f"--index {path}" for path in input.indices),
+    shell:
+        "myelosynth report applied-cohort {params.root} --raw {params.raw} {params.indices} --bundle {params.bundle}"
+        " --out {output} > {log} 2>&1"
