@@ -8,6 +8,10 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 REALDATA = REPOSITORY.parent / "shared" / "realdata"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--renew-golden", action="store_true", help="write the lists of tests/golden anew")
+
+
 @pytest.fixture(scope="session")
 def repository() -> Path:
     return REPOSITORY

@@ -14,7 +14,7 @@ import pytest
 from myelosynth.bids.layout import APPLIED_SPACE, Layout, RawLayout
 from myelosynth.bids.names import sidecar_path
 
-from .conftest import placed_by_header
+from .conftest import WARNINGS, bids_issues, placed_by_header
 
 pytestmark = pytest.mark.workflow
 SUB = "002"
@@ -142,6 +142,13 @@ def test_maps_indices_and_the_page(run):
     assert 'alt="spread of the prediction"' in text
     assert not re.search(r"""(?:src|href)=["'](?:https?:)?//""", text)
     assert layout.page(f"qc/sub-{SUB}_ses-t0").is_file()
+
+
+def test_bids_validator_passes(run):
+    folders = sorted((run[0].root / "derivatives").iterdir())
+    assert {folder.name for folder in folders} == {"myelosynth", SYSTEM}
+    for folder in folders:
+        assert not bids_issues(folder, WARNINGS), folder
 
 
 def test_a_changed_bundle_stops_before_the_first_job(tiny_study, bundle, patient, tmp_path):
