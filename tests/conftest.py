@@ -25,6 +25,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
     return ByFolder(config, log)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--renew-golden", action="store_true", help="write the lists of tests/golden anew")
+
+
 @pytest.fixture(scope="session")
 def repository() -> Path:
     return REPOSITORY

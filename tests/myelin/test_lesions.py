@@ -205,6 +205,19 @@ def test_no_lesion_is_a_gap(files: dict[str, Path]) -> None:
     assert files["out"].read_text() == "\t".join(COLUMNS) + "\n"
 
 
+def test_one_lesion_voxel_is_a_lesion(files: dict[str, Path]) -> None:
+    one, change = np.zeros(GRID.shape, np.uint8), np.zeros(GRID.shape, np.uint8)
+    one[2, 2, 2], change[2, 2, 2] = 1, 2
+    save_volume(files["lesions"], one, GRID, np.uint8)
+    save_volume(files["change"], change, GRID, np.uint8)
+    shared = [files["lesions"], "--distance", files["distance"], "--out", files["out"]]
+    assert call("lesion-table", *shared, "--change", files["change"]) == []
+    (row,) = pd.read_csv(files["out"], sep="\t").to_dict("records")
+    assert (row["voxels"], row["distance_mm"], row["distance_mean_mm"]) == (1, 2, 2)
+    assert (row["percent_t0"], row["percent_t1"], row["demyelination"], row["remyelination"]) == (1, 0, 0, 1)
+    assert row["state"] == "too small to tell"
+
+
 def test_faults_are_told_in_one_line(files: dict[str, Path]) -> None:
     shared = [files["lesions"], "--distance", files["distance"], "--out", files["out"]]
     with pytest.raises(InputError, match="given neither, expected --change, or"):

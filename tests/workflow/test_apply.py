@@ -14,7 +14,7 @@ import pytest
 from myelosynth.bids.layout import APPLIED_SPACE, Layout, RawLayout
 from myelosynth.bids.names import sidecar_path
 
-from .conftest import placed_by_header
+from .conftest import WARNINGS, bids_issues, placed_by_header
 
 pytestmark = pytest.mark.workflow
 SUB = "002"
@@ -153,6 +153,13 @@ def test_maps_indices_and_the_page(run):
     everybody = layout.page("applied_cohort").read_text()
     assert f'<a href="sub-{SUB}.html">sub-{SUB}</a>' in everybody
     assert f"{100 * indices['percent_t0']:.1f}" in everybody
+
+
+def test_bids_validator_passes(run):
+    folders = sorted((run[0].root / "derivatives").iterdir())
+    assert {folder.name for folder in folders} == {"myelosynth", SYSTEM}
+    for folder in folders:
+        assert not bids_issues(folder, WARNINGS), folder
 
 
 def test_a_changed_bundle_stops_before_the_first_job(tiny_study, bundle, patient, tmp_path):

@@ -253,8 +253,7 @@ def _found(card: "Card", paths: dict[str, Path], findings: "list[Finding]") -> d
 def _write_sidecar(image: Path, card: "Card", sources: list[Path], fields: dict[str, Any]) -> None:
     import torch
 
-    from myelosynth.bids.sidecar import Provenance
-    from myelosynth.cli.sources import spatial_reference
+    from myelosynth.bids.sidecar import Provenance, spatial_reference
 
     record = card.record
     about = {
