@@ -104,7 +104,8 @@ def _values(layout: Layout, system: str, sub: str) -> list[str]:
     for index in INDICES:
         text = points(table[index.key].astype(float).iloc[0], index.signed)
         if index.key in ends:
-            told = interval(*(ends[index.key][end] for end in ("low", "high")), lambda v, i=index: points(v, i.signed))
+            low, high = (points(ends[index.key][end], index.signed) for end in ("low", "high"))
+            told = interval(low, high, str)
             text += "" if told == MISSING else f"\n({told})"
         shown.append(text)
     return shown
