@@ -101,8 +101,8 @@ def test_tables_and_sidecars(study: Path) -> None:
 
 
 def test_maps_of_a_prediction_are_synthetic_and_keep_its_grid(study: Path) -> None:
-    curve(study)
     (study / "dataset_description.json").write_text("{}")
+    curve(study)
     told = {"Synthetic": True, "SpatialReference": "bids::sub-1/dvr.nii.gz"}
     (study / "t1.json").write_text(json.dumps(told))
     (study / "lesions.json").write_text(json.dumps({"SpatialReference": "bids::sub-1/dvr.nii.gz"}))
