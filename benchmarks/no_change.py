@@ -5,8 +5,8 @@
 Two simulated cohorts of scenario `no-change` at 2.5 mm, seeds apart: the first makes the control curve and the null,
 the second is only measured against it. Every scan is one file in OUT/scans: a stopped run goes on where it stood.
 OUT/no_change_SEED.tsv has a row for each tested patient and index; the shares of patients inside are printed, beside
-those of a null without regression to the mean, and of nulls fitted on FEW patients, as many as a small study has. --develop
-leaves one patient out at a time within the first cohort, and looks at nothing of the second.
+those of a null without regression to the mean, and of nulls fitted on FEW patients, as many as a small study has.
+--develop leaves one patient out at a time within the first cohort, and looks at nothing of the second.
 """
 
 import argparse
