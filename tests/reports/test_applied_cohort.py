@@ -82,13 +82,7 @@ def test_null_interval_and_alarms_stand_in_the_row(applied_study, tmp_path):
 def test_those_left_out_are_named(applied_study, tmp_path):
     table = applied_study.raw / "participants.tsv"
     table.write_text(table.read_text() + "sub-<b>\tpatient\n")
-    text = build(
-        applied_study,
-        card(tmp_path / "bundle"),
-        applied_study.layout.page("applied_cohort"),
-        "--raw",
-        applied_study.raw,
-    )
+    text = build(applied_study, card(tmp_path / "bundle"), tmp_path / "page.html", "--raw", applied_study.raw)
     assert "<li>sub-&lt;b&gt;: not asked for, or images are missing;" in text
 
 

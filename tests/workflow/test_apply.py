@@ -92,14 +92,8 @@ def test_a_dry_run_prints_every_command_and_writes_nothing(tiny_study, bundle, p
     result = myelosynth(*words, "--workflow", tiny_study.repository, cwd=tmp_path)
     assert result.returncode == 0, result.stdout[-3000:]
     commands = [line for line in result.stdout.splitlines() if "myelosynth " in line]
-    for step in (
-        "analysis-grid",
-        "bundle-predict",
-        "demyelination",
-        "change",
-        "report applied",
-        "report applied-cohort",
-    ):
+    steps = ("analysis-grid", "bundle-predict", "demyelination", "change", "report applied", "report applied-cohort")
+    for step in steps:
         assert any(f"myelosynth {step} " in line for line in commands), step
     for step in ("train", "predict", "dvr", "pet-reference", "myelin-curve", "evaluate", "report patient"):
         assert not any(f"myelosynth {step} " in line for line in commands), step

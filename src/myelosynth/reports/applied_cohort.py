@@ -93,7 +93,7 @@ def _member(layout: Layout, index: SessionIndex, sub: str, group: str, card: Car
 
 
 def _values(layout: Layout, system: str, sub: str) -> list[str]:
-    """Every index as text, its interval on a second line where there is one; of one scan that at baseline alone."""
+    """Every index as text, its interval on a second line where there is one; of one scan the share at baseline."""
     table = read_frame(layout.indices(system, sub, FOLLOW_UP), [index.key for index in INDICES])
     if table is None:
         first = baseline_share(read_frame(layout.lesion_table(system, sub, BASELINE), list(COLUMNS)))
