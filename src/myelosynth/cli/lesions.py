@@ -33,6 +33,7 @@ def lesion_table(
     from myelosynth.myelin.curve import Curve
     from myelosynth.myelin.lesions import COLUMNS, followed_rows, new_lesions, new_rows, number_lesions, single_rows
     from myelosynth.myelin.maps import demyelinated as below
+    from myelosynth.myelin.maps import load_classes
 
     if (change is None) == (demyelinated is None or dvr is None) or (change and (demyelinated or dvr)):
         told = [name for name, path in (("--change", change), ("--demyelinated", demyelinated), ("--dvr", dvr)) if path]
@@ -49,9 +50,8 @@ def lesion_table(
     mask = load_mask(lesions, grid, distance, allow_empty=True, labels=True)
     numbers = number_lesions(load_volume(lesions, allow_empty=True).data, grid)
     if change:
-        classes = load_volume(change, allow_empty=True)
-        grid.require(classes.grid, change, distance)
-        rows = followed_rows(numbers, classes.data, apart.data, grid, changed, smallest_ml)
+        classes = load_classes(change, grid, distance).data
+        rows = followed_rows(numbers, classes, apart.data, grid, changed, smallest_ml)
     elif demyelinated and dvr:
         volume = load_volume(dvr)
         grid.require(volume.grid, dvr, distance)
