@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from myelosynth.bids.layout import Layout
+from myelosynth.bids.names import sidecar_path
 from myelosynth.cli import commands  # noqa: F401  (registers every command)
 from myelosynth.cli.app import app
 from myelosynth.errors import InputError
@@ -174,6 +175,18 @@ def test_no_lesion_has_no_stratum(study):
 def test_all_strata_have_names():
     assert names_of("voxel distance") == ["0 to 3 mm", "3 to 10 mm", "10 mm and more"]
     assert Run("net", 2).key == "net@2"
+
+
+def test_a_prediction_that_is_not_held_out_has_no_agreement(mini):
+    """Its maps are scored, so its record is asked for, as `evaluate` does."""
+    path = sidecar_path(mini.layout.prediction("unet-l1", "003", "t1"))
+    record = json.loads(path.read_text())
+    words = mini.command("--out-dir", str(mini.root / "tables"))[1:]
+    for spoilt, what in (({"Fold": 1}, "not held out"), ({"Participants": {"train": ["sub-003"]}}, "leak: the model")):
+        path.write_text(json.dumps(record | spoilt))
+        fault = CliRunner().invoke(app, ["agreement", *words]).exception
+        assert isinstance(fault, InputError)
+        assert what in str(fault)
 
 
 def test_the_command_writes_five_tables(mini, tables):

@@ -21,7 +21,7 @@ def lesion_table(
     dvr_t1: Annotated[Path | None, typer.Option(help="with --lesions-t1: DVR at follow-up")] = None,
     curve: Annotated[Path | None, typer.Option(help="with --lesions-t1: control curve, TSV")] = None,
     changed: Annotated[float, typer.Option(min=0.01, max=1, help="least share of a lesion that changes")] = 0.2,
-    smallest_ml: Annotated[float, typer.Option(min=0, help="smallest lesion that is given a state, ml")] = 0.5,
+    smallest_ml: Annotated[float, typer.Option(min=0, help="least covered volume that is given a state, ml")] = 0.5,
 ) -> None:
     """Each lesion: volume, place, distance to CSF, demyelinated shares and state; new lesions at follow-up apart."""
     from myelosynth import __version__
@@ -102,6 +102,7 @@ def agreement(
 
     out_dir = folder(out_dir)
     study = open_study(results, index, split, system, ceiling or [], null or [], replicates, fold or [])
+    study.require_all_held_out()
     indices = [row for row in index_rows(study) if row["system"] not in study.nulls]
     called = hallucination_rows(study)
     tables = {
