@@ -157,11 +157,11 @@ def indices(
     from myelosynth.bids.sidecar import Provenance
     from myelosynth.evaluation.tables import cell
     from myelosynth.images.atomic import write_text
-    from myelosynth.images.volume import load_mask, load_volume
+    from myelosynth.images.volume import load_mask
     from myelosynth.myelin.indices import DESCRIPTIONS, myelin_indices, no_indices, why_no_indices
-    from myelosynth.myelin.maps import CLASSES
+    from myelosynth.myelin.maps import CLASSES, load_classes
 
-    out, classes = output(out, [dseg, lesions], ".tsv"), load_volume(dseg, allow_empty=True)
+    out, classes = output(out, [dseg, lesions], ".tsv"), load_classes(dseg)
     lesion_mask = load_mask(lesions, classes.grid, dseg, allow_empty=True, labels=True)
     defined = bool((classes.data > 0).any())
     values: Mapping[str, float | None] = (
