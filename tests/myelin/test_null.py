@@ -75,11 +75,11 @@ def test_one_slope_for_everybody_has_no_spread():
 
 
 def test_without_the_slope_the_null_is_off(fitted):
-    """Regression to the mean: demyelinated voxels come up by noise alone, and the null knows."""
+    """Regression to the mean, here 1.08: voxels above the threshold of 1.1 fall below it by noise alone."""
     one = pair(901)
     flat = replace(fitted, slope=0.0)
-    mean = {name: null_draws(one, model, 60, 1)["global"].mean() for name, model in (("fit", fitted), ("flat", flat))}
-    assert mean["fit"] < mean["flat"] - 0.02
+    mean = [null_draws(one, model, 60, 1)["demyelination"].mean() for model in (fitted, flat)]
+    assert mean[0] > mean[1] + 0.02
 
 
 def test_no_noise_gives_the_point():
@@ -202,7 +202,7 @@ def test_a_value_is_outside_exactly_where_p_says_so(fitted, draws, level):
 
 
 def test_too_few_draws_leave_nothing_outside(fitted):
-    with pytest.raises(InputError, match=r"too few draws for the level.*38 draws, level 0\.95; .*39"):
+    with pytest.raises(InputError, match=r"too few draws for the level.*38 draws, level 0\.95, give 39"):
         index_nulls(pair(9), fitted, least_draws(0.95) - 1, 0.95, 1)
 
 
@@ -210,23 +210,23 @@ def test_slopes_that_differ_are_not_noise_of_the_voxels():
     """What a patient's own slope explains is drawn as such, and no second time as noise of its voxels."""
     steep = replace(TRUE, slope_between=0.4)
     model = fitted_on([pair(seed, steep) for seed in range(200, 240)])
-    assert np.hypot(model.sd, model.between) == pytest.approx(np.hypot(TRUE.sd, TRUE.between), rel=0.06)
+    assert model.sd == pytest.approx(TRUE.sd, rel=0.06)
     assert model.slope_between == pytest.approx(0.4, rel=0.3)
 
 
 def test_the_value_is_that_of_the_maps_with_clusters_at_the_edge_of_the_scan():
     """Clusters reach beyond what the other scan covers, in `indices` and here."""
-    one = pair(10, blocks=8)
+    one = pair(14, blocks=8)
     before, after = one.before.copy(), one.after.copy()
     before[:, :6], after[:, 8:] = 0, 0
-    patient = replace(one.patient, rules=MapRules(minimum_cluster_ml=0.05))
+    patient = replace(one.patient, rules=MapRules(minimum_cluster_ml=0.1))
     row = index_nulls(replace(one, patient=patient, before=before, after=after), TRUE, 40, 0.95, 1)
     masks = [demyelinated(dvr, patient.distance, patient.lesions, CURVE) for dvr in (before, after)]
-    masks = [without_small_clusters(mask, 0.05, VOXEL) for mask in masks]
+    masks = [without_small_clusters(mask, 0.1, VOXEL) for mask in masks]
     classes = change_classes(*masks, patient.lesions & (before > 0) & (after > 0))
     truth = myelin_indices(classes, patient.lesions)
     assert {name: row[name].value for name in CHANGED} == {name: truth[name] for name in CHANGED}
-    cut = [without_small_clusters(mask & (before > 0) & (after > 0), 0.05, VOXEL) for mask in masks]
+    cut = [without_small_clusters(mask & (before > 0) & (after > 0), 0.1, VOXEL) for mask in masks]
     assert (change_classes(*cut, patient.lesions & (before > 0) & (after > 0)) != classes).any()
 
 

@@ -117,9 +117,7 @@ def test_maps_of_another_system_are_refused(files):
     """By the sidecar of a prediction, and in `null-fit` too."""
     fit(files)
     (files / "sub-005_t1.json").write_text(json.dumps({"Synthetic": True, "Model": "unet", "Loss": "wl1"}))
-    with pytest.raises(
-        InputError, match=r"different systems.*sub-005_t1.*unet-wl1 by its sidecar, the null is of true"
-    ):
+    with pytest.raises(InputError, match=r"different systems.*sub-005_t1.*unet-wl1 by its sidecar.*of true"):
         judge(files)
     with pytest.raises(InputError, match=r"different systems.*unet-wl1 by its sidecar, the null is of ridge"):
         fit(files, (3, 4, 5), "--system", "ridge")
@@ -153,7 +151,7 @@ def test_nobody_counts_twice(files):
 def test_fold_0_is_a_fold_that_is_not_there(files):
     split = files / "split.tsv"
     split.write_text("participant_id\tgroup\tfold\trole\nsub-001\tpatient\t1\ttest\n")
-    with pytest.raises(InputError, match="no such fold.*fold 0"):
+    with pytest.raises(InputError, match=r"no such fold.*fold 0"):
         fit(files, (1, 2, 3), "--split", split, "--fold", 0)
-    with pytest.raises(InputError, match="options belong together.*--split not given, --fold 0"):
+    with pytest.raises(InputError, match=r"options belong together.*--split not given, --fold 0"):
         fit(files, (1, 2, 3), "--fold", 0)
