@@ -20,7 +20,8 @@ from no_change_scans import VOXEL_MM, Scans, scan
 
 from myelosynth.myelin.curve import Curve, fit_curve
 from myelosynth.myelin.intervals import Patient
-from myelosynth.myelin.null import NullModel, Pair, fit_null, index_nulls
+from myelosynth.myelin.null import NullModel, Pair, index_nulls
+from myelosynth.myelin.null_fit import fit_null
 
 FEW, DRAWS, LEVEL, SEED = 4, 500, 0.95, 0
 BIN_MM, MINIMUM_VOXELS = 2.0, 200
@@ -93,20 +94,19 @@ def main() -> None:
     curve = control_curve(given.out, given.fit_seed, controls)
     fitted = pairs(given.out, given.fit_seed, people, curve)
     if given.develop:
-        left_out = [(pair, fit_null([other for other in fitted if other is not pair])) for pair in fitted]
+        left_out = [(pair, fit_null([other.scans for other in fitted if other is not pair])) for pair in fitted]
         print(shares(pd.DataFrame(judged(left_out))))
         return
-    model = fit_null(fitted)
+    model = fit_null([pair.scans for pair in fitted])
     print(model)
     tested = pairs(given.out, given.test_seed, others, curve)
     rows = pd.DataFrame(judged([(pair, model) for pair in tested]))
     rows.to_csv(given.out / f"no_change_{given.test_seed}.tsv", sep="\t", index=False)
     print(f"null of {model.patients} patients, {shares(rows)}")
-    shift = sum(float((pair.after - pair.before)[pair.covered].mean()) for pair in fitted) / len(fitted)
-    flat = replace(model, slope=0.0, shift=shift)
+    flat = replace(model, slope=0.0)
     print(f"the same without slope, {shares(pd.DataFrame(judged([(pair, flat) for pair in tested])))}")
     groups = [fitted[n : n + FEW] for n in range(0, len(fitted) - FEW + 1, FEW)]
-    few = [fit_null(group) for group in groups]
+    few = [fit_null([pair.scans for pair in group]) for group in groups]
     spread = [(pair, few[n % len(few)]) for n, pair in enumerate(tested)]
     print(f"nulls of {FEW} patients, {shares(pd.DataFrame(judged(spread)))}")
 

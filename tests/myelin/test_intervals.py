@@ -1,6 +1,7 @@
 """Intervals of the indices: no spread, no width; coverage of drawn truths; correlated errors widen them."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -16,7 +17,7 @@ from myelosynth.images.fields import LENGTHS_MM, FieldModel
 from myelosynth.myelin.curve import Curve
 from myelosynth.myelin.indices import COLUMNS, myelin_indices
 from myelosynth.myelin.intervals import Patient, Session, index_intervals
-from myelosynth.myelin.maps import change_classes, demyelinated
+from myelosynth.myelin.maps import MapRules, change_classes, demyelinated
 
 SHAPE = (14, 12, 10)
 WHITE = FieldModel(LENGTHS_MM, (1.0, 0.0, 0.0, 0.0, 0.0), 0.0)
@@ -124,6 +125,25 @@ def test_the_command_writes_the_same_twice(files):
     record = json.loads((files / "a.json").read_text())
     assert set(table.columns) <= set(record)
     assert (record["Settings"]["draws"], record["Settings"]["seed"]) == (50, 0)
+
+
+def test_a_control_of_the_curve_is_refused(files):
+    (files / "curve.json").write_text(json.dumps({"Participants": ["sub-007"]}))
+    (files / "sub-007_d0.nii.gz").write_bytes((files / "d0.nii.gz").read_bytes())
+    words = [word.replace("d0.nii.gz", "sub-007_d0.nii.gz") for word in options(files, "a.tsv")]
+    with pytest.raises(InputError, match=r"leak: control curve saw the subject.*sub-007"):
+        CliRunner().invoke(app, words, catch_exceptions=False, standalone_mode=False)
+    CliRunner().invoke(app, [*words, "--new-participant"], catch_exceptions=False, standalone_mode=False)
+    assert (files / "a.tsv").is_file()
+
+
+def test_the_value_keeps_clusters_at_the_edge_of_the_scan(patient, maps):
+    """A cluster of one scan counts with what the other scan does not cover, as in `demyelination`."""
+    maps[0][:] = np.where(np.arange(SHAPE[0])[:, None, None] > 6, 1.0, 1.3)
+    maps[1][9:] = 0
+    ruled = replace(patient, rules=MapRules(minimum_cluster_ml=0.008 * 2.5 * 7 * 6))
+    found = index_intervals(ruled, *(Session(dvr, np.zeros(SHAPE), WHITE) for dvr in maps), 20, 0.9, 1)
+    assert found["percent_t0"][0] == pytest.approx(2 / 6)
 
 
 @pytest.mark.parametrize(("voxels", "defined"), [(0, False), (1, True)])

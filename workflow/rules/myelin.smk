@@ -184,7 +184,7 @@ rule index_intervals:
         mem_mb=2000,
         runtime=20,
     params:
-        cluster=MINIMUM_CLUSTER,
+        cluster=("--new-participant " if applied else "") + MINIMUM_CLUSTER,
         threshold=change_threshold,
     shell:
         "myelosynth index-intervals {input.dvr} --std-t0 {input.std_t0} --std-t1 {input.std_t1}"

@@ -43,6 +43,8 @@ def bundle(
     ] = None,
 ) -> None:
     """Put a trained system, its statistics, control curve, task and model card into one folder."""
+    from myelosynth.bids.sidecar import read_json
+    from myelosynth.myelin.null import NullModel
     from myelosynth.study.metrics import bundle_metrics
     from myelosynth.synthesis.bundle.build import write_bundle
     from myelosynth.synthesis.bundle.parts import read_parts
@@ -52,6 +54,8 @@ def bundle(
         given(path)
     settings = _preprocessing(config) if config else None
     parts = read_parts(checkpoint, curve, task, data, split, null)
+    if null:
+        NullModel.of_record(read_json(null)["Null"], null)
     record = write_bundle(parts, out, bundle_metrics(metrics, parts) if metrics else None, settings)
     people = sum(record["Data"]["Learned"].values())
     typer.echo(f"{record['System']}: {len(record['Members'])} member(s), {people} participants learned from: {out}")

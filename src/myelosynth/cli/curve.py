@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from myelosynth.cli.app import app
-from myelosynth.cli.map_options import ChangeThreshold, MinimumCluster, map_rules
+from myelosynth.cli.map_options import ChangeThreshold, Distance, Lesions, MinimumCluster, map_rules
 from myelosynth.cli.paths import distinct, output
 
 _ENGINE = "myelosynth"
@@ -50,7 +50,7 @@ def myelin_curve(
     from myelosynth.errors import InputError
     from myelosynth.evaluation.tables import write_table
     from myelosynth.images.volume import load_mask, load_volume
-    from myelosynth.myelin.controls import check_controls, named_participants
+    from myelosynth.myelin.controls import checked_against, distinct_participants
     from myelosynth.myelin.curve import CurveSettings, control_voxels, curve_of
     from myelosynth.myelin.leave_one_out import COLUMNS, leave_one_out
 
@@ -60,11 +60,8 @@ def myelin_curve(
     if not len(dvr) == len(distance) == len(wm):
         values = f"{len(dvr)} --dvr, {len(distance)} --distance, {len(wm)} --wm"
         raise InputError("controls are incomplete", "myelin-curve", values, "give one of each per control")
-    if (split is None) != (fold is None):
-        values = f"--split {split or 'not given'}, --fold {fold or 'not given'}"
-        raise InputError("options belong together", "myelin-curve", values, "give both, or neither")
-    participants = named_participants(dvr)
-    origin = check_controls(participants, split, fold) if split and fold else {}
+    participants = distinct_participants(dvr, "myelin-curve")
+    origin = checked_against(participants, split, fold, "myelin-curve", "control curve", "controls")
     settings = CurveSettings(bin_width, minimum_voxels, smoothing, extrapolation)
     maps, distances, masks = [], [], []
     for dvr_path, distance_path, wm_path in zip(dvr, distance, wm, strict=True):
@@ -96,8 +93,8 @@ def myelin_curve(
 def thresholds(
     dvr_t0: Annotated[Path, typer.Argument(metavar="DVR_T0", help="DVR at baseline, measured or predicted")],
     dvr_t1: Annotated[Path, typer.Argument(metavar="DVR_T1", help="DVR at follow-up")],
-    lesions: Annotated[Path, typer.Option(help="baseline lesions")],
-    distance: Annotated[Path, typer.Option(help="distance to CSF, mm")],
+    lesions: Lesions,
+    distance: Distance,
     curve: Annotated[Path, typer.Option(help="control curve of measured PET, TSV")],
     out: Annotated[Path, typer.Option(help="indices by rule, TSV")],
     predicted_curve: Annotated[Path | None, typer.Option(help="control curve of predicted PET, TSV")] = None,
@@ -158,17 +155,14 @@ def retest_noise(
     from myelosynth.errors import InputError
     from myelosynth.evaluation.tables import write_table
     from myelosynth.images.volume import load_mask, load_volume
-    from myelosynth.myelin.controls import check_controls, named_participants
+    from myelosynth.myelin.controls import checked_against, distinct_participants
     from myelosynth.myelin.retest import COLUMNS
     from myelosynth.myelin.retest import retest_noise as noise_of
 
     sources = [*dvr, *retest, *mask, *([split] if split else [])]
-    out, participants = output(out, sources, ".tsv"), named_participants(dvr)
-    if (split is None) != (fold is None):
-        values = f"--split {split or 'not given'}, --fold {fold or 'not given'}"
-        raise InputError("options belong together", "retest-noise", values, "give both, or neither")
-    words = ("retest noise", "participants")
-    origin = check_controls(participants, split, fold, *words) if split and fold else {}
+    out, participants = output(out, sources, ".tsv"), distinct_participants(dvr, "retest-noise")
+    distinct_participants(retest, "retest-noise")
+    origin = checked_against(participants, split, fold, "retest-noise", "retest noise", "participants")
     if not len(dvr) == len(retest) == len(mask):
         values = f"{len(dvr)} --dvr, {len(retest)} --retest, {len(mask)} --mask"
         raise InputError("scans are incomplete", "retest-noise", values, "give one of each per participant")

@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from myelosynth.cli.app import app
-from myelosynth.cli.map_options import ChangeThreshold, MinimumCluster, map_rules
+from myelosynth.cli.map_options import (
+    ChangeThreshold,
+    ControlCurve,
+    Distance,
+    Draws,
+    Lesions,
+    Level,
+    MinimumCluster,
+    Seed,
+    map_rules,
+)
 from myelosynth.cli.paths import output
 
 if TYPE_CHECKING:
@@ -20,13 +30,16 @@ def index_intervals(
     dvr_t1: Annotated[Path, typer.Argument(metavar="DVR_T1", help="predicted DVR at follow-up")],
     std_t0: Annotated[Path, typer.Option(help="SD of DVR_T0, from `predict --out-std` of residual-context")],
     std_t1: Annotated[Path, typer.Option(help="SD of DVR_T1")],
-    lesions: Annotated[Path, typer.Option(help="baseline lesions")],
-    distance: Annotated[Path, typer.Option(help="distance to CSF, mm")],
-    curve: Annotated[Path, typer.Option(help="control curve, TSV")],
+    lesions: Lesions,
+    distance: Distance,
+    curve: ControlCurve,
     out: Annotated[Path, typer.Option(help="intervals, TSV")],
-    level: Annotated[float, typer.Option(min=0.01, max=0.99, help="share of the draws inside an interval")] = 0.9,
-    draws: Annotated[int, typer.Option(min=20, help="number of draws")] = 500,
-    seed: Annotated[int, typer.Option(min=0, help="random seed")] = 0,
+    level: Level = 0.9,
+    draws: Draws = 500,
+    seed: Seed = 0,
+    new_participant: Annotated[
+        bool, typer.Option("--new-participant", help="none of the curve's controls, even where a label is the same")
+    ] = False,
     minimum_cluster: MinimumCluster = 0.0,
     change_threshold: ChangeThreshold = "0",
 ) -> None:
@@ -34,9 +47,9 @@ def index_intervals(
     from myelosynth import __version__
     from myelosynth.bids.names import sidecar_path
     from myelosynth.bids.sidecar import Provenance, read_json
-    from myelosynth.evaluation.tables import cell
-    from myelosynth.images.atomic import write_text
+    from myelosynth.evaluation.tables import write_rows
     from myelosynth.images.volume import load_mask, load_volume
+    from myelosynth.myelin.controls import require_no_control
     from myelosynth.myelin.curve import Curve
     from myelosynth.myelin.indices import COLUMNS, why_no_indices
     from myelosynth.myelin.intervals import Patient
@@ -45,6 +58,8 @@ def index_intervals(
     rules, table, ruled = map_rules(minimum_cluster, change_threshold)
     sources = [dvr_t0, dvr_t1, std_t0, std_t1, lesions, distance, curve, *table]
     out, apart = output(out, sources, ".tsv"), load_volume(distance)
+    if not new_participant:
+        require_no_control(dvr_t0, curve)
     grid = apart.grid
     lesion_mask = load_mask(lesions, grid, distance, allow_empty=True, labels=True)
     patient = Patient(lesion_mask, apart.data, grid.voxel_sizes, Curve.read(curve), rules)
@@ -53,8 +68,6 @@ def index_intervals(
     defined = bool((lesion_mask & (sessions[0].dvr > 0) & (sessions[1].dvr > 0)).any())
     if defined:
         found |= intervals(patient, sessions[0], sessions[1], draws, level, seed)
-    rows = ["\t".join((name, *(cell(value) for value in (*values, level)))) for name, values in found.items()]
-    write_text(out, "\n".join(("index\tvalue\tlow\thigh\tlevel", *rows)) + "\n")
     calibrations = {t: read_json(sidecar_path(std)).get("Calibration") for t, std in (("t0", std_t0), ("t1", std_t1))}
     columns = {
         "index": {"Description": "one of the five fractions of `myelosynth indices`"},
@@ -62,10 +75,12 @@ def index_intervals(
         "low": {"Description": f"{(1 - level) / 2:g} quantile of the draws", "Units": "1"},
         "high": {"Description": f"{(1 + level) / 2:g} quantile of the draws", "Units": "1"},
         "level": {"Description": "share of the draws between low and high"},
-        "Calibration": calibrations,
     }
+    rows = [dict(zip(columns, (name, *values, level), strict=True)) for name, values in found.items()]
+    write_rows(out, columns, rows)
+    fields = {**columns, "Calibration": calibrations}
     settings = {"level": level, "draws": draws, "seed": seed, "sessions": "errors drawn independently", **ruled}
-    Provenance("myelin index intervals", "myelosynth", __version__, sources, settings, columns).write(out)
+    Provenance("myelin index intervals", "myelosynth", __version__, sources, settings, fields).write(out)
     if not defined:
         typer.echo(f"gap: no intervals, {lesions}, {why_no_indices(lesion_mask)}", err=True)
 

@@ -1,4 +1,4 @@
-"""Options of the commands that make maps: what is asked of a voxel beyond the paper's rule."""
+"""Options that commands of maps and indices share, among them what is asked of a voxel beyond the paper's rule."""
 
 import csv
 from pathlib import Path
@@ -11,6 +11,12 @@ from myelosynth.errors import InputError
 if TYPE_CHECKING:
     from myelosynth.myelin.maps import MapRules
 
+Lesions = Annotated[Path, typer.Option(help="baseline lesions")]
+Distance = Annotated[Path, typer.Option(help="distance to CSF, mm")]
+ControlCurve = Annotated[Path, typer.Option(help="control curve, TSV")]
+Level = Annotated[float, typer.Option(min=0.01, max=0.99, help="share of the draws inside an interval")]
+Draws = Annotated[int, typer.Option(min=20, help="number of draws")]
+Seed = Annotated[int, typer.Option(min=0, help="random seed")]
 MinimumCluster = Annotated[
     float, typer.Option(min=0, help="ml; smaller clusters of demyelinated voxels count as normal")
 ]

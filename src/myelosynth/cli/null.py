@@ -1,29 +1,27 @@
 """Commands: null-fit and index-null, what noise alone does to the indices."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from myelosynth.cli.app import app
-from myelosynth.cli.map_options import ChangeThreshold, MinimumCluster, map_rules
+from myelosynth.cli.map_options import (
+    ChangeThreshold,
+    ControlCurve,
+    Distance,
+    Draws,
+    Lesions,
+    Level,
+    MinimumCluster,
+    Seed,
+    map_rules,
+)
 from myelosynth.cli.paths import output
 
 if TYPE_CHECKING:
-    from myelosynth.myelin.curve import Curve
-    from myelosynth.myelin.maps import MapRules
-    from myelosynth.myelin.null import Pair
-
-_COLUMNS = {
-    "index": {"Description": "a fraction of `myelosynth indices` that needs a follow-up"},
-    "value": {"Description": "from the maps themselves", "Units": "1"},
-    "null": {"Description": "mean of the draws: what a second scan without change gives", "Units": "1"},
-    "low": {"Description": "lower bound of the draws", "Units": "1"},
-    "high": {"Description": "upper bound of the draws", "Units": "1"},
-    "level": {"Description": "share of the draws between low and high"},
-    "p": {"Description": "share of the draws at least as far from their mean as the value, both sides"},
-    "outside": {"Description": "whether the value lies beyond low and high, true or false"},
-}
+    from myelosynth.images.grid import Grid
+    from myelosynth.myelin.null import Scans
 
 
 @app.command("null-fit")
@@ -31,42 +29,34 @@ def null_fit(
     before: Annotated[list[Path], typer.Option(help="DVR of a patient at baseline; repeat per patient")],
     after: Annotated[list[Path], typer.Option(help="the second scan without change, same order and grid")],
     lesions: Annotated[list[Path], typer.Option(help="baseline lesions, same order")],
-    distance: Annotated[list[Path], typer.Option(help="distance to CSF, mm, same order")],
-    curve: Annotated[Path, typer.Option(help="control curve, TSV")],
     out: Annotated[Path, typer.Option(help="null model, JSON")],
     system: Annotated[str, typer.Option(help="what made the maps: true (measured PET) or a system")] = "true",
     split: Annotated[Path | None, typer.Option(help="split that the patients are checked against")] = None,
     fold: Annotated[int | None, typer.Option(help="its fold: nobody whom it tests may be among the patients")] = None,
 ) -> None:
     """What a second scan does to the DVR of lesions that did not change, from three patients or more."""
-    import hashlib
-
     from myelosynth import __version__
     from myelosynth.bids.sidecar import Provenance
     from myelosynth.errors import InputError
-    from myelosynth.myelin.controls import named_participants
-    from myelosynth.myelin.curve import Curve
-    from myelosynth.myelin.maps import PAPER
-    from myelosynth.myelin.null import LEAST_PATIENTS, fit_null
+    from myelosynth.myelin.controls import checked_against, distinct_participants
+    from myelosynth.myelin.null import LEAST_PATIENTS
+    from myelosynth.myelin.null_checks import require_system
+    from myelosynth.myelin.null_fit import fit_null
 
-    sources = [*before, *after, *lesions, *distance, curve, *([split] if split else [])]
+    sources = [*before, *after, *lesions, *([split] if split else [])]
     out = output(out, sources, ".json")
-    if not len(before) == len(after) == len(lesions) == len(distance):
-        values = f"{len(before)} --before, {len(after)} --after, {len(lesions)} --lesions, {len(distance)} --distance"
+    if not len(before) == len(after) == len(lesions):
+        values = f"{len(before)} --before, {len(after)} --after, {len(lesions)} --lesions"
         raise InputError("pairs are incomplete", "null-fit", values, "give one of each per patient")
-    if (split is None) != (fold is None):
-        values = f"--split {split or 'not given'}, --fold {fold or 'not given'}"
-        raise InputError("options belong together", "null-fit", values, "give both, or neither")
-    participants, origin = named_participants(before), {}
-    if split and fold:
-        _require_untested(participants, split, fold)
-        origin = {"Fold": fold, "SplitSha256": hashlib.sha256(split.read_bytes()).hexdigest()}
-    controls = Curve.read(curve)
-    pairs = [_pair(*paths, controls, PAPER) for paths in zip(before, after, lesions, distance, strict=True)]
+    participants = distinct_participants(before, "null-fit")
+    distinct_participants(after, "null-fit")
+    origin = checked_against(participants, split, fold, "null-fit", "null", "patients")
+    require_system([*before, *after], system, "the images")
+    pairs = [_scans(*paths)[0] for paths in zip(before, after, lesions, strict=True)]
     usable = sum(bool(pair.covered.any()) for pair in pairs)
     enough = usable >= LEAST_PATIENTS
     model = fit_null(pairs).record() if enough else None
-    sizes = [round(float(size), 3) for size in pairs[0].patient.voxel_sizes]
+    sizes = [round(float(size), 3) for size in pairs[0].voxel_sizes]
     fields = {"System": system, "VoxelSize": sizes, "Participants": participants, **origin, "Null": model}
     settings = {"patients": len(pairs)}
     # The model is its own sidecar.
@@ -84,15 +74,19 @@ def index_null(
     dvr_t0: Annotated[Path, typer.Argument(metavar="DVR_T0", help="DVR at baseline, measured or predicted")],
     dvr_t1: Annotated[Path, typer.Argument(metavar="DVR_T1", help="DVR at follow-up")],
     null: Annotated[Path, typer.Option(help="null model of the same system, from `myelosynth null-fit`")],
-    lesions: Annotated[Path, typer.Option(help="baseline lesions")],
-    distance: Annotated[Path, typer.Option(help="distance to CSF, mm")],
-    curve: Annotated[Path, typer.Option(help="control curve, TSV")],
+    lesions: Lesions,
+    distance: Distance,
+    curve: ControlCurve,
     out: Annotated[Path, typer.Option(help="indices beside their null, TSV")],
-    level: Annotated[float, typer.Option(min=0.01, max=0.99, help="share of the draws inside an interval")] = 0.95,
-    draws: Annotated[int, typer.Option(min=20, help="number of draws")] = 500,
-    seed: Annotated[int, typer.Option(min=0, help="random seed")] = 0,
+    level: Level = 0.95,
+    draws: Draws = 500,
+    seed: Seed = 0,
     new_participant: Annotated[
-        bool, typer.Option("--new-participant", help="none of the null's patients, even where a label is the same")
+        bool,
+        typer.Option(
+            "--new-participant",
+            help="neither a patient of the null nor a control of the curve, even where a label is the same",
+        ),
     ] = False,
     minimum_cluster: MinimumCluster = 0.0,
     change_threshold: ChangeThreshold = "0",
@@ -102,86 +96,53 @@ def index_null(
 
     from myelosynth import __version__
     from myelosynth.bids.sidecar import Provenance, read_json
-    from myelosynth.evaluation.tables import cell
-    from myelosynth.images.atomic import write_text
+    from myelosynth.evaluation.tables import write_rows
+    from myelosynth.images.volume import load_volume
+    from myelosynth.myelin.controls import require_no_control
     from myelosynth.myelin.curve import Curve
     from myelosynth.myelin.indices import why_no_indices
-    from myelosynth.myelin.null import CHANGED, NullModel, index_nulls
+    from myelosynth.myelin.intervals import Patient
+    from myelosynth.myelin.null import CHANGED, COLUMNS, NullModel, Pair, index_nulls
+    from myelosynth.myelin.null_checks import require_no_patient, require_system, require_voxels
 
     rules, table, ruled = map_rules(minimum_cluster, change_threshold)
     sources = [dvr_t0, dvr_t1, null, lesions, distance, curve, *table]
     out, record = output(out, sources, ".tsv"), read_json(null)
     if not new_participant:
-        _require_no_patient(dvr_t0, null, record)
+        require_no_patient(dvr_t0, null, record)
+        require_no_control(dvr_t0, curve)
     # A null without a model had too few pairs: a gap, told in the file itself.
     empty = "Null" in record and record["Null"] is None
     model = None if empty else NullModel.of_record(record.get("Null") or {}, null)
-    pair = _pair(dvr_t0, dvr_t1, lesions, distance, Curve.read(curve), rules)
-    _require_voxels(pair, record.get("VoxelSize"), null, dvr_t0)
-    defined = bool(pair.covered.any())
+    require_system([dvr_t0, dvr_t1], record.get("System"), null)
+    (scans, grid), apart = _scans(dvr_t0, dvr_t1, lesions), load_volume(distance)
+    grid.require(apart.grid, distance, dvr_t0)
+    require_voxels(scans.voxel_sizes, record.get("VoxelSize"), null, dvr_t0)
+    patient = Patient(scans.lesions, apart.data, scans.voxel_sizes, Curve.read(curve), rules)
+    pair, defined = Pair(patient, scans.before, scans.after), bool(scans.covered.any())
     found = index_nulls(pair, model, draws, level, seed) if model and defined else {}
-    rows = ["\t".join(_COLUMNS)]
-    for name in CHANGED:
-        values = {"index": name, "level": level, **(asdict(found[name]) if name in found else {})}
-        rows.append("\t".join(cell(values.get(column)) for column in _COLUMNS))
-    write_text(out, "\n".join(rows) + "\n")
+    write_rows(
+        out, COLUMNS, [{"index": n, "level": level, **(asdict(found[n]) if n in found else {})} for n in CHANGED]
+    )
     whose = {name: record.get(name) for name in ("System", "Participants", "Fold") if record.get(name)}
-    fields = {**_COLUMNS, "NullOf": whose}
+    fields = {**COLUMNS, "NullOf": whose}
     settings = {"level": level, "draws": draws, "seed": seed, **ruled}
     Provenance("null of the indices", "myelosynth", __version__, sources, settings, fields).write(out)
     if model is None:
         typer.echo(f"gap: no null, {null}, it was made from too few pairs", err=True)
     elif not defined:
-        typer.echo(f"gap: no null, {lesions}, {why_no_indices(pair.patient.lesions)}", err=True)
+        typer.echo(f"gap: no null, {lesions}, {why_no_indices(scans.lesions)}", err=True)
 
 
-def _pair(before: Path, after: Path, lesions: Path, distance: Path, controls: "Curve", rules: "MapRules") -> "Pair":
-    """One patient's maps; rules: what is asked of a voxel beyond the paper's. Raises InputError for another grid."""
+def _scans(before: Path, after: Path, lesions: Path) -> tuple["Scans", "Grid"]:
+    """One patient's maps and their grid. Raises InputError for another grid."""
     from myelosynth.images.volume import load_mask, load_volume
-    from myelosynth.myelin.intervals import Patient
-    from myelosynth.myelin.null import Pair
+    from myelosynth.myelin.null import Scans
 
-    apart = load_volume(distance)
-    grid = apart.grid
-    maps = [load_volume(path) for path in (before, after)]
-    for volume in maps:
-        grid.require(volume.grid, volume.path, distance)
-    mask = load_mask(lesions, grid, distance, allow_empty=True, labels=True)
-    return Pair(Patient(mask, apart.data, grid.voxel_sizes, controls, rules), maps[0].data, maps[1].data)
-
-
-def _require_untested(participants: list[str], split: Path, fold: int) -> None:
-    """Raise InputError where the fold tests a patient of the null."""
-    from myelosynth.errors import InputError
-    from myelosynth.synthesis.data.folds import read_fold
-
-    tested = sorted(set(participants) & set(read_fold(split, fold).participants("test")))
-    if tested:
-        values = f"{', '.join(tested)} among the patients, test in fold {fold}"
-        raise InputError("leak: null of test subjects", split, values, "fit the null without them")
-
-
-def _require_no_patient(dvr: Path, null: Path, record: dict[str, Any]) -> None:
-    """Raise InputError where the participant of a DVR is among the patients behind the null."""
-    from myelosynth.bids.names import participant_of
-    from myelosynth.errors import InputError
-
-    participant = participant_of(dvr.name)
-    if participant and participant in (record.get("Participants") or []):
-        values = f"{participant} is one of the patients behind {null.name}"
-        cure = "fit the null without the test subjects of the fold, or give --new-participant"
-        raise InputError("leak: null saw the subject", dvr, values, cure)
-
-
-def _require_voxels(pair: "Pair", fitted: object, null: Path, dvr: Path) -> None:
-    """Raise InputError where the voxels differ from those of the null by more than 5 % along an axis."""
-    from myelosynth.errors import InputError
-
-    sizes = sorted(float(size) for size in pair.patient.voxel_sizes)
-    wanted = sorted(float(size) for size in fitted) if isinstance(fitted, list) else []
-    if len(wanted) != 3 or any(abs(a - b) > 0.05 * b for a, b in zip(sizes, wanted, strict=True)):
-        values = f"{' x '.join(f'{s:g}' for s in sizes)} mm, {null.name} has {' x '.join(f'{s:g}' for s in wanted)} mm"
-        raise InputError("voxels of another size than the null's", dvr, values, "fit a null on these voxels")
+    first, second = load_volume(before), load_volume(after)
+    first.grid.require(second.grid, after, before)
+    mask = load_mask(lesions, first.grid, before, allow_empty=True, labels=True)
+    return Scans(first.data, second.data, mask, first.grid.voxel_sizes), first.grid
 
 
 @app.command("null-table")

@@ -6,20 +6,14 @@ from typing import Any
 
 from myelosynth.bids.index import read_table
 from myelosynth.evaluation.tables import number
+from myelosynth.myelin.null import COLUMNS as OF_PATIENT
 
 FOLLOW_UP = "t1"
-_NUMBERS = ("value", "null", "low", "high", "level", "p")
+_NUMBERS = tuple(name for name in OF_PATIENT if name not in ("index", "outside"))
 COLUMNS = {
     "system": {"Description": "true (measured PET), null-scan (a second scan of the baseline's tissue), or a system"},
     "participant_id": {"Description": "participant"},
-    "index": {"Description": "index of change, a fraction of the baseline lesion volume"},
-    "value": {"Description": "from the maps themselves", "Units": "1"},
-    "null": {"Description": "mean of what noise alone gives", "Units": "1"},
-    "low": {"Description": "lower bound of what noise alone gives", "Units": "1"},
-    "high": {"Description": "upper bound of what noise alone gives", "Units": "1"},
-    "level": {"Description": "share of the drawn follow-ups between low and high"},
-    "p": {"Description": "share of the drawn follow-ups at least as far from their mean as the value"},
-    "outside": {"Description": "whether the value lies beyond low and high, true or false"},
+    **OF_PATIENT,
 }
 
 
@@ -27,7 +21,7 @@ def null_rows(files: Mapping[tuple[str, str], Path]) -> list[dict[str, Any]]:
     """The rows of the `*_null.tsv` of each (system, label). Raises InputError for a file that is not such a table."""
     rows: list[dict[str, Any]] = []
     for (system, sub), path in files.items():
-        for row in read_table(path, ("index", *_NUMBERS, "outside")):
+        for row in read_table(path, tuple(OF_PATIENT)):
             values: dict[str, Any] = {name: number(row[name], name, path) for name in _NUMBERS}
             outside = {"true": True, "false": False}.get(row["outside"])
             head = {"system": system, "participant_id": f"sub-{sub}", "index": row["index"]}

@@ -30,6 +30,13 @@ def cell(value: Any) -> str:
     return str(value).replace("\t", " ").replace("\n", " ")
 
 
+def write_rows(path: Path, columns: Iterable[str], rows: Iterable[Row]) -> None:
+    """Write a TSV with the given columns, which a sidecar beside it must describe; what a row lacks is n/a."""
+    names = list(columns)
+    lines = ["\t".join(names), *("\t".join(cell(row.get(name)) for name in names) for row in rows)]
+    write_text(path, "\n".join(lines) + "\n")
+
+
 def write_table(
     path: Path, columns: Mapping[str, Mapping[str, str]], rows: Iterable[Row], sources: Sequence[Path], **fields: Any
 ) -> None:
@@ -38,8 +45,7 @@ def write_table(
     columns: name to description, in the order they are written; a column that a row lacks is n/a.
     """
     path = Path(path)
-    lines = ["\t".join(columns), *("\t".join(cell(row.get(name)) for name in columns) for row in rows)]
-    write_text(path, "\n".join(lines) + "\n")
+    write_rows(path, columns, rows)
     record = {
         "GeneratedBy": [{"Name": "myelosynth", "Version": __version__}],
         "Sources": [bids_uri(Path(source), path) for source in sources],

@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,33 @@ _CURE = "fit the curve without the test subjects of the fold"
 def named_participants(images: Sequence[Path]) -> list[str]:
     """The participants that the paths name, `sub-LABEL`, in order, without repeats."""
     return list(dict.fromkeys(name for path in images if (name := participant_of(path))))
+
+
+def distinct_participants(images: Sequence[Path], where: str) -> list[str]:
+    """The participants that the paths name, `sub-LABEL`, in order.
+
+    Raises InputError for an image or a participant given twice: one person would count as several.
+    """
+    names = [participant_of(path) for path in images]
+    for what, given in (("image", [path.absolute() for path in images]), ("participant", [n for n in names if n])):
+        twice = [one for one, count in Counter(given).items() if count > 1]
+        if twice:
+            values = f"{twice[0]} {given.count(twice[0])} times"
+            raise InputError(f"{what} given twice", where, values, "give each participant once")
+    return named_participants(images)
+
+
+def checked_against(
+    participants: Sequence[str], split: Path | None, fold: int | None, where: str, what: str, who: str
+) -> dict[str, Any]:
+    """`check_controls` where a split is given, else nothing. Raises InputError where split or fold is given alone."""
+    if split is None and fold is None:
+        return {}
+    if split is None or fold is None:
+        told = "not given" if fold is None else fold
+        values = f"--split {split or 'not given'}, --fold {told}"
+        raise InputError("options belong together", where, values, "give both, or neither")
+    return check_controls(participants, split, fold, what, who)
 
 
 def check_controls(

@@ -49,27 +49,27 @@ def index_intervals(
     the rules of `demyelinated`, `change_classes` and `myelin_indices`, on voxels with a DVR at both times.
     Raises InputError where an SD is negative or not finite in a lesion.
     """
-    both = patient.lesions & (before.dvr > 0) & (after.dvr > 0)
-    for name, session in (("t0", before), ("t1", after)):
-        spread = session.std[both]
-        if not (np.isfinite(spread) & (spread >= 0)).all():
-            values = f"{int((~(spread >= 0)).sum())} of {spread.size} lesion voxels have none or a negative one"
+    lesions, sessions = patient.lesions, (before, after)
+    maps = [session.dvr[lesions] for session in sessions]
+    spreads = [np.where(dvr > 0, session.std[lesions], 0.0) for dvr, session in zip(maps, sessions, strict=True)]
+    for name, spread in zip(("t0", "t1"), spreads, strict=True):
+        usable = np.isfinite(spread) & (spread >= 0)
+        if not usable.all():
+            values = f"{int((~usable).sum())} of {spread.size} lesion voxels have none or a negative one"
             raise InputError("SD not usable", f"session {name}", values, "predict again with --out-std")
-    point = lesion_indices(patient, both, [before.dvr[both], after.dvr[both]])
-    box = ndimage.find_objects(both.astype(np.uint8))[0]
-    inside = both[box]
+    point = lesion_indices(patient, maps)
+    inside = lesions[ndimage.find_objects(lesions.astype(np.uint8))[0]]
     random = [np.random.default_rng(np.random.SeedSequence((seed, number))) for number in (0, 1)]
-    sessions = (before, after)
     fields = [_fields(s.errors, r, inside, patient.voxel_sizes) for s, r in zip(sessions, random, strict=True)]
     # A DVR of 0 means no PET, which a draw must not turn into.
     least = np.finfo(np.float32).tiny
     drawn = []
     for _ in range(draws):
-        maps = [
-            np.maximum(s.dvr[both] + s.errors.scale * s.std[both] * next(f), least)
-            for s, f in zip(sessions, fields, strict=True)
+        others = [
+            np.where(dvr > 0, np.maximum(dvr + session.errors.scale * spread * next(field), least), 0.0)
+            for dvr, session, spread, field in zip(maps, sessions, spreads, fields, strict=True)
         ]
-        drawn.append([lesion_indices(patient, both, maps)[name] for name in COLUMNS])
+        drawn.append([lesion_indices(patient, others)[name] for name in COLUMNS])
     low, high = np.quantile(np.array(drawn), [(1 - level) / 2, (1 + level) / 2], axis=0)
     return {name: (point[name], float(low[n]), float(high[n])) for n, name in enumerate(COLUMNS)}
 
@@ -82,18 +82,20 @@ def _fields(
         yield from (field[inside] for field in pair)
 
 
-def lesion_indices(patient: Patient, both: NDArray[np.bool_], maps: Sequence[NDArray]) -> dict[str, float]:
-    """The indices of DVR values (V,) of the voxels `both` (X, Y, Z) at both times, by the rules of the real maps."""
-    everywhere, distance = np.ones(int(both.sum()), bool), patient.distance[both]
-    masks = [_clustered(patient, both, demyelinated(values, distance, everywhere, patient.curve)) for values in maps]
+def lesion_indices(patient: Patient, maps: Sequence[NDArray]) -> dict[str, float]:
+    """The indices of DVR values (V,) of all lesion voxels at both times, 0 where there is none, by the rules of the
+    real maps: clusters are of the voxels that one scan covers, classes of those that both do."""
+    everywhere, distance = np.ones(len(maps[0]), bool), patient.distance[patient.lesions]
+    masks = [_clustered(patient, demyelinated(values, distance, everywhere, patient.curve)) for values in maps]
     changed = changed_enough(maps[0], maps[1], patient.rules.change_threshold)
-    return myelin_indices(change_classes(masks[0], masks[1], everywhere, changed), everywhere)
+    covered = (maps[0] > 0) & (maps[1] > 0)
+    return myelin_indices(change_classes(masks[0], masks[1], covered, changed), everywhere)
 
 
-def _clustered(patient: Patient, both: NDArray[np.bool_], called: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Demyelinated voxels (V,) of a mask without small clusters."""
+def _clustered(patient: Patient, called: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Demyelinated voxels (V,) of the lesions without small clusters."""
     if not patient.rules.minimum_cluster_ml:
         return called
-    volume = np.zeros(both.shape, bool)
-    volume[both] = called
-    return without_small_clusters(volume, patient.rules.minimum_cluster_ml, patient.voxel_sizes)[both]
+    volume = np.zeros(patient.lesions.shape, bool)
+    volume[patient.lesions] = called
+    return without_small_clusters(volume, patient.rules.minimum_cluster_ml, patient.voxel_sizes)[patient.lesions]

@@ -6,14 +6,13 @@ import pandas as pd
 
 from myelosynth.bids.layout import Layout
 from myelosynth.evaluation.null_table import COLUMNS
+from myelosynth.myelin.null import COLUMNS as OF_PATIENT
 from myelosynth.reports.indices import DYNAMIC, INDICES, Index
 from myelosynth.reports.inputs import CohortInputs
 from myelosynth.reports.maps import FOLLOW_UP
 from myelosynth.reports.page import Gap
 from myelosynth.reports.systems import system as named
 from myelosynth.reports.tables import Table, count, interval, p_value, points, read_table
-
-_OF_PATIENT = ("index", "value", "null", "low", "high", "level", "p", "outside")
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ def patient_nulls(layout: Layout, system: str, sub: str) -> dict[str, NullRange]
 
     Raises InputError for a table without the columns of `myelosynth index-null`.
     """
-    table = read_table(layout.index_null(system, sub, FOLLOW_UP), _OF_PATIENT)
+    table = read_table(layout.index_null(system, sub, FOLLOW_UP), list(OF_PATIENT))
     return {} if table is None else ranges(table)
 
 

@@ -80,3 +80,12 @@ class Nulls(Strict):
     models: dict[str, str] = Field(
         default={}, description="system, or true for the measured PET: its null model, JSON of `myelosynth null-fit`"
     )
+
+    @model_validator(mode="after")
+    def _draws_beyond_the_level(self) -> "Nulls":
+        from myelosynth.myelin.null import least_draws
+
+        if self.draws < least_draws(self.level):
+            least = least_draws(self.level)
+            raise ValueError(f"draws is {self.draws}, level {self.level:g} needs {least} or more")
+        return self

@@ -11,6 +11,8 @@ from safetensors.torch import load_file
 
 from myelosynth.bids.sidecar import read_json, write_json
 from myelosynth.errors import InputError
+from myelosynth.images.fields import FieldModel
+from myelosynth.myelin.null import NullModel
 from myelosynth.synthesis.bundle import build
 from myelosynth.synthesis.bundle.card import load_bundle, read_card
 from myelosynth.synthesis.checkpoints import load_checkpoint
@@ -232,14 +234,20 @@ def test_what_is_no_bundle(bundle, tmp_path):
 
 def test_a_null_comes_along_and_that_of_another_system_does_not(pieces, run, tmp_path):
     null = tmp_path / "n.json"
-    write_json(null, {"System": "ridge", "VoxelSize": [2, 2, 2], "Null": {"shift": 0.0}})
+    model = NullModel(0.0, -0.2, 0.0, 0.0, 0.03, 0.0, FieldModel((0.0,), (1.0,), 0.0), 4).record()
+    write_json(null, {"System": "ridge", "VoxelSize": [2, 2, 2], "Null": model})
     run([*pieces.options(tmp_path / "out", 1), "--null", str(null)])
     card = load_bundle(tmp_path / "out")
     assert card.null is not None
     assert card.null.read_bytes() == null.read_bytes()
     assert not any(line.startswith("No null") for line in card.limits)
-    for record, told in (({"System": "true", "Null": {}}, "system true"), ({"System": "ridge", "Null": None}, "pairs")):
+    old = {"System": "ridge", "Null": {"shift": 0.0, **{name: model[name] for name in model if name != "change"}}}
+    for record, told in (
+        ({"System": "true", "Null": {}}, "null not of this bundle.*system true"),
+        ({"System": "ridge", "Null": None}, "null not of this bundle.*pairs"),
+        (old, "not a null model.*'change'"),
+    ):
         write_json(null, record)
-        with pytest.raises(InputError, match=f"null not of this bundle.*{told}"):
+        with pytest.raises(InputError, match=told):
             run([*pieces.options(tmp_path / "other", 1), "--null", str(null)])
     assert not (tmp_path / "other").exists()
