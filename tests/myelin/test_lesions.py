@@ -67,7 +67,7 @@ def test_three_lesions_by_hand() -> None:
     assert (first["state"], chain["state"]) == ("demyelinating", "stable demyelinated")
     assert chain["percent_t0"] == chain["percent_t1"] == 0.75
     rows = followed_rows(number_lesions(three_lesions(), GRID), classes(), DISTANCE, GRID, smallest_ml=0.05)
-    assert [row.get("state") for row in rows] == ["demyelinating", "too small to tell", None]
+    assert [row.get("state") for row in rows] == ["demyelinating", "too small", None]
     assert (single["x"], single["y"], single["z"]) == (10, -4, 8)
     assert (single["coverage"], single.get("percent_t0"), single.get("state")) == (0, None, None)
 
@@ -122,7 +122,7 @@ def test_a_lesion_is_as_large_as_its_covered_part() -> None:
         smallest: followed_rows(numbers, found, DISTANCE, GRID, smallest_ml=smallest)[0]["state"]
         for smallest in (0.096, 0.013, 0.012)
     }
-    assert list(states.values()) == ["too small to tell", "too small to tell", "remyelinating"]
+    assert list(states.values()) == ["too small", "too small to tell", "remyelinating"]
 
 
 def test_lesions_give_the_indices_of_the_whole() -> None:
@@ -227,7 +227,7 @@ def test_one_lesion_voxel_is_a_lesion(files: dict[str, Path]) -> None:
     (row,) = pd.read_csv(files["out"], sep="\t").to_dict("records")
     assert (row["voxels"], row["distance_mm"], row["distance_mean_mm"]) == (1, 2, 2)
     assert (row["percent_t0"], row["percent_t1"], row["demyelination"], row["remyelination"]) == (1, 0, 0, 1)
-    assert row["state"] == "too small to tell"
+    assert row["state"] == "too small"
 
 
 def test_faults_are_told_in_one_line(files: dict[str, Path]) -> None:

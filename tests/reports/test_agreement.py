@@ -132,10 +132,10 @@ def test_a_covered_part_is_told(tmp_path: Path) -> None:
         "voxels": 9,
     }
     row |= {"x": 1.0, "y": -2.0, "z": 3.0}
-    parts = [(1, 1.0, "mixed"), (2, 0.9996, "mixed"), (3, 0.25, "too small to tell"), (4, 0.0, None)]
+    parts = [(1, 1.0, "mixed"), (2, 0.9996, "mixed"), (3, 0.25, "too small"), (4, 0.0, None)]
     rows = [{**row, "lesion": lesion, "coverage": part, "state": state} for lesion, part, state in parts]
     found = lesion_table(lesions(tmp_path / "part_lesions.tsv", *rows))
-    told = ["mixed", "mixed (99.9 % covered)", "too small to tell (25 % covered)", "– (0 % covered)"]
+    told = ["mixed", "mixed (99.9 % covered)", "too small (25 % covered)", "– (0 % covered)"]
     assert [cells[-1] for cells in found.table.rows] == told
     assert found.table.notes[1].startswith("Covered: ")
     whole = lesion_table(lesions(tmp_path / "whole_lesions.tsv", rows[0]))

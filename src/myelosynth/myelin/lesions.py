@@ -15,7 +15,7 @@ CHANGED = 0.2
 """Share of a lesion that has to change before the lesion is said to change."""
 SMALLEST_ML = 0.5
 """Covered volume of a lesion from which noise alone seldom changes that share of it (docs/evaluation.md)."""
-_MIXED, _TOO_SMALL, NEW = "mixed", "too small to tell", "new"
+_MIXED, _TOO_SMALL, NEW = "mixed", "too small", "new"
 _NEIGHBOURS = np.ones((3, 3, 3), bool)  # voxels that share a corner belong together
 _VOLUME_DIGITS = 6  # of ml: a determinant has rounding
 _DIGITS = 3  # of world coordinates in mm: what is compared must not hang on how voxels are stored
@@ -37,7 +37,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
     "remyelination": {"Description": "demyelinated at baseline, normal at follow-up; n/a if new", "Units": "1"},
     "state": {
         "Description": "the least changed share and volume are in Settings. Where less than that volume is covered: "
-        "too small to tell, as noise alone changes as much. At least that share of the covered voxels changed: "
+        "too small, as noise alone changes as much. At least that share of the covered voxels changed: "
         "demyelinating or remyelinating where one direction has at least twice the voxels of the other, else mixed. "
         "Less: stable demyelinated where half of the voxels or more are (mean of both times), else stable normal. "
         "New ones are new"

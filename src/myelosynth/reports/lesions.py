@@ -13,7 +13,7 @@ from myelosynth.reports.page import Gap
 from myelosynth.reports.tables import MISSING, Table, count, number, points, read_table, word
 
 _COVERED = "Covered: the part of a lesion that has a DVR; shares and state are of that part."
-_MOST = 40  # baseline lesions on a page; the file has all
+_MOST = 20  # baseline lesions on a page; the file has all
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def _state_words(record: Mapping[str, Any]) -> str:
     return (
         f"A lesion changes where at least {100 * share:.0f} % of its voxels do: demyelinating or remyelinating where "
         "one direction has at least twice the voxels of the other, else mixed. Noise alone changes as much of lesions "
-        f"of which less than {smallest:g} ml is covered by a DVR: they are too small to tell."
+        f"of which less than {smallest:g} ml is covered by a DVR: they are too small."
     )
 
 
