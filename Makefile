@@ -33,7 +33,7 @@ demo: install ## simulate a cohort, run the workflow, print the indices and the 
 	myelosynth report index results --system residual-context
 
 test: install ## the tests, a tiny end-to-end run among them, by folders side by side
-	pytest --numprocesses $(CORES) --maxprocesses 8 --dist loadgroup --no-loadscope-reorder
+	pytest --numprocesses $(CORES) --maxprocesses 8 --no-loadscope-reorder
 
 check: install ## style, types, workflow
 	ruff check src tests benchmarks
@@ -59,7 +59,8 @@ schema: install ## export the JSON Schema of the configuration
 	myelosynth schema workflow/schemas/config.schema.json
 
 # Pinned by their sha256 in tests/reports/test_viewer.py and tests/browser/conftest.py. A new release of NiiVue: look into
-# dist/metafile-esm.json whether its bundle contains what src/myelosynth/reports/vendor/LICENSES.txt names.
+# dist/metafile-esm.json whether its bundle contains what src/myelosynth/reports/vendor/LICENSES.txt names
+# (NOTICE.txt beside it says where each text comes from).
 vendor: ## fetch the libraries of the viewer and of its tests again, with npm
 	folder=$$(mktemp -d) && cd $$folder && npm pack --silent @niivue/niivue@0.69.0 axe-core@4.14.1 && cd $(CURDIR) && \
 	tar -xzOf $$folder/niivue-niivue-0.69.0.tgz package/dist/niivue.umd.js | gzip -9n > src/myelosynth/reports/vendor/niivue.umd.js.gz && \

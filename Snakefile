@@ -41,6 +41,7 @@ include: "workflow/rules/reports.smk"
 # A bundle is applied, or a study learns by itself.
 if applied:
 
+    include: "workflow/rules/apply_inputs.smk"
     include: "workflow/rules/apply.smk"
 
 else:

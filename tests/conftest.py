@@ -8,12 +8,25 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 REALDATA = REPOSITORY.parent / "shared" / "realdata"
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of a folder share what its fixtures make, so one worker runs them; the whole line, the longest, starts first."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(str(item.path.parent)))
+    """The whole line, the longest, starts first."""
     items.sort(key=lambda item: "workflow" not in item.path.parts)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Tests of a folder share what its fixtures make, so one worker runs them."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFolder(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return nodeid.split("::")[0].rpartition("/")[0]
+
+    return ByFolder(config, log)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--renew-golden", action="store_true", help="write the lists of tests/golden anew")
 
 
 @pytest.fixture(scope="session")

@@ -158,6 +158,14 @@ def test_a_missing_column_names_both_sides(raw):
         scan(raw)
 
 
+def test_a_repeated_column_is_a_fault(tmp_path):
+    (tmp_path / "t.tsv").write_text("participant_id\tedss\tage\tedss\t\t\nsub-A\t2\t30\t7\n")
+    with pytest.raises(InputError, match=r"column repeated, .*t\.tsv, edss more than once"):
+        read_table(tmp_path / "t.tsv", ("edss",))
+    (tmp_path / "t.tsv").write_text("participant_id\tedss\t\t\nsub-A\t2\t\t\n")  # empty columns are no names
+    assert read_table(tmp_path / "t.tsv", ("edss",)) == [{"participant_id": "sub-A", "edss": "2"}]
+
+
 def test_a_table_in_another_encoding_is_a_fault(tmp_path):
     (tmp_path / "t.tsv").write_bytes("participant_id\tname\nsub-A\tJosé\n".encode("latin-1"))
     with pytest.raises(InputError, match=r"not a readable table, .*t\.tsv, byte 0xe9 at 29, expected UTF-8"):

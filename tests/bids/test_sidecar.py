@@ -3,7 +3,7 @@
 import json
 
 from myelosynth.bids.names import bids_name, entities_of
-from myelosynth.bids.sidecar import Provenance, bids_uri, dataset_root
+from myelosynth.bids.sidecar import Provenance, bids_uri, dataset_root, is_synthetic, spatial_reference
 
 
 def dataset(folder, **fields):
@@ -35,3 +35,31 @@ def test_entities_come_in_the_order_of_bids_whatever_the_call():
     name = bids_name("xfm", ".txt", mode="image", to="T1w", from_="PET", ses="t0", sub="1")
     assert name == "sub-1_ses-t0_from-PET_to-T1w_mode-image_xfm.txt"
     assert entities_of(name) == {"sub": "1", "ses": "t0", "from": "PET", "to": "T1w", "mode": "image", "suffix": "xfm"}
+
+
+def test_the_grid_is_that_of_the_image_which_the_sidecar_names(tmp_path):
+    """Within a data set, across a link of it, and the image itself where nothing usable is named."""
+    dataset_root.cache_clear()
+    main = dataset(tmp_path / "main")
+    system = dataset(tmp_path / "system", DatasetLinks={"main": "../main"})
+    out = system / "out.nii.gz"
+    for name, reference in (
+        ("a", "bids::grid.nii.gz"),
+        ("b", "MNI152"),
+        ("c", "bids:other:grid.nii.gz"),
+    ):
+        (main / f"{name}.json").write_text(json.dumps({"SpatialReference": reference}))
+    (system / "d.json").write_text(json.dumps({"SpatialReference": "bids:main:grid.nii.gz"}))
+    assert spatial_reference(main / "a.nii.gz", out) == "bids:main:grid.nii.gz"
+    assert spatial_reference(main / "a.nii.gz", main / "out.nii.gz") == "bids::grid.nii.gz"
+    assert spatial_reference(main / "b.nii.gz", out) == "bids:main:b.nii.gz"
+    assert spatial_reference(main / "c.nii.gz", out) == "bids:main:c.nii.gz"
+    assert spatial_reference(main / "silent.nii.gz", out) == "bids:main:silent.nii.gz"
+    assert spatial_reference(system / "d.nii.gz", out) == "bids:main:grid.nii.gz"
+    assert spatial_reference(system / "d.nii.gz", main / "out.nii.gz") == "bids::grid.nii.gz"
+
+
+def test_only_what_says_so_is_synthetic(tmp_path):
+    (tmp_path / "a.json").write_text('{"Synthetic": true}')
+    (tmp_path / "b.json").write_text("{}")
+    assert [is_synthetic(tmp_path / f"{name}.nii.gz") for name in "abc"] == [True, False, False]

@@ -9,15 +9,17 @@ import pytest
 
 from myelosynth.bids.index import SessionIndex
 from myelosynth.reports.applied import write_applied_page
+from myelosynth.reports.applied_cohort import write_applied_cohort_page
 
 from ..reports.conftest import make_study
 from ..reports.test_applied import card_of
+from ..reports.test_comparison import run as comparison_page
 from ..reports.test_pages import cohort_page, patient_page, session_page
 from .chromium import Chromium
 
 pytestmark = pytest.mark.browser
 
-PAGES = ("session", "patient", "applied", "cohort")
+PAGES = ("session", "patient", "applied", "applied_cohort", "cohort", "comparison")
 DESKTOP, PHONE, PAPER = 1400, 390, 718  # CSS pixels; paper: A4 within its margins
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 MEASURE = """(() => {
@@ -59,6 +61,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     write_applied_page(
         study.layout, SessionIndex.read(study.index, study.raw), "001", card, found["applied"], study.raw
     )
+    people = SessionIndex.read(study.index, study.raw)
+    write_applied_cohort_page(study.layout, [people], card, found["applied_cohort"], study.raw)
+    comparison_page("comparison", study, found["comparison"])
     return found
 
 
@@ -101,7 +106,7 @@ def test_nothing_lies_beside_the_screen(layouts, name, width):
 @pytest.mark.parametrize("name", PAGES)
 def test_on_a_phone_figures_can_be_read_and_the_banner_scrolls_away(layouts, name):
     found = layouts(name, PHONE).measures
-    assert found["images"] or name == "cohort"
+    assert found["images"] or name in ("cohort", "applied_cohort")
     for alt, natural, shown in found["images"]:
         assert shown >= 0.6 * natural, alt
     assert found["banner"] == "static"

@@ -12,6 +12,7 @@ from myelosynth.cli.app import app
 from myelosynth.cli.commands import clinical  # noqa: F401  (registers the commands)
 from myelosynth.errors import InputError
 from myelosynth.evaluation.clinical import COLUMNS, regress
+from myelosynth.evaluation.scales import scale_of, scale_warnings
 
 
 def people(n, seed=0):
@@ -122,7 +123,8 @@ def test_six_participants_are_estimated_and_flagged():
     [
         (lambda rows: [row.pop("index") for row in rows], "no index; found participant_id, edss, age, sex"),
         (lambda rows: rows[3].update(index="high"), "index holds 'high'"),
-        (lambda rows: rows[3].update(sex="X"), "sex holds"),
+        (lambda rows: rows[3].update(sex="1"), "codes and numbers in one column.*sex holds codes of sex and '1'"),
+        (lambda rows: rows[3].update(age="O"), "codes and numbers in one column.*age holds"),
         (lambda rows: [row.update(index="0.5") for row in rows], "column is constant.*index has one value in all 12"),
         (lambda rows: [row.update(sex="F") for row in rows], "sex has one value"),
         (lambda rows: [row.update(age=row["index"]) for row in rows], "columns depend on one another"),
@@ -163,6 +165,55 @@ def test_scores_are_checked_against_their_scale(tmp_path):
     rows[4]["edss"] = "99"
     fault = run(write(tmp_path / "t.tsv", rows), tmp_path / "no.tsv").exception
     assert "line 6, edss is 99, expected 0 to 10" in str(fault)
+
+
+@pytest.mark.parametrize("code", ["O", "other", "X"])
+def test_another_sex_is_missing_and_told(tmp_path, code):
+    """BIDS has O for other: no fault of the table, and nobody's sex is guessed."""
+    rows, *_ = people(12)
+    rows[4]["sex"] = rows[6]["sex"] = code
+    flow = ["--flow", str(tmp_path / "flow.tsv")]
+    outcome = run(write(tmp_path / "t.tsv", rows), tmp_path / "out.tsv", extra=flow)
+    assert outcome.exit_code == 0, outcome.exception
+    record = json.loads((tmp_path / "out.json").read_text())
+    assert record["dropped_participants"] == ["sub-005", "sub-007"]
+    (line,) = [line for line in record["Warnings"] if "sex" in line]
+    assert line == f"sex {code} is neither M nor F, missing in the regression: sub-005, sub-007"
+    assert f"warning: {line}" in outcome.stderr.splitlines()
+    table = read(tmp_path / "out.tsv")
+    assert (table[-1]["term"], table[-1]["n"]) == ("male", "10")
+    lost = {row["stage"]: row["lost_participants"] for row in read(tmp_path / "flow.tsv")}
+    assert lost["with sex"] == "sub-005, sub-007"
+    assert read(tmp_path / "flow.tsv")[-1]["n"] == "10"
+
+
+def test_rows_that_are_not_kept_are_not_checked(tmp_path):
+    rows, *_ = people(10)
+    other = [{**row, "edss": "0.5"} for row in people(10, seed=1)[0]]
+    other[2]["edss"] = "11"
+    both = [{"system": "ridge", **row} for row in other] + [{"system": "true", **row} for row in rows]
+    both[13]["edss"] = "0.5"
+    table = write(tmp_path / "t.tsv", both)
+    assert run(table, tmp_path / "out.tsv", extra=["--where", "system=true"]).exit_code == 0
+    warnings = json.loads((tmp_path / "out.json").read_text())["Warnings"]
+    assert warnings[0] == "edss 0.5 is no step of the scale (0, 1, 1.5, 2 to 10), kept as it is: t.tsv line 15"
+    fault = run(table, tmp_path / "no.tsv", extra=["--where", "system=ridge"]).exception
+    assert "line 4, edss is 11, expected 0 to 10" in str(fault)
+
+
+@pytest.mark.parametrize(
+    ("column", "scale"),
+    [("EDSS_t0", "edss"), ("msss_ses-t1", "msss"), ("edss baseline", "edss"), ("delta_edss", None), ("edss_t", None)],
+)
+def test_a_score_is_known_by_its_name_with_a_session(tmp_path, column, scale):
+    """A change of EDSS may be negative; the EDSS of a session may not."""
+    assert scale_of(column) == scale
+    rows = [{"participant_id": "a", column: "2"}, {"participant_id": "b", column: "-1"}]
+    if scale is None:
+        assert scale_warnings(rows, column, "t.tsv") == []
+    else:
+        with pytest.raises(InputError, match=rf"t\.tsv line 3, {column} is -1, expected 0 to 10"):
+            scale_warnings(rows, column, "t.tsv")
 
 
 def test_further_tables_of_any_table(tmp_path):

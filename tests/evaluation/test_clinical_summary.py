@@ -131,3 +131,33 @@ def test_a_main_system_that_is_not_in_the_table_is_a_fault(tmp_path):
     outcome = CliRunner().invoke(app, ["clinical-summary", str(table), "--out", str(tmp_path / "o.tsv"), "--main", "x"])
     assert isinstance(outcome.exception, InputError)
     assert "main is not a system, --main, x, the table has true" in str(outcome.exception)
+
+
+def written(path, rows):
+    path.write_text("\n".join("\t".join(cells) for cells in (rows[0], *(row.values() for row in rows))) + "\n")
+    return str(path)
+
+
+def test_odd_scores_and_codes_are_told_once_for_all_systems(tmp_path, tables):
+    rows = [row | {"msss": "5"} for row in cohort(["true", "ridge"])]
+    for row in rows:
+        row["edss"] = "0.5" if row["participant_id"] == "sub-003" else row["edss"][:1]
+        row["sex"] = "O" if row["participant_id"] == "sub-004" else row["sex"]
+        row["global"] = row["remyelination"]
+    command = ["clinical-summary", written(tmp_path / "t.tsv", rows), "--out", str(tmp_path / "out.tsv")]
+    outcome = CliRunner().invoke(app, [*command, "--bootstrap", "0", "--flow", str(tmp_path / "flow.tsv")])
+    assert outcome.exit_code == 0, outcome.exception
+    warnings = tables.sidecar(tmp_path / "out.tsv")["Warnings"]
+    assert warnings == [
+        "edss 0.5 is no step of the scale (0, 1, 1.5, 2 to 10), kept as it is: t.tsv line 8",
+        "sex O is neither M nor F, missing in the regression: sub-004",
+    ]
+    assert outcome.stderr.splitlines() == [f"warning: {line}" for line in warnings]
+    assert {row["n"] for row in tables.read(tmp_path / "out.tsv") if row["response"] == "edss"} == {"14"}
+    assert {row["lost_participants"] for row in tables.read(tmp_path / "flow.tsv") if row["lost"] == "1"} == {"sub-004"}
+    rows[3]["msss"] = "11"
+    written(tmp_path / "t.tsv", rows)
+    fault = CliRunner().invoke(app, command).exception
+    assert isinstance(fault, InputError)
+    assert "score outside its scale" in str(fault)
+    assert "line 5, msss is 11, expected 0 to 10" in str(fault)

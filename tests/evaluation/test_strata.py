@@ -7,8 +7,10 @@ import pytest
 from typer.testing import CliRunner
 
 from myelosynth.bids.layout import Layout
+from myelosynth.bids.names import sidecar_path
 from myelosynth.cli import commands  # noqa: F401  (registers every command)
 from myelosynth.cli.app import app
+from myelosynth.errors import InputError
 from myelosynth.evaluation import detail_columns
 from myelosynth.evaluation.cohort import Run, Study, Subject
 from myelosynth.evaluation.hallucination import hallucination_rows, hallucination_summary
@@ -79,6 +81,38 @@ def test_strata_are_means_over_replicates_first(study):
     assert [gap["system"] for gap in study.gaps] == ["net@2"]  # no change map of the second training
 
 
+def second_patient(study):
+    """Patient 2: nothing demyelinated in the measured PET at t0, one voxel of the large lesion by the system."""
+    study.subjects.append(Subject("2", "patient", 1, ("t0", "t1")))
+    layout = study.layout
+    save_volume(layout.label_mask("2", "t0", "L", space="dvrt0"), image((1, 1, 1, 1, 1)), GRID, np.uint8)
+    save_volume(layout.csf_distance("2", "t0", space="dvrt0"), DISTANCE, GRID)
+    for system, called in (("true", (0, 0, 0, 0, 0)), ("net", (0, 0, 0, 0, 0)), ("net@2", (1, 0, 0, 0, 0))):
+        save_volume(layout.demyelinated(system, "2", "t0"), image(called), GRID, np.uint8)
+
+
+def test_the_floor_is_over_the_patients_of_the_dice(study):
+    second_patient(study)
+    rows = [r for r in strata_rows(study) if (r["system"], r["session_id"]) == ("net", "ses-t0")]
+    large = next(r for r in rows if r["stratum"] == "0.5 to 2 ml")
+    assert (large["n_patients"], large["n_undefined"], large["dice"]) == (2, 1, 1)
+    assert large["all_positive_dice"] == pytest.approx(2 / 3)  # not the mean with patient 2, whose floor would be 0
+    far = next(r for r in rows if r["stratum"] == "10 mm and more")
+    assert (far["n_undefined"], far["dice"], far["all_positive_dice"]) == (2, None, None)
+
+
+def test_limits_are_of_each_training_and_then_averaged(study):
+    """Shares minus the true ones: 0 and 0 by the first training, -1/2 and 1/4 by the second; true shares 1/2 and 0."""
+    study.replicates = 2
+    second_patient(study)
+    save_volume(study.layout.demyelinated("net@2", "1", "t0"), image((0, 0, 0, 0, 0)), GRID, np.uint8)
+    rows = [r for r in strata_rows(study) if (r["system"], r["session_id"]) == ("net", "ses-t0")]
+    large = next(r for r in rows if r["stratum"] == "0.5 to 2 ml")
+    half = 1.96 * 0.75 / np.sqrt(2) / 2  # the mean of 0 and 1.96 sd
+    found = [large[name] for name in ("bias", "loa_low", "loa_high")]
+    assert found == pytest.approx([-0.0625, -0.0625 - half, -0.0625 + half])
+
+
 def test_made_up_change_by_hand(study):
     rows = {(row["system"], row["reference"]): row for row in hallucination_rows(study)}
     assert set(rows) == {
@@ -114,6 +148,17 @@ def test_summary_holds_each_system_against_noise():
     assert found["wild"]["n"] == 7
     few = hallucination_summary([row for row in rows if row["participant_id"] in "01"], 1, 999)
     assert {row["verdict"] for row in few if row["system"] != "true"} == {"too few"}
+    six = {row["system"]: row for row in hallucination_summary([r for r in rows if r["participant_id"] < "6"], 1, 999)}
+    assert (six["wild"]["n"], six["wild"]["verdict"]) == (6, "too few")
+    assert six["wild"]["excess_low"] > 0  # the interval stands, without a verdict
+
+
+def test_a_map_of_other_labels_is_no_change_map(study):
+    path = study.layout.change("net", "1", "t1")
+    save_volume(path, image((1, 3, 7, 1, 4)), GRID, np.uint8)
+    for rows in (strata_rows, hallucination_rows):
+        with pytest.raises(InputError, match=r"not a map of change classes, .*, 7 in it, expected 0 to 4"):
+            rows(study)
 
 
 def test_no_lesion_has_no_stratum(study):
@@ -130,6 +175,18 @@ def test_no_lesion_has_no_stratum(study):
 def test_all_strata_have_names():
     assert names_of("voxel distance") == ["0 to 3 mm", "3 to 10 mm", "10 mm and more"]
     assert Run("net", 2).key == "net@2"
+
+
+def test_a_prediction_that_is_not_held_out_has_no_agreement(mini):
+    """Its maps are scored, so its record is asked for, as `evaluate` does."""
+    path = sidecar_path(mini.layout.prediction("unet-l1", "003", "t1"))
+    record = json.loads(path.read_text())
+    words = mini.command("--out-dir", str(mini.root / "tables"))[1:]
+    for spoilt, what in (({"Fold": 1}, "not held out"), ({"Participants": {"train": ["sub-003"]}}, "leak: the model")):
+        path.write_text(json.dumps(record | spoilt))
+        fault = CliRunner().invoke(app, ["agreement", *words]).exception
+        assert isinstance(fault, InputError)
+        assert what in str(fault)
 
 
 def test_the_command_writes_five_tables(mini, tables):

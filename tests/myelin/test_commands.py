@@ -100,6 +100,22 @@ def test_tables_and_sidecars(study: Path) -> None:
     assert json.loads((study / "m_t0.json").read_text())["DemyelinatedVoxels"] == 10
 
 
+def test_maps_of_a_prediction_are_synthetic_and_keep_its_grid(study: Path) -> None:
+    (study / "dataset_description.json").write_text("{}")
+    curve(study)
+    told = {"Synthetic": True, "SpatialReference": "bids::sub-1/dvr.nii.gz"}
+    (study / "t1.json").write_text(json.dumps(told))
+    (study / "lesions.json").write_text(json.dumps({"SpatialReference": "bids::sub-1/dvr.nii.gz"}))
+    maps(study)
+    measured, mapped, changed = (
+        json.loads((study / f"{name}.json").read_text()) for name in ("m_t0", "m_t1", "change_dseg")
+    )
+    assert "Synthetic" not in measured
+    assert measured["SpatialReference"] == "bids::t0.nii.gz"
+    for record in (mapped, changed):
+        assert {key: record[key] for key in told} == told
+
+
 def test_no_voxel_demyelinated_is_a_result(study: Path) -> None:
     curve(study)
     for session in ("t0", "t1"):

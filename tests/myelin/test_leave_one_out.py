@@ -50,6 +50,21 @@ def test_controls_alike_are_called_as_often_as_the_normal_distribution_says(smoo
     assert len({row["control"] for row in rows}) == 5
 
 
+@pytest.mark.parametrize("smoothing", ["none", "linear"])
+def test_all_distances_in_one_bin(smoothing: str) -> None:
+    """One distance for every voxel: one bin, whose rows are those of all voxels."""
+    at = np.full(4, 1.5)
+    low, high = np.array([0.9, 1.0, 1.1, 1.2]), np.array([1.0, 1.1, 1.2, 1.3])
+    rows = leave_one_out({"sub-a": (at, low), "sub-b": (at, high)}, CurveSettings(2.0, 2, smoothing))
+    assert [(row["control"], row["part"], row["n"]) for row in rows] == [
+        (name, part, n) for name, n in (("sub-a", 4), ("sub-b", 4), ("all", 8)) for part in ("bin", "all")
+    ]
+    for one, whole in zip(rows[::2], rows[1::2], strict=True):
+        assert {**one, "part": "all"} == whole
+    # below 1.15 - .129: two of a; below 1.05 - .129: none of b
+    assert [row["share"] for row in rows[::2]] == [0.5, 0, 0.25]
+
+
 def test_one_control_who_lies_low_stands_out() -> None:
     rng = np.random.default_rng(2)
     controls = {f"sub-{n}": (rng.uniform(0.5, 9, 5000), rng.normal(1.2, 0.05, 5000)) for n in range(3)}

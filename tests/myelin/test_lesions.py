@@ -113,6 +113,18 @@ def test_states() -> None:
     assert lesion_state(0.1, 0.0, 0.4, changed=0.1) == "demyelinating"
 
 
+def test_a_lesion_is_as_large_as_its_covered_part() -> None:
+    """Eight voxels of .012 ml of which one has a class: no state from .096 ml on, and from .012 ml on the voxel's."""
+    found = np.zeros(GRID.shape, np.uint8)
+    found[2, 2, 2] = 2
+    numbers = number_lesions(three_lesions(), GRID)
+    states = {
+        smallest: followed_rows(numbers, found, DISTANCE, GRID, smallest_ml=smallest)[0]["state"]
+        for smallest in (0.096, 0.013, 0.012)
+    }
+    assert list(states.values()) == ["too small to tell", "too small to tell", "remyelinating"]
+
+
 def test_lesions_give_the_indices_of_the_whole() -> None:
     """Weighted by covered voxels, the shares of the lesions are the patient's."""
     rows = followed_rows(number_lesions(three_lesions(), GRID), classes(), DISTANCE, GRID)
@@ -205,6 +217,19 @@ def test_no_lesion_is_a_gap(files: dict[str, Path]) -> None:
     assert files["out"].read_text() == "\t".join(COLUMNS) + "\n"
 
 
+def test_one_lesion_voxel_is_a_lesion(files: dict[str, Path]) -> None:
+    one, change = np.zeros(GRID.shape, np.uint8), np.zeros(GRID.shape, np.uint8)
+    one[2, 2, 2], change[2, 2, 2] = 1, 2
+    save_volume(files["lesions"], one, GRID, np.uint8)
+    save_volume(files["change"], change, GRID, np.uint8)
+    shared = [files["lesions"], "--distance", files["distance"], "--out", files["out"]]
+    assert call("lesion-table", *shared, "--change", files["change"]) == []
+    (row,) = pd.read_csv(files["out"], sep="\t").to_dict("records")
+    assert (row["voxels"], row["distance_mm"], row["distance_mean_mm"]) == (1, 2, 2)
+    assert (row["percent_t0"], row["percent_t1"], row["demyelination"], row["remyelination"]) == (1, 0, 0, 1)
+    assert row["state"] == "too small to tell"
+
+
 def test_faults_are_told_in_one_line(files: dict[str, Path]) -> None:
     shared = [files["lesions"], "--distance", files["distance"], "--out", files["out"]]
     with pytest.raises(InputError, match="given neither, expected --change, or"):
@@ -215,6 +240,9 @@ def test_faults_are_told_in_one_line(files: dict[str, Path]) -> None:
         call("lesion-table", *shared, "--demyelinated", files["called"])
     with pytest.raises(InputError, match="new lesions need three inputs"):
         call("lesion-table", *shared, "--change", files["change"], "--lesions-t1", files["later"])
+    save_volume(files["change"], np.where(classes() == 4, 7, classes()), GRID)
+    with pytest.raises(InputError, match="7 in it, expected 0 to 4"):
+        call("lesion-table", *shared, "--change", files["change"])
     save_volume(files["change"], classes()[:-1], Grid((11, 10, 8), AFFINE))
     with pytest.raises(InputError, match="grids differ"):
         call("lesion-table", *shared, "--change", files["change"])

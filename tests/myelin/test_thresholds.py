@@ -89,6 +89,20 @@ def test_comparison_by_hand() -> None:
         compared(measured, predicted[:1])
 
 
+def test_tables_with_other_rules_are_not_compared() -> None:
+    """A table that lacks a rule is named; the rule of an own curve may lack in tables of measured PET alone."""
+    row = dict.fromkeys(COMPARED, 0.0)
+    plain, own = dict.fromkeys(("paper", "z"), row), dict.fromkeys(("paper", "z", "predicted"), row)
+    assert {found["rule"] for found in compared([plain, plain], [own, own])} == {"paper", "z", "predicted"}
+    for one, other in ((own, plain), (plain, own)):
+        with pytest.raises(InputError, match="other rules, --predicted, table 2 of 2 has paper, z"):
+            compared([plain, plain], [one, other])
+        with pytest.raises(InputError, match="other rules, --measured, table 2 of 2"):
+            compared([one, other], [])
+    with pytest.raises(InputError, match="other rules, --measured, table 1 of 1 has paper, expected paper, z"):
+        compared([{"paper": row}], [own])
+
+
 def test_retest_noise_of_known_noise() -> None:
     rng = np.random.default_rng(3)
     truth = rng.normal(1.2, 0.1, (40, 40, 20))

@@ -116,12 +116,15 @@ class Painter:
             save_volume(layout.change(system, sub, ses), classes, self.dvr, np.uint8)
 
 
-def make_study(root: Path, images: tuple[str, ...] = ("001",), simulated: bool = True, scored: bool = True) -> Study:
+def make_study(
+    root: Path, images: tuple[str, ...] = ("001",), simulated: bool = True, scored: bool = True, first: str = "001"
+) -> Study:
     """Four patients and three controls, with images of those in `images` (t0 and t1) and tables of everybody.
 
-    The last patient has no t1; the first has no EDSS. Without `scored` the tables of the evaluation are left out.
+    The last patient has no t1; the first, labelled `first`, has no EDSS. Without `scored` the tables of the evaluation
+    are left out.
     """
-    study = Study(root / "raw", root / "results", ("001", "002", "003", "004"), ("005", "006", "007"))
+    study = Study(root / "raw", root / "results", (first, "002", "003", "004"), ("005", "006", "007"))
     layout, painter = study.layout, Painter(study)
     write_json(study.raw / "dataset_description.json", {"Name": "made up", "Simulated": simulated})
     write_json(layout.derivatives / "dataset_description.json", {"Name": "made up", "Simulated": simulated})

@@ -70,7 +70,7 @@ def tables(study: Study) -> None:
             scores = {"edss": None if n == 0 else 1.5 + n, "msss": 4.0 + n, "t2_lesion_load_ml": 10.0 + n}
             clinical.append({**person, **scores, "follow_up": True, **row, **{i: 100 * row[i] for i in INDICES}})
     gaps = [
-        {"participant_id": "sub-001", "session_id": "t0", "system": "n/a", "missing": "EDSS"},
+        {"participant_id": f"sub-{study.patients[0]}", "session_id": "t0", "system": "n/a", "missing": "EDSS"},
         {"participant_id": "sub-004", "session_id": "t1", "system": "ridge", "missing": "predicted DVR"},
     ]
     write_table(layout.table("clinical_table"), clinical_columns.TABLE, clinical, [], Gaps=gaps)

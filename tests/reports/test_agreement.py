@@ -122,6 +122,26 @@ def test_lesions_of_a_patient(tmp_path: Path) -> None:
     assert lesion_table(path).new == "1 new lesion at t1 (1.00 ml), in no index; 0.00 ml more beside baseline lesions."
 
 
+def test_a_covered_part_is_told(tmp_path: Path) -> None:
+    row = {
+        "kind": "baseline",
+        "volume_ml": 0.5,
+        "distance_mm": 3.25,
+        "percent_t0": 0.25,
+        "percent_t1": 0.75,
+        "voxels": 9,
+    }
+    row |= {"x": 1.0, "y": -2.0, "z": 3.0}
+    parts = [(1, 1.0, "mixed"), (2, 0.9996, "mixed"), (3, 0.25, "too small to tell"), (4, 0.0, None)]
+    rows = [{**row, "lesion": lesion, "coverage": part, "state": state} for lesion, part, state in parts]
+    found = lesion_table(lesions(tmp_path / "part_lesions.tsv", *rows))
+    told = ["mixed", "mixed (99.9 % covered)", "too small to tell (25 % covered)", "– (0 % covered)"]
+    assert [cells[-1] for cells in found.table.rows] == told
+    assert found.table.notes[1].startswith("Covered: ")
+    whole = lesion_table(lesions(tmp_path / "whole_lesions.tsv", rows[0]))
+    assert len(whole.table.notes) == 1
+
+
 def test_no_lesions_are_a_gap(tmp_path: Path) -> None:
     assert lesion_table(tmp_path / "none.tsv").why == "no table of lesions has been made"
     assert lesion_table(lesions(tmp_path / "empty_lesions.tsv")).why == "the baseline mask has no lesion voxel"

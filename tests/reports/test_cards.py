@@ -4,6 +4,8 @@ import pandas as pd
 import pytest
 
 from myelosynth.bids.index import SessionIndex
+from myelosynth.bids.layout import Layout
+from myelosynth.bids.names import sidecar_path
 from myelosynth.bids.sidecar import write_json
 from myelosynth.evaluation.null_table import COLUMNS as NULLS
 from myelosynth.reports.acquisition import acquisition_table, interval_words
@@ -38,9 +40,15 @@ def table_of(measured: float, predicted: float) -> pd.DataFrame:
     ],
 )
 def test_another_sign_is_told_in_words(pair, told):
-    assert sign_words(table_of(*pair), MAIN, GLOBAL).endswith(told)
-    assert bool(sign_words(table_of(*pair), MAIN, GLOBAL)) == bool(told)
-    assert not sign_words(table_of(*pair), MAIN, INDICES[0]), "a share has no sign"
+    assert sign_words(table_of(*pair), MAIN, GLOBAL, {}).endswith(told)
+    assert bool(sign_words(table_of(*pair), MAIN, GLOBAL, {})) == bool(told)
+    assert not sign_words(table_of(*pair), MAIN, INDICES[0], {}), "a share has no sign"
+
+
+def test_a_change_inside_its_null_has_no_sign_to_miss():
+    told = sign_words(table_of(0.02, -0.01), MAIN, GLOBAL, {"global": INSIDE})
+    assert told.endswith("neither direction is a finding.")
+    assert "prevails" in sign_words(table_of(0.2, -0.01), MAIN, GLOBAL, {"global": BEYOND})
 
 
 def test_every_index_of_change_stands_beside_its_null():
@@ -48,11 +56,12 @@ def test_every_index_of_change_stands_beside_its_null():
     made = cards(table, MAIN, None, None, {"true": {"global": BEYOND}, MAIN: {"global": INSIDE}})
     card = next(card for card in made if card.index is GLOBAL)
     assert [side.value for side in card.sides] == ["+8.4", "−4.9"]
-    assert card.sides[0].lines[0] == "95 % null interval −5.0 to +7.0: beyond it: more than noise explains"
+    assert card.sides[0].lines[0] == "95 % null interval −5.0 to +7.0: beyond it"
     assert card.sides[1].lines[0] == "95 % null interval −5.0 to +7.0: inside it, so not a finding"
     assert null_lines(GLOBAL, 0.1, {}, True, table) == ["one scan without change: +5.6 (no null interval)"]
     assert null_lines(GLOBAL, 0.1, {}) == ["no null: how much of it is noise is not known"]
     assert null_lines(INDICES[0], 0.1, {}) == [], "the baseline needs none"
+    assert null_lines(INDICES[1], 0.1, {"percent_t1": INSIDE}) == [], "the global index says it already"
 
 
 def test_ranks_count_from_the_greatest():
@@ -99,11 +108,31 @@ def test_methods_name_the_method_and_its_references(study):
     assert "fold 1" in one.text
     assert "wei2020" in one.bibtex
     assert "No PET was acquired" in patient_methods(study.layout, "001", MAIN, False, measured=False).text
-    whole = cohort_methods(study.layout.root / "tables", MAIN, True, {"resamples": 100})
+    whole = cohort_methods(study.layout, study.layout.root / "tables", MAIN, True, {"resamples": 100}, ["001"])
     assert "3 folds" in whole.text
     assert "(100 resamples)" in whole.text
     assert whole.bibtex.count("@article") == 4
+    assert "null" not in one.text + whole.text, "none was made"
     assert whole.bibtex.count("{") == whole.bibtex.count("}")
+
+
+def test_methods_tell_the_rules_of_the_maps_and_the_null(study, tmp_path):
+    """Rules beyond the paper's, the null's own level, and how many controls the folds had."""
+    layout, tables = Layout(tmp_path), tmp_path / "tables"
+    tables.mkdir()
+    for fold, controls in ((1, 5), (2, 7)):
+        write_json(tables / f"curve_fold-{fold}.json", {"Settings": {"controls": controls, "bin_width_mm": 2.0}})
+        (tables / f"curve_fold-{fold}.tsv").write_text("")
+    write_json(sidecar_path(layout.demyelinated(MAIN, "001", "t0")), {"Settings": {"minimum_cluster_ml": 0.05}})
+    write_json(sidecar_path(layout.change(MAIN, "001", "t1")), {"Settings": {"change_threshold": 0.06}})
+    write_json(sidecar_path(layout.index_null("true", "001", "t1")), {"Settings": {"level": 0.9}})
+    (tables / "nulls.tsv").write_text("level\n0.9\n")
+    whole = cohort_methods(layout, tables, MAIN, False, {}, ["000", "001"])
+    for text in (patient_methods(layout, "001", MAIN, False).text, whole.text):
+        assert "less than 0.05 ml were left out" in text
+        assert "did so by 0.06 or more" in text
+        assert "the 90 % interval" in text
+    assert "5 to 7 controls" in whole.text
 
 
 def test_neighbours(study, tmp_path):

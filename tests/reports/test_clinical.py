@@ -15,8 +15,9 @@ from myelosynth.reports.page import Gap, Picture
 MAIN = "refiner-cf-sagan-nwl1"
 
 
-def cohort(folder, n):
-    """The tables of n patients; the fourth has no EDSS, the second no follow-up in the predicted PET's rows."""
+def cohort(folder, n, ageless=None):
+    """The tables of n patients; the fourth has no EDSS, the second no follow-up in the predicted PET's rows; ageless:
+    place of a patient without an age."""
     random, layout = np.random.default_rng(4), Layout(folder)
     lost, gained = random.uniform(2, 12, n), random.uniform(8, 22, n)
     rows = []
@@ -27,7 +28,11 @@ def cohort(folder, n):
             scores = {"edss": None if i == 3 else 7 - 0.25 * gained[i], "msss": 5 + random.normal()}
             if (system, i) == (MAIN, 1):
                 change = {}
-            person = {"age": 25 + 3 * i % 20, "sex": "FFM"[i % 3], "t2_lesion_load_ml": 2 + (7 * i) % 23}
+            person = {
+                "age": None if i == ageless else 25 + 3 * i % 20,
+                "sex": "FFM"[i % 3],
+                "t2_lesion_load_ml": 2 + (7 * i) % 23,
+            }
             who = {"participant_id": f"sub-{i + 1:03d}", "system": system, "follow_up": bool(change)}
             rows.append({**who, **person, **scores, **change})
     cells = [{name: cell(row.get(name)) for name in columns.TABLE} for row in rows]
@@ -90,6 +95,7 @@ def test_other_systems_influence_checks_and_flow(many):
     part = clinical_part(inputs)
     assert {row[0] for row in part.others.rows} == {"Ridge regression"}
     assert len(part.others.rows) == 3
+    assert part.others.notes[-1] == "p (Holm): corrected over the 3 tests of the row's own system."
     assert len(part.influence.rows) == len(part.checks.rows) == 6
     remyelination = part.influence.rows[2]
     assert remyelination[1] == TERMS["remyelination"]
@@ -126,6 +132,20 @@ def test_six_patients_have_no_line_no_p_and_no_interval(tmp_path, monkeypatch):
     assert first.endswith("p < 0.001")
     assert large.get_xlabel() == "remyelination (% of lesion volume)"
     assert 5 < large.lines[0].get_xdata().mean() < 25
+
+
+def test_the_legend_tells_the_n_of_the_regression(tmp_path, monkeypatch):
+    """17 patients have an EDSS and an index, one of them no age: 17 points, beta and p of 16."""
+    from myelosynth.reports import clinical
+
+    drawn = []
+    monkeypatch.setattr(clinical, "svg_uri", lambda figure: drawn.append(figure) or "data:image/svg+xml;base64,")
+    clinical.edss_scatter(cohort(tmp_path, 18, ageless=5)[0])
+    first, second = (text.get_text() for text in drawn[0].axes[1].get_legend().get_texts())
+    assert first.startswith("measured, n = 17: β −")
+    assert first.endswith(" (n = 16)")
+    assert second.startswith("predicted, n = 16: ")
+    assert second.endswith(" (n = 15)")
 
 
 def test_without_tables_there_are_gaps_and_empty_tables(tmp_path):

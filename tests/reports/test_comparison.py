@@ -41,6 +41,7 @@ def page(study):
 
 def test_the_page_stands_alone_and_says_what_it_shows(page, study):
     assert "Simulated data" in page
+    assert 'class="banner synthetic" role="note">Synthetic PET: predicted from MRI.' in page
     assert 'src="http' not in page
     assert 'href="http' not in page
     for words in (

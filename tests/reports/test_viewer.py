@@ -4,6 +4,8 @@ import base64
 import gzip
 import hashlib
 import json
+import re
+from importlib.resources import files
 
 import nibabel as nib
 import numpy as np
@@ -58,6 +60,18 @@ def test_the_vendored_library_is_the_release_and_its_licences_are_here():
         assert name in licences()
     for name in ("zarrita", "numcodecs", "c-blosc", "LZ4", "Zstandard", "Snappy", "zlib", "Roboto"):
         assert name in licences()
+
+
+def test_every_licence_names_its_holder_and_has_a_source():
+    told = (files("myelosynth.reports") / "vendor" / "NOTICE.txt").read_text()
+    sourced = re.findall(r"^(\S+) {2,}\S", told, re.MULTILINE)
+    parts = re.split(r"^=+\n(.+)\n-+\n", licences(), flags=re.MULTILINE)[1:]
+    heads, texts = parts[::2], parts[1::2]
+    assert len(heads) == 19
+    assert [re.split(r"[ ,/]", head)[0] for head in heads] == [name.split("/")[0] for name in sourced]
+    for head, text in zip(heads, texts, strict=True):
+        assert re.search(r"Copyright (\([Cc]\) )?(\d{4}|Meta|Luke)", text), head
+        assert "Permission" in text or "Redistribution" in text or "Apache License" in text, head
 
 
 @pytest.mark.parametrize("orientation", sorted(AFFINES))

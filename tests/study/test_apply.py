@@ -167,13 +167,13 @@ def test_the_overlay_is_a_valid_configuration(raw, card, repository, tmp_path, m
 
     monkeypatch.chdir(tmp_path)
     record = yaml.safe_load((repository / "config" / "config.yaml").read_text())
-    told = overlay(card, RawLayout(raw.root.relative_to(tmp_path), raw.lesions), tmp_path / "out", ["A"], True)
+    told = overlay(card, RawLayout(raw.root.relative_to(tmp_path), raw.lesions), tmp_path / "out", ["A"], True, False)
     update_config(record, json.loads(json.dumps(told)))
     study = read_study(record)
     assert study.simulate is None
     assert study.dataset.bids_dir == str(raw.root), "absolute: the workflow runs elsewhere"
     assert study.apply.participants == ["A"]
-    assert study.apply.allow_intensity
+    assert (study.apply.allow_intensity, study.apply.unchanged) == (True, False)
     with pytest.raises(InputError, match="set `simulate: null`"):
         read_study(record | {"simulate": yaml.safe_load((repository / "config/config.yaml").read_text())["simulate"]})
 

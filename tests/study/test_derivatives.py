@@ -27,7 +27,10 @@ def test_a_folder_says_who_made_it_and_what_its_names_mean(folder, name):
     assert len(readme.strip().splitlines()) >= 5
     assert "simulated: no person was scanned" in readme
     rows = list(csv.DictReader((folder / name / "descriptions.tsv").open(), delimiter="\t"))
-    assert {row["desc_id"]: row["description"] for row in rows} == DESCRIPTIONS
+    assert {row["desc_id"]: row["description"] for row in rows} == {
+        f"desc-{key}": DESCRIPTIONS[key] for key in DESCRIPTIONS
+    }
+    assert {"desc_id", "description"} <= set(json.loads((folder / name / "descriptions.json").read_text()))
     for pattern in (folder / name / ".bidsignore").read_text().split():
         suffix = re.search(r"_[a-z]+", pattern).group()
         assert suffix in readme, f"README does not say what {pattern} is"

@@ -14,7 +14,7 @@ import pytest
 from myelosynth.bids.layout import APPLIED_SPACE, Layout, RawLayout
 from myelosynth.bids.names import sidecar_path
 
-from .conftest import placed_by_header
+from .conftest import WARNINGS, bids_issues, placed_by_header
 
 pytestmark = pytest.mark.workflow
 SUB = "002"
@@ -92,7 +92,8 @@ def test_a_dry_run_prints_every_command_and_writes_nothing(tiny_study, bundle, p
     result = myelosynth(*words, "--workflow", tiny_study.repository, cwd=tmp_path)
     assert result.returncode == 0, result.stdout[-3000:]
     commands = [line for line in result.stdout.splitlines() if "myelosynth " in line]
-    for step in ("analysis-grid", "bundle-predict", "demyelination", "change", "report applied"):
+    steps = ("analysis-grid", "bundle-predict", "demyelination", "change", "report applied", "report applied-cohort")
+    for step in steps:
         assert any(f"myelosynth {step} " in line for line in commands), step
     for step in ("train", "predict", "dvr", "pet-reference", "myelin-curve", "evaluate", "report patient"):
         assert not any(f"myelosynth {step} " in line for line in commands), step
@@ -142,6 +143,17 @@ def test_maps_indices_and_the_page(run):
     assert 'alt="spread of the prediction"' in text
     assert not re.search(r"""(?:src|href)=["'](?:https?:)?//""", text)
     assert layout.page(f"qc/sub-{SUB}_ses-t0").is_file()
+    assert 'href="applied_cohort.html"' in text
+    everybody = layout.page("applied_cohort").read_text()
+    assert f'<a href="sub-{SUB}.html">sub-{SUB}</a>' in everybody
+    assert f"{100 * indices['percent_t0']:.1f}" in everybody
+
+
+def test_bids_validator_passes(run):
+    folders = sorted((run[0].root / "derivatives").iterdir())
+    assert {folder.name for folder in folders} == {"myelosynth", SYSTEM}
+    for folder in folders:
+        assert not bids_issues(folder, WARNINGS), folder
 
 
 def test_a_changed_bundle_stops_before_the_first_job(tiny_study, bundle, patient, tmp_path):

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -52,14 +53,24 @@ def raw(tmp_path):
     return root
 
 
-def test_each_is_checked_alone_without_pet_and_predicted_from_what_he_has(bundle, raw, repository, tmp_path):
-    words = [sys.executable, "-c", "from myelosynth.cli.app import main; main()", "apply", bundle, raw]
-    words += [tmp_path / "out", "--dry-run", "--workflow", repository]
+@pytest.fixture
+def dry_run(bundle, raw, repository, tmp_path):
+    """`myelosynth apply --dry-run` with options: its return code and what it said."""
+
+    def run(*options):
+        words = [sys.executable, "-c", "from myelosynth.cli.app import main; main()", "apply", bundle, raw]
+        words += [tmp_path / "out", "--dry-run", "--workflow", repository, *options]
+        return subprocess.run(
+            list(map(str, words)), cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+
+    return run
+
+
+def test_each_is_checked_alone_without_pet_and_predicted_from_what_he_has(dry_run, repository, tmp_path):
     locked = repository / ".snakemake" / "locks"
     before = sorted(locked.iterdir()) if locked.is_dir() else None
-    done = subprocess.run(
-        list(map(str, words)), cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
+    done = dry_run()
     assert done.returncode == 0, done.stdout[-4000:]
     assert (sorted(locked.iterdir()) if locked.is_dir() else None) == before
     assert "residual-context: 2 participants, 2 sessions to predict" in done.stdout
@@ -79,3 +90,22 @@ def test_each_is_checked_alone_without_pet_and_predicted_from_what_he_has(bundle
     assert "--source MTR=" in predictions["B"]
     assert not any("sub-C" in line for line in lines)
     assert not (tmp_path / "out").exists()
+
+
+def test_sessions_without_change_make_the_null_of_the_predictions(dry_run, raw):
+    """Of everybody with lesions and both sessions; without `--unchanged` there is none."""
+    layout = RawLayout(raw, raw / "derivatives" / "lesions")
+    for path in sorted(raw.glob("sub-A/ses-t0/*/*")):
+        copy = Path(str(path).replace("ses-t0", "ses-t1"))
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy)
+    assert "nobody to make a null of" in dry_run("--unchanged").stdout, "lesions are missing"
+    grid = Grid((2, 2, 2), np.diag([2.0, 2, 2, 1]))
+    for path in (layout.anat("A", "t0", "FLAIR"), layout.lesion_mask("A", "t0")):
+        save_volume(path, np.ones(grid.shape), grid)
+    assert "null-fit" not in dry_run().stdout
+    done = dry_run("--unchanged")
+    assert done.returncode == 0, done.stdout[-4000:]
+    (fit,) = [line for line in done.stdout.splitlines() if "myelosynth null-fit " in line]
+    assert fit.count("--before ") == fit.count("--after ") == fit.count("--lesions ") == 1
+    assert "--system residual-context" in fit

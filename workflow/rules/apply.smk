@@ -5,45 +5,13 @@
 ruleorder: applied_page > patient_page
 
 
-def applied_sources(w):
-    """Files that a prediction is made from, by the names of the bundle; optional sources where the session has them."""
-    return {
-        name: (
-            layout.transform(w.sub, BASELINE, "T1w", "MNI152")
-            if name == TEMPLATE
-            else layout.source(w.sub, w.ses, name)
-        )
-        for name in applied.inputs
-        if name == TEMPLATE or roster.has_map(w.sub, w.ses, name)
-    }
-
-
-def applied_sessions(sub):
-    return [ses for other, ses in roster.applicable if other == sub]
-
-
-def applied_maps(sub):
-    """Predictions of a participant; with lesions also demyelinated voxels, with a follow-up the change."""
-    sessions = applied_sessions(sub)
-    files = [layout.prediction(applied.system, sub, ses) for ses in sessions]
-    if roster.has_lesions(sub):
-        files += [layout.demyelinated(applied.system, sub, ses) for ses in sessions]
-        last = FOLLOW_UP if FOLLOW_UP in sessions else BASELINE
-        files.append(layout.lesion_table(applied.system, sub, last))
-        if FOLLOW_UP in sessions:
-            files.append(layout.indices(applied.system, sub, FOLLOW_UP))
-            if applied.calibrated:
-                files.append(layout.index_intervals(applied.system, sub, FOLLOW_UP))
-            if applied.null:
-                files.append(layout.index_null(applied.system, sub, FOLLOW_UP))
-    return files
-
-
 rule apply:
     """Everything that the bundle can tell of each participant."""
     input:
+        layout.page("applied_cohort"),
         [layout.page(f"sub-{sub}") for sub in dict(roster.applicable)],
         [layout.page(f"qc/sub-{sub}_ses-{ses}") for sub, ses in roster.applicable],
+        layout.null_model(applied.system) if study.apply.unchanged else [],
 
 
 rule analysis_grid:
@@ -110,6 +78,40 @@ rule apply_predict:
         " {params.options} --threads {threads} > {log} 2>&1"
 
 
+rule applied_null:
+    """What a second MRI session does to the predictions in lesions where nothing changed."""
+    input:
+        before=[
+            layout.prediction(applied.system, sub, BASELINE)
+            for sub in unchanged_pairs()
+        ],
+        after=[
+            layout.prediction(applied.system, sub, FOLLOW_UP)
+            for sub in unchanged_pairs()
+        ],
+        lesions=[
+            layout.label_mask(sub, BASELINE, "L", space=layout.space)
+            for sub in unchanged_pairs()
+        ],
+    output:
+        layout.null_model(applied.system),
+    log:
+        log_of("applied_null", "cohort"),
+    benchmark:
+        benchmark_of("applied_null", "cohort")
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        images=lambda w, input: null_images(input),
+        system=applied.system,
+    shell:
+        "myelosynth null-fit {params.images} --system {params.system} --out {output} > {log} 2>&1"
+
+
 rule applied_page:
     """One participant: predicted maps and indices, what lies beyond training, the limits of the model."""
     input:
@@ -140,3 +142,36 @@ rule applied_page:
     shell:
         "myelosynth report applied {params.root} --raw {params.raw} --index {input.index} --sub {wildcards.sub}"
         " --bundle {params.bundle} --out {output} > {log} 2>&1"
+
+
+rule applied_cohort_page:
+    """Everybody: predicted indices, null, alarms, and the way to the pages of each."""
+    input:
+        indices=[layout.table(f"index_sub-{sub}") for sub in dict(roster.applicable)],
+        maps=[applied_maps(sub) for sub in dict(roster.applicable)],
+        bundle=applied.files,
+    output:
+        report(
+            layout.page("applied_cohort"),
+            caption="../report/applied_cohort.rst",
+            category="Participants without PET",
+            labels={"participant": "all"},
+        ),
+    log:
+        log_of("applied_cohort_page", "cohort"),
+    benchmark:
+        benchmark_of("applied_cohort_page", "cohort")
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        root=layout.root,
+        raw=raw.root,
+        bundle=applied.folder,
+        indices=lambda w, input: " ".join(f"--index {path}" for path in input.indices),
+    shell:
+        "myelosynth report applied-cohort {params.root} --raw {params.raw} {params.indices} --bundle {params.bundle}"
+        " --out {output} > {log} 2>&1"

@@ -33,12 +33,7 @@ rule null_fit:
         mem_mb=2000,
         runtime=20,
     params:
-        images=lambda w, input: " ".join(
-            f"--before {before} --after {after} --lesions {lesions} --distance {distance}"
-            for before, after, lesions, distance in zip(
-                input.before, input.after, input.lesions, input.distance
-            )
-        ),
+        images=lambda w, input: null_images(input),
     shell:
         "myelosynth null-fit {params.images} --curve {input.curve} --split {input.split} --fold {wildcards.fold}"
         " --out {output} > {log} 2>&1"

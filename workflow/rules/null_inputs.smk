@@ -50,3 +50,12 @@ def null_tables():
     """The table of the nulls where there is any; the patients of a bundle have pages alone."""
     there = not applied and any(null_followed(system) for system in WITH_NULL)
     return [layout.table("nulls")] if there else []
+
+
+def null_images(input):
+    """Options of `null-fit`, the maps of one patient after another."""
+    people = zip(input.before, input.after, input.lesions, input.distance)
+    return " ".join(
+        f"--before {before} --after {after} --lesions {lesions} --distance {distance}"
+        for before, after, lesions, distance in people
+    )

@@ -20,7 +20,7 @@ COVERS = {"MTR": ("MTon", "MToff"), "FA": ("DWI",), "RD": ("DWI",), "AD": ("DWI"
 TARGET = "DVR"
 OF_PET = ("PET", TARGET, "reference")
 """What comes from a PET: a data set of MRI alone is looked at without them."""
-BASELINE = "t0"
+BASELINE, FOLLOW_UP = "t0", "t1"
 GROUPS = ("patient", "control")
 
 _WHERE = {
@@ -282,7 +282,7 @@ def _indexed(path: Path, root: Path) -> str:
 def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     """Rows of a TSV with at least the given columns, `n/a` kept as text.
 
-    Raises InputError naming both sets of columns, or for text that is not UTF-8.
+    Raises InputError naming both sets of columns, for a column that stands twice, or for text that is not UTF-8.
     """
     if not path.is_file():
         raise InputError("file missing", path, "no such file", "check the path")
@@ -296,4 +296,8 @@ def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     if missing:
         values = f"no {', '.join(missing)}; found {', '.join(reader.fieldnames or ['nothing'])}"
         raise InputError("columns missing", path, values, "add the columns")
+    names = [name for name in reader.fieldnames or [] if name]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        values = f"{', '.join(twice)} more than once in the first line, expected once"
+        raise InputError("column repeated", path, values, "leave one of them, or rename the other")
     return [{key: (value or "").strip() for key, value in row.items() if key} for row in reader]

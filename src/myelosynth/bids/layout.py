@@ -80,9 +80,9 @@ class Layout:
     def table(self, name: str) -> Path:
         return self.root / "tables" / f"{name}.tsv"
 
-    def null_model(self, system: str, fold: int | str) -> Path:
+    def null_model(self, system: str, fold: int | str | None = None) -> Path:
         """What a second scan without change does to the maps of a system, known without the test patients of a fold."""
-        return self.root / "tables" / f"null_{system}_fold-{fold}.json"
+        return self.root / "tables" / f"null_{system}{'' if fold is None else f'_fold-{fold}'}.json"
 
     def page(self, name: str) -> Path:
         return self.root / "reports" / f"{name}.html"

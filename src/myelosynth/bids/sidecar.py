@@ -40,6 +40,7 @@ class Provenance:
                 {"Name": "myelosynth", "Version": __version__, "Description": self.step},
                 {"Name": self.engine, "Version": self.engine_version},
             ],
+            "Description": self.step,
             "Sources": [bids_uri(Path(source), Path(output)) for source in self.sources],
             "SourcesSHA256": {
                 bids_uri(Path(source), Path(output)): sha256(Path(source))
@@ -127,3 +128,25 @@ def bids_uri(source: Path, output: Path) -> str:
         if here and (here / link).resolve() == there.resolve():
             return f"bids:{name}:{inside}"
     return f"bids:{there.name}:{inside}"
+
+
+def spatial_reference(image: Path, output: Path) -> str:
+    """The image that defines the grid of `image`, as a BIDS URI seen from `output`.
+
+    It is the one that the sidecar of `image` names, in its data set or in one that its data set links to; else `image`.
+    """
+    sidecar, root = sidecar_path(image), dataset_root(image.absolute().parent)
+    named = str(read_json(sidecar).get("SpatialReference", "")) if sidecar.is_file() else ""
+    scheme, _, rest = named.partition(":")
+    name, _, inside = rest.partition(":")
+    if root and scheme == "bids" and inside:
+        links = read_json(root / "dataset_description.json").get("DatasetLinks", {})
+        if name == "" or name in links:
+            return bids_uri(Path(os.path.normpath(root / links.get(name, "") / inside)), output)
+    return bids_uri(image, output)
+
+
+def is_synthetic(image: Path) -> bool:
+    """Whether the sidecar of `image` says that it was predicted, or made from a prediction."""
+    sidecar = sidecar_path(image)
+    return bool(sidecar.is_file() and read_json(sidecar).get("Synthetic", False))

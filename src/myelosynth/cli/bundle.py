@@ -171,6 +171,9 @@ def apply(
     dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="print every command, run none")] = False,
     allow_voxel_size: AllowVoxels = False,
     allow_intensity: AllowIntensity = False,
+    unchanged: Annotated[
+        bool, typer.Option("--unchanged", help="nothing changed between the sessions: fit the null of the predictions")
+    ] = False,
     profile: Annotated[Path | None, typer.Option(help="Snakemake profile, such as profiles/slurm")] = None,
     configfile: Annotated[
         list[Path] | None, typer.Option(help="configuration overlay, such as config/presets/lab.yaml; repeat for more")
@@ -191,7 +194,7 @@ def apply(
     people = preflight.participants
     typer.echo(f"{card.system}: {len(people)} participants, {len(preflight.sessions)} sessions to predict")
     options = ["--profile", str(profile.absolute())] if profile else []
-    settings = overlay(card, raw, out, people, allow_intensity)
+    settings = overlay(card, raw, out, people, allow_intensity, unchanged)
     files = [*([card.preprocessing] if card.preprocessing else []), *(configfile or [])]
     run_workflow(workflow, settings, files, ["--cores", str(cores), *options], out, dry_run)
     if not dry_run:
@@ -257,8 +260,7 @@ def _found(card: "Card", paths: dict[str, Path], findings: "list[Finding]") -> d
 def _write_sidecar(image: Path, card: "Card", sources: list[Path], fields: dict[str, Any]) -> None:
     import torch
 
-    from myelosynth.bids.sidecar import Provenance
-    from myelosynth.cli.sources import spatial_reference
+    from myelosynth.bids.sidecar import Provenance, spatial_reference
 
     record = card.record
     about = {

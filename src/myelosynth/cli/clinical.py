@@ -1,14 +1,16 @@
 """Commands: clinical scores beside the indices, and regressions of one on the other."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from myelosynth.cli.app import app
 from myelosynth.cli.paths import distinct, output
 
+Output = tuple[Path | None, Mapping[str, Mapping[str, str]], Sequence[Mapping[str, Any]]]
+"""Where a table goes (None: not asked for), its columns, its rows."""
 Resamples = Annotated[
     int, typer.Option("--bootstrap", min=0, help="resamples for the interval of beta; 0: no interval")
 ]
@@ -36,14 +38,13 @@ def clinical(
     from myelosynth.bids.index import read_table
     from myelosynth.evaluation import clinical_checks, clinical_flow, diagnostics
     from myelosynth.evaluation.clinical import COLUMNS, regress
-    from myelosynth.evaluation.scales import scale_warnings
-    from myelosynth.evaluation.tables import write_table
 
     out = output(out, [table], ".tsv")
     influence, checks, flow = _beside(out, table, influence, checks, flow)
     covariates, every = covariate or [], read_table(table, ())
-    warnings = scale_warnings(every, response, table) if every and response in every[0] else []
-    rows = _kept(every, where, table)
+    lines = _kept(every, where, table)
+    rows = [every[line - 2] for line in lines]
+    warnings = _odd(rows, (response, predictor, *covariates), table, lines)
     fit = regress(rows, response, predictor, covariates, table)
     if fit.fault:
         raise fit.fault
@@ -58,16 +59,14 @@ def clinical(
         "note": fit.note,
         "Warnings": warnings,
     }
-    write_table(out, COLUMNS, diagnostics.described_rows(fit, bootstrap, seed), [table], **fields)
     found = diagnostics.influence_rows(fit) if influence or checks else []
-    if influence:
-        write_table(influence, diagnostics.INFLUENCE, found, [table], **fields)
-    if checks:
-        write_table(checks, clinical_checks.COLUMNS, [clinical_checks.checks_row(fit, found)], [table], **fields)
-    if flow:
-        lost = clinical_flow.flow_rows(rows, response, predictor, covariates)
-        write_table(flow, clinical_flow.COLUMNS, lost, [table], **fields)
-    _warn(warnings)
+    made: list[Output] = [
+        (out, COLUMNS, diagnostics.described_rows(fit, bootstrap, seed)),
+        (influence, diagnostics.INFLUENCE, found),
+        (checks, clinical_checks.COLUMNS, [clinical_checks.checks_row(fit, found)] if checks else []),
+        (flow, clinical_flow.COLUMNS, clinical_flow.flow_rows(rows, response, predictor, covariates)),
+    ]
+    _write(made, table, fields)
 
 
 def _beside(out: Path, table: Path, *more: Path | None) -> list[Path | None]:
@@ -77,22 +76,47 @@ def _beside(out: Path, table: Path, *more: Path | None) -> list[Path | None]:
     return paths
 
 
+def _write(made: Iterable[Output], table: Path, fields: Mapping[str, Any]) -> None:
+    """Write the tables that were asked for, all with the same fields in their sidecars, and tell the warnings."""
+    from myelosynth.evaluation.tables import write_table
+
+    for path, columns, rows in made:
+        if path:
+            write_table(path, columns, rows, [table], **fields)
+    _warn(fields["Warnings"])
+
+
+def _odd(
+    rows: Sequence[Mapping[str, str]], columns: Sequence[str], table: Path, lines: Sequence[int] = ()
+) -> list[str]:
+    """What is odd in the columns of a regression. Raises InputError for a score outside its scale.
+
+    lines: where the rows stand in the table; empty where they are all of it.
+    """
+    from myelosynth.evaluation.cases import sex_warnings
+    from myelosynth.evaluation.scales import scale_warnings
+
+    there = [column for column in dict.fromkeys(columns) if rows and column in rows[0]]
+    return [line for name in there for line in scale_warnings(rows, name, table, lines)] + sex_warnings(rows, there)
+
+
 def _warn(warnings: Sequence[str]) -> None:
     for line in warnings:
         typer.echo(f"warning: {line}", err=True)
 
 
-def _kept(rows: list[dict[str, str]], where: str | None, table: Path) -> list[dict[str, str]]:
+def _kept(rows: list[dict[str, str]], where: str | None, table: Path) -> list[int]:
+    """Lines of the table, whose first row is line 2, that `where` keeps."""
     from myelosynth.errors import InputError
 
     if where is None:
-        return rows
+        return list(range(2, len(rows) + 2))
     column, sign, value = where.partition("=")
     found = sorted({row[column] for row in rows}) if rows and column in rows[0] else []
     if not sign or value not in found:
         values = f"--where {where}, found {', '.join(found) or 'no such column'}"
         raise InputError("no row to keep", table, values, "give COLUMN=VALUE as in the table")
-    return [row for row in rows if row[column] == value]
+    return [line for line, row in enumerate(rows, start=2) if row[column] == value]
 
 
 @app.command("clinical-table")
@@ -140,7 +164,6 @@ def clinical_summary(
     from myelosynth.errors import InputError
     from myelosynth.evaluation import clinical_columns as columns
     from myelosynth.evaluation.clinical_summary import COVARIATES, PREDICTORS, RESPONSES, Model, summarise
-    from myelosynth.evaluation.tables import write_table
 
     out = output(out, [table], ".tsv")
     influence, checks, flow = _beside(out, table, influence, checks, flow)
@@ -150,14 +173,14 @@ def clinical_summary(
         values = f"{main}, the table has {', '.join(systems)}"
         raise InputError("main is not a system", "--main", values, "name one of the systems")
     chosen = (response or RESPONSES, predictor or PREDICTORS, covariate or COVARIATES)
+    warnings = _odd(rows, [name for names in chosen for name in names], table)
     made = summarise(rows, Model(*chosen, main, bootstrap, seed), table)
     named = dict(zip(("Responses", "Predictors", "Covariates"), map(list, chosen), strict=True))
-    fields = {**named, "Main": main, "Bootstrap": {"resamples": bootstrap, "seed": seed}}
-    for path, described, content in (
+    fields = {**named, "Main": main, "Bootstrap": {"resamples": bootstrap, "seed": seed}, "Warnings": warnings}
+    tables: list[Output] = [
         (out, columns.SUMMARY, made.terms),
         (influence, columns.INFLUENCE, made.influence),
         (checks, columns.CHECKS, made.checks),
         (flow, columns.FLOW, made.flow),
-    ):
-        if path:
-            write_table(path, described, content, [table], **fields)
+    ]
+    _write(tables, table, fields)

@@ -65,6 +65,7 @@ def transform(
     save_volume(out, moved, target, np.uint8 if labels else np.float32)
     settings = {"Transforms": _names(transforms), "Interpolation": how, "Labels": labels}
     fields = _on_grid_of(reference, out) | ({"Type": "ROI"} if labels else {})
+    fields["Description"] = "moved to the grid of SpatialReference"
     if entities_of(out)["suffix"] in STRUCTURAL:
         fields["SkullStripped"] = skull_stripped(image)
     sources = [image, reference, *_files(transforms), *([mask] if mask else [])]
@@ -197,9 +198,9 @@ def _chain(transforms: list[str]) -> Any:
 
 
 def _on_grid_of(reference: Path, out: Path) -> dict[str, Any]:
-    from myelosynth.bids.sidecar import bids_uri
+    from myelosynth.bids.sidecar import spatial_reference
 
-    return {"SpatialReference": bids_uri(reference, out)}
+    return {"SpatialReference": spatial_reference(reference, out)}
 
 
 def _record(

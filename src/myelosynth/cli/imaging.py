@@ -53,6 +53,7 @@ def extract_brain(
     engine: EngineName = None,
 ) -> None:
     """Extract the brain from a T1w head. Engines: deepbet (default), hdbet, robex, bet, synthstrip."""
+    from myelosynth.bids.sidecar import spatial_reference
     from myelosynth.images.atomic import staged
     from myelosynth.images.volume import load_mask, load_volume, save_volume
     from myelosynth.interfaces.brain import mask_quality, require_plausible
@@ -69,7 +70,8 @@ def extract_brain(
         quality = mask_quality(mask, volume.grid)
         if not accept_failed:
             require_plausible(quality, image)
-    _record("extract-brain", chosen, call, [image], {}, out_mask, Type="Brain", QualityControl=quality)
+    fields = {"Type": "Brain", "SpatialReference": spatial_reference(image, out_mask), "QualityControl": quality}
+    _record("extract-brain", chosen, call, [image], {}, out_mask, **fields)
     if brain:
         save_volume(brain, volume.data * mask, volume.grid)
         _record("extract-brain", chosen, call, [image], {}, brain, SkullStripped=True)
@@ -169,14 +171,15 @@ def fill_lesions(
     engine: EngineName = None,
 ) -> None:
     """Fill lesions with the white matter around them. Engine: myelosynth."""
-    from myelosynth.bids.sidecar import skull_stripped
+    from myelosynth.bids.sidecar import skull_stripped, spatial_reference
     from myelosynth.interfaces.engines import find_engine
 
     chosen, out = find_engine("fill-lesions", engine), output(out, [image, lesions, wm_mask])
     _checked(image)
     inputs = {"in_file": _text(image), "lesion_file": _text(given(lesions)), "wm_mask": _text(given(wm_mask))}
     _, call = _run(chosen.interface(**inputs, out_file=str(out)))
-    _record("fill-lesions", chosen, call, [image, lesions, wm_mask], {}, out, SkullStripped=skull_stripped(image))
+    fields = {"SpatialReference": spatial_reference(image, out), "SkullStripped": skull_stripped(image)}
+    _record("fill-lesions", chosen, call, [image, lesions, wm_mask], {}, out, **fields)
 
 
 @app.command("segment-tissue")
@@ -195,7 +198,7 @@ def segment_tissue(
 
     Engines: myelosynth (default), dipy, fast, freesurfer.
     """
-    from myelosynth.bids.sidecar import bids_uri
+    from myelosynth.bids.sidecar import spatial_reference
     from myelosynth.interfaces.engines import find_engine
 
     chosen, where = find_engine("segment-tissue", engine), folder(out_dir)
@@ -210,11 +213,11 @@ def segment_tissue(
     outputs["wm_mask_file"] = wm_mask.name if fractions_only else str(wm_mask)
     inputs = {"in_file": _text(image), "mask_file": _text(given(mask)), "fs_subject": subject}
     found, call = _run(chosen.interface(**inputs, **outputs))
-    kinds = {csf: {"Label": "CSF"}, gm: {"Label": "GM"}, wm: {"Label": "WM"}}
+    kinds = {csf: {"Label": "CSF", "Units": "1"}, gm: {"Label": "GM", "Units": "1"}, wm: {"Label": "WM", "Units": "1"}}
     if not fractions_only:
         kinds[wm_mask] = {"Label": "WM", "Type": "ROI"}
     for path, kind in kinds.items():
-        fields = {**kind, "Units": "0-1", "SpatialReference": bids_uri(image, path), **found.record}
+        fields = {**kind, "SpatialReference": spatial_reference(image, path), **found.record}
         _record("segment-tissue", chosen, call, [image, mask], {}, path, **fields)
 
 

@@ -21,7 +21,7 @@ def lesion_table(
     dvr_t1: Annotated[Path | None, typer.Option(help="with --lesions-t1: DVR at follow-up")] = None,
     curve: Annotated[Path | None, typer.Option(help="with --lesions-t1: control curve, TSV")] = None,
     changed: Annotated[float, typer.Option(min=0.01, max=1, help="least share of a lesion that changes")] = 0.2,
-    smallest_ml: Annotated[float, typer.Option(min=0, help="smallest lesion that is given a state, ml")] = 0.5,
+    smallest_ml: Annotated[float, typer.Option(min=0, help="least covered volume that is given a state, ml")] = 0.5,
 ) -> None:
     """Each lesion: volume, place, distance to CSF, demyelinated shares and state; new lesions at follow-up apart."""
     from myelosynth import __version__
@@ -33,6 +33,7 @@ def lesion_table(
     from myelosynth.myelin.curve import Curve
     from myelosynth.myelin.lesions import COLUMNS, followed_rows, new_lesions, new_rows, number_lesions, single_rows
     from myelosynth.myelin.maps import demyelinated as below
+    from myelosynth.myelin.maps import load_classes
 
     if (change is None) == (demyelinated is None or dvr is None) or (change and (demyelinated or dvr)):
         told = [name for name, path in (("--change", change), ("--demyelinated", demyelinated), ("--dvr", dvr)) if path]
@@ -49,9 +50,8 @@ def lesion_table(
     mask = load_mask(lesions, grid, distance, allow_empty=True, labels=True)
     numbers = number_lesions(load_volume(lesions, allow_empty=True).data, grid)
     if change:
-        classes = load_volume(change, allow_empty=True)
-        grid.require(classes.grid, change, distance)
-        rows = followed_rows(numbers, classes.data, apart.data, grid, changed, smallest_ml)
+        classes = load_classes(change, grid, distance).data
+        rows = followed_rows(numbers, classes, apart.data, grid, changed, smallest_ml)
     elif demyelinated and dvr:
         volume = load_volume(dvr)
         grid.require(volume.grid, dvr, distance)
@@ -102,6 +102,7 @@ def agreement(
 
     out_dir = folder(out_dir)
     study = open_study(results, index, split, system, ceiling or [], null or [], replicates, fold or [])
+    study.require_all_held_out()
     indices = [row for row in index_rows(study) if row["system"] not in study.nulls]
     called = hallucination_rows(study)
     tables = {

@@ -22,7 +22,7 @@ def white_core(
 ) -> None:
     """White matter farther than --edge from everything but CSF: where PET of controls is free of grey matter."""
     from myelosynth import __version__
-    from myelosynth.bids.sidecar import Provenance, bids_uri
+    from myelosynth.bids.sidecar import Provenance, spatial_reference
     from myelosynth.errors import InputError
     from myelosynth.images.grid import Grid
     from myelosynth.images.volume import load_mask, open_image, save_volume
@@ -34,7 +34,7 @@ def white_core(
         values = f"0 voxels farther than {edge:g} mm from other tissue"
         raise InputError("no white matter left", wm, values, "lower --edge or check the masks")
     save_volume(out, found, grid, "uint8")
-    fields = {"Type": "ROI", "Label": "WM", "SpatialReference": bids_uri(wm, out)}
+    fields = {"Type": "ROI", "Label": "WM", "SpatialReference": spatial_reference(wm, out)}
     Provenance("white matter core", _ENGINE, __version__, [wm, csf], {"edge_mm": edge}, fields).write(out)
 
 
@@ -52,7 +52,7 @@ def demyelination(
 ) -> None:
     """Lesion voxels with DVR below the controls' mean minus one SD at the same distance from CSF."""
     from myelosynth import __version__
-    from myelosynth.bids.sidecar import Provenance, bids_uri, participants_behind
+    from myelosynth.bids.sidecar import Provenance, is_synthetic, participants_behind, spatial_reference
     from myelosynth.images.volume import load_mask, load_volume, save_volume
     from myelosynth.myelin.controls import require_no_control
     from myelosynth.myelin.curve import Curve
@@ -70,7 +70,8 @@ def demyelination(
     save_volume(out, mask, volume.grid, "uint8")
     fields = {
         "Type": "Lesion",
-        "SpatialReference": bids_uri(dvr, out),
+        "SpatialReference": spatial_reference(dvr, out),
+        **({"Synthetic": True} if is_synthetic(dvr) else {}),
         "LesionVoxels": int(lesion_mask.sum()),
         "LesionVoxelsWithoutDVR": int((lesion_mask & (volume.data <= 0)).sum()),
         "LesionVoxelsBeyondCurve": int(controls.beyond(mapped).sum()),
@@ -105,7 +106,7 @@ def change(
 ) -> None:
     """Trajectory of lesion voxels: 1 demyelinating, 2 remyelinating, 3 stable demyelinated, 4 stable normal."""
     from myelosynth import __version__
-    from myelosynth.bids.sidecar import Provenance, bids_uri
+    from myelosynth.bids.sidecar import Provenance, is_synthetic, spatial_reference
     from myelosynth.errors import InputError
     from myelosynth.images.atomic import write_text
     from myelosynth.images.grid import Grid
@@ -134,7 +135,8 @@ def change(
     rows += [f"{label}\t{name}\t{short}\t{colour}" for label, (name, short, colour) in CLASSES.items()]
     write_text(out.with_name(out.name.split(".nii")[0] + ".tsv"), "\n".join(rows) + "\n")
     fields = {
-        "SpatialReference": bids_uri(lesions, out),
+        "SpatialReference": spatial_reference(lesions, out),
+        **({"Synthetic": True} if is_synthetic(mask_t0) or is_synthetic(mask_t1) else {}),
         "Voxels": {name: int((classes == label).sum()) for label, (name, _, _) in CLASSES.items()},
         "LesionVoxelsWithoutDVR": int((lesion_mask & ~covered).sum()),
     }
@@ -155,11 +157,11 @@ def indices(
     from myelosynth.bids.sidecar import Provenance
     from myelosynth.evaluation.tables import cell
     from myelosynth.images.atomic import write_text
-    from myelosynth.images.volume import load_mask, load_volume
+    from myelosynth.images.volume import load_mask
     from myelosynth.myelin.indices import DESCRIPTIONS, myelin_indices, no_indices, why_no_indices
-    from myelosynth.myelin.maps import CLASSES
+    from myelosynth.myelin.maps import CLASSES, load_classes
 
-    out, classes = output(out, [dseg, lesions], ".tsv"), load_volume(dseg, allow_empty=True)
+    out, classes = output(out, [dseg, lesions], ".tsv"), load_classes(dseg)
     lesion_mask = load_mask(lesions, classes.grid, dseg, allow_empty=True, labels=True)
     defined = bool((classes.data > 0).any())
     values: Mapping[str, float | None] = (

@@ -100,6 +100,27 @@ def applied(
     write_applied_page(Layout(root, APPLIED_SPACE), SessionIndex.read(index, data or root), sub, card, out, data)
 
 
+@report.command("applied-cohort")
+def applied_cohort(
+    results: Results,
+    index: Annotated[list[Path], typer.Option(help="session index of `myelosynth check --index`; repeat for more")],
+    bundle: Annotated[Path, typer.Option(help="bundle that made the predictions")],
+    out: Out,
+    raw: Annotated[Path | None, typer.Option(help="raw data set: who else is in it, whether it is simulated")] = None,
+) -> None:
+    """Everybody without PET: predicted indices with intervals and null, alarms, and links to the pages of each."""
+    from myelosynth.bids.index import SessionIndex
+    from myelosynth.bids.layout import APPLIED_SPACE, Layout
+    from myelosynth.reports.applied_cohort import write_applied_cohort_page
+    from myelosynth.synthesis.bundle.card import read_card
+
+    out = output(out, index, ".html")
+    root, card = _folder(results, "results folder"), read_card(bundle)
+    data = _folder(raw, "raw data set") if raw else None
+    found = [SessionIndex.read(path, data or root) for path in index]
+    write_applied_cohort_page(Layout(root, APPLIED_SPACE), found, card, out, data)
+
+
 @report.command("cohort")
 def cohort(
     results: Results,

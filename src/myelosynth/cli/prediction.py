@@ -156,8 +156,7 @@ def _write_sidecar(
 ) -> None:
     import torch
 
-    from myelosynth.bids.sidecar import Provenance
-    from myelosynth.cli.sources import spatial_reference
+    from myelosynth.bids.sidecar import Provenance, spatial_reference
 
     told = {
         "Synthetic": True,

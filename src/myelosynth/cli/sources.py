@@ -55,15 +55,3 @@ def load_inputs(paths: dict[str, Path], mask: Path, path: str = "auto", bf16: bo
         require_measured(name, volume.data[brain], file)
         images[name] = volume.data
     return PredictionInputs(images, transforms, brain, grid, path, bf16)
-
-
-def spatial_reference(mask: Path, image: Path) -> str:
-    """The image that defines the grid: the mask's own reference where its sidecar names one, else the mask."""
-    from myelosynth.bids.names import sidecar_path
-    from myelosynth.bids.sidecar import bids_uri, dataset_root, read_json
-
-    sidecar, root = sidecar_path(mask), dataset_root(mask.absolute().parent)
-    named = str(read_json(sidecar).get("SpatialReference", "")) if sidecar.is_file() else ""
-    if root and named.startswith("bids::"):
-        return bids_uri(root / named.removeprefix("bids::"), image)
-    return bids_uri(mask, image)

@@ -71,7 +71,7 @@ def use_ready(
 
     from myelosynth import __version__
     from myelosynth.bids.ready import READY, anchor_of, in_t1w
-    from myelosynth.bids.sidecar import Provenance, bids_uri, skull_stripped
+    from myelosynth.bids.sidecar import Provenance, bids_uri, skull_stripped, spatial_reference
     from myelosynth.errors import InputError
     from myelosynth.images.volume import load_mask, load_volume, save_volume
     from myelosynth.interfaces.brain import mask_quality, require_plausible
@@ -98,9 +98,9 @@ def use_ready(
         quality = mask_quality(data, grid)
         if not accept_failed:
             require_plausible(quality, image)
-        fields |= {"Type": "Brain", "QualityControl": quality}
+        fields |= {"Type": "Brain", "SpatialReference": spatial_reference(anchor, out), "QualityControl": quality}
     elif is_mask:
-        fields |= {"Type": "ROI", "Label": kind}
+        fields |= {"Type": "ROI", "Label": kind, "SpatialReference": spatial_reference(anchor, out)}
     else:
         fields |= {"Units": READY[kind].unit, "Space": "T1w" if in_t1w(image) else "its own"}
         fields["SkullStripped"] = mask is not None or skull_stripped(image)

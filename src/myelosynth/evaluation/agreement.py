@@ -1,11 +1,17 @@
 """Agreement of predicted with true indices, subject by subject."""
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from myelosynth.evaluation.cohort import TRUE
+from myelosynth.myelin.indices import COLUMNS as INDICES
+
+Row = dict[str, Any]
 LIMIT = 1.96  # Bland and Altman (1986): 95 % limits of agreement under normality
 
 
@@ -67,3 +73,42 @@ def spearman(pred: ArrayLike, truth: ArrayLike) -> float | None:
     if len(a) < 3 or np.ptp(a) == 0 or np.ptp(b) == 0:
         return None
     return float(stats.spearmanr(a, b).statistic)
+
+
+def pair_figures(pairs: NDArray[np.float64]) -> Row:
+    """n, bias, sd, limits and ICC of (predicted, true) values (N, 2): what every table of the agreement tells."""
+    limits = bland_altman(pairs[:, 0], pairs[:, 1])
+    row: Row = {"n": len(pairs), "bias": limits.bias, "sd": limits.sd, "loa_low": limits.low, "loa_high": limits.high}
+    return row | {"icc": icc_agreement(pairs)}
+
+
+def rows_of_systems(indices: Sequence[Row], further: Callable[[str, NDArray[np.float64]], Row]) -> Iterator[Row]:
+    """A row for each system and index of the table of indices: `pair_figures` and what `further` makes of the pairs.
+
+    further: index and its (predicted, true) values (N, 2), those that lack one left out. With replicates every figure
+    is the mean over them, each from its own predictions: averaging the predictions first would score an ensemble that
+    nobody offers. `n` is the largest.
+    """
+    truth = {row["participant_id"]: row for row in indices if row["system"] == TRUE}
+    for system in dict.fromkeys(row["system"] for row in indices if row["system"] != TRUE):
+        own = [row for row in indices if row["system"] == system and row["participant_id"] in truth]
+        replicates = list(dict.fromkeys(row["replicate"] for row in own))
+        for index in INDICES:
+            found = []
+            for replicate in replicates:
+                both = [(r[index], truth[r["participant_id"]][index]) for r in own if r["replicate"] == replicate]
+                known = np.array([pair for pair in both if None not in pair], float).reshape(-1, 2)
+                found.append(pair_figures(known) | further(index, known))
+            row: Row = {"system": system, "index": index, "replicates": len(replicates)}
+            row |= {name: mean_of([one[name] for one in found]) for name in (found[0] if found else {})}
+            yield row | {"n": max((one["n"] for one in found), default=0)}
+
+
+def mean_of(values: Sequence[float | None]) -> float | None:
+    """The mean of the values that are there, a single one as it is; None without any.
+
+    >>> mean_of([2, None]), mean_of([1.0, 2.0, None]), mean_of([None])
+    (2, 1.5, None)
+    """
+    known = [value for value in values if value is not None]
+    return known[0] if len(known) == 1 else float(np.mean(known)) if known else None

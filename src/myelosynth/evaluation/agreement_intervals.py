@@ -4,12 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from myelosynth.evaluation.agreement import LIMIT, bland_altman, icc_agreement
-from myelosynth.evaluation.cohort import TRUE
-from myelosynth.myelin.indices import COLUMNS as INDICES
+from myelosynth.evaluation.agreement import LIMIT, bland_altman, icc_agreement, rows_of_systems
 
 Row = dict[str, Any]
 Ends = tuple[float | None, float | None]
@@ -72,33 +70,12 @@ def interval_rows(indices: Sequence[Row]) -> list[Row]:
 
     With replicates each end is the mean over them, as the figures themselves are.
     """
-    truth = {row["participant_id"]: row for row in indices if row["system"] == TRUE}
-    rows: list[Row] = []
-    for system in dict.fromkeys(row["system"] for row in indices if row["system"] != TRUE):
-        own = [row for row in indices if row["system"] == system and row["participant_id"] in truth]
-        replicates = list(dict.fromkeys(row["replicate"] for row in own))
-        for index in INDICES:
-            found = []
-            for replicate in replicates:
-                pairs = [(r[index], truth[r["participant_id"]][index]) for r in own if r["replicate"] == replicate]
-                found.append(_intervals(np.array([pair for pair in pairs if None not in pair], float).reshape(-1, 2)))
-            row: Row = {"system": system, "index": index, "replicates": len(replicates)}
-            row |= {name: _mean([one[name] for one in found]) for name in (found[0] if found else {})}
-            row["n"] = max((one["n"] for one in found), default=0)
-            rows.append(row)
-    return rows
+    return list(rows_of_systems(indices, lambda _, pairs: _intervals(pairs)))
 
 
-def _intervals(known: np.ndarray) -> Row:
-    """The row of (predicted, true) values (N, 2) of one replicate."""
-    found, ends = bland_altman(known[:, 0], known[:, 1]), limits_intervals(known[:, 0], known[:, 1])
-    row: Row = {"n": len(known), "icc": icc_agreement(known)}
-    row |= {"bias": found.bias, "loa_low": found.low, "loa_high": found.high}
-    for name, (low, high) in {**ends, "icc": icc_interval(known)}.items():
+def _intervals(pairs: NDArray[np.float64]) -> Row:
+    """Both ends of every interval, of (predicted, true) values (N, 2)."""
+    row: Row = {}
+    for name, (low, high) in {**limits_intervals(pairs[:, 0], pairs[:, 1]), "icc": icc_interval(pairs)}.items():
         row |= {f"{name}_ci_low": low, f"{name}_ci_high": high}
     return row
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return float(np.mean(known)) if known else None

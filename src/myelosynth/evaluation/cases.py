@@ -10,6 +10,7 @@ from myelosynth.errors import InputError
 from myelosynth.evaluation.tables import MISSING, number
 
 SEX_CODES = {"m": 1.0, "male": 1.0, "f": 0.0, "female": 0.0}
+_OTHER_SEX = ("o", "other")  # BIDS: participants.tsv
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ def complete_cases(
 ) -> Cases:
     """The rows of a table of text cells, one per participant, that have every column of a regression.
 
-    Raises InputError for a missing or repeated column, a participant listed twice or a cell that is no number.
+    A sex that is neither M nor F counts as missing (see `sex_warnings`). Raises InputError for a missing or repeated
+    column, a participant listed twice or a cell that is no number.
     """
     wanted = (response, predictor, *covariates)
     _require_columns(table, wanted, where)
@@ -91,10 +93,30 @@ def not_estimable(cases: Cases, where: object) -> InputError | None:
     return InputError("columns depend on one another", where, told, "leave one of them out")
 
 
+def unknown_sex(table: Sequence[Mapping[str, str]], name: str) -> set[str]:
+    """Lower-case cells of a column of sex codes that are neither M nor F, such as the `O` of BIDS; else empty."""
+    if not _coded(table, name):
+        return set()
+    return {row[name].strip().lower() for row in table} - set(SEX_CODES) - set(MISSING)
+
+
+def sex_warnings(table: Sequence[Mapping[str, str]], columns: Sequence[str]) -> list[str]:
+    """One line for each sex code of the columns that regressions count as missing, with whose it is."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for name in (column for column in columns if table and column in table[0]):
+        unknown = unknown_sex(table, name)
+        for label, row in zip(labels_of(table), table, strict=True):
+            if row[name].strip().lower() in unknown:
+                found.setdefault((name, row[name].strip()), []).append(label)
+    return [
+        f"{name} {code} is neither M nor F, missing in the regression: {', '.join(dict.fromkeys(labels))}"
+        for (name, code), labels in found.items()
+    ]
+
+
 def _coded(table: Sequence[Mapping[str, str]], name: str) -> bool:
     """Whether a column holds sex as letters or words."""
-    present = [row[name].strip().lower() for row in table if row[name].strip().lower() not in MISSING]
-    return bool(present) and all(text in SEX_CODES for text in present)
+    return any(row[name].strip().lower() in (*SEX_CODES, *_OTHER_SEX) for row in table)
 
 
 def _term(table: Sequence[Mapping[str, str]], name: str) -> str:
@@ -102,9 +124,21 @@ def _term(table: Sequence[Mapping[str, str]], name: str) -> str:
 
 
 def _column(table: Sequence[Mapping[str, str]], name: str, where: object) -> list[float | None]:
-    if _coded(table, name):
-        return [SEX_CODES.get(row[name].strip().lower()) for row in table]
-    return [number(row[name], name, where) for row in table]
+    if not _coded(table, name):
+        return [number(row[name], name, where) for row in table]
+    numbers = sorted(text for text in unknown_sex(table, name) if _is_number(text))
+    if numbers:
+        values = f"{name} holds codes of sex and {numbers[0]!r}, expected codes (M, F) or numbers in all rows"
+        raise InputError("codes and numbers in one column", where, values, "write all of them alike")
+    return [SEX_CODES.get(row[name].strip().lower()) for row in table]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _require_columns(table: Sequence[Mapping[str, str]], wanted: Sequence[str], where: object) -> None:

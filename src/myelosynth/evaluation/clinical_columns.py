@@ -21,7 +21,7 @@ TABLE: Columns = {
     "participant_id": {"Description": "patient"},
     **_SYSTEM,
     "age": {"Description": "age", "Units": "years"},
-    "sex": {"Description": "M or F"},
+    "sex": {"Description": "as in participants.tsv; the regressions take M and F"},
     "edss": {"Description": "Expanded Disability Status Scale, baseline"},
     "msss": {"Description": "MS severity score, baseline"},
     "t2_lesion_load_ml": {"Description": "T2 lesion load, baseline", "Units": "ml"},

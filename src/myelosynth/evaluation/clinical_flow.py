@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from myelosynth.evaluation.cases import labels_of
+from myelosynth.evaluation.cases import labels_of, unknown_sex
 from myelosynth.evaluation.tables import MISSING
 
 FOLLOW_UP = "follow_up"
@@ -25,7 +25,7 @@ def flow_rows(
     left = list(zip(labels_of(table), table, strict=True))
     rows: list[dict[str, Any]] = [{"stage": "in the table", "n": len(left), "lost": 0}]
     stages: list[tuple[str, str, tuple[str, ...]]] = [
-        (f"with {name}", name, MISSING) for name in (predictor, response, *covariates)
+        (f"with {name}", name, (*MISSING, *unknown_sex(table, name))) for name in (predictor, response, *covariates)
     ]
     if table and FOLLOW_UP in table[0]:
         stages.insert(0, ("with a follow-up", FOLLOW_UP, ("false", *MISSING)))

@@ -96,6 +96,15 @@ class Study:
             cure = "predict with the checkpoint of that fold, trained on this split"
             raise InputError("prediction is not held out", prediction, values, cure)
 
+    def require_all_held_out(self) -> None:
+        """`require_held_out` for every prediction of a method for a patient; one that is not there is a gap."""
+        for subject in self.patients():
+            for run in (run for run in self.runs if run.system in self.systems):
+                for session in subject.sessions:
+                    path = self.layout.prediction(run.key, subject.label, session)
+                    if self.there(path, subject, session, run.key, "predicted DVR"):
+                        self.require_held_out(path, subject)
+
     def require_fair_map(self, mask: Path, subject: Subject) -> None:
         """Raises InputError where the control curve behind a demyelination map was fitted with the subject or with
         another test subject of its fold; maps without a record of their curve pass."""

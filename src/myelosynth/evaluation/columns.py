@@ -5,17 +5,18 @@ from myelosynth.myelin.indices import DESCRIPTIONS
 Columns = dict[str, dict[str, str]]
 
 
-def _described(unit: str = "", **texts: str) -> Columns:
+def described(unit: str = "", **texts: str) -> Columns:
+    """Columns by name with their meaning, all in one unit; none where it is empty."""
     extra = {"Units": unit} if unit else {}
     return {name: {"Description": text, **extra} for name, text in texts.items()}
 
 
-_SYSTEM = _described(system="method or ceiling (derivative folder), `true` for the measured PET, or a floor")
-_REPLICATE = _described(replicate="training of the system, by its seed, from 1; 1 for what is not trained")
-_PARTICIPANT = _described(participant_id="test subject")
-_FOLD = _described(fold="fold in which the subject was test")
+_SYSTEM = described(system="method or ceiling (derivative folder), `true` for the measured PET, or a floor")
+_REPLICATE = described(replicate="training of the system, by its seed, from 1; 1 for what is not trained")
+_PARTICIPANT = described(participant_id="test subject")
+_FOLD = described(fold="fold in which the subject was test")
 _INDICES: Columns = {name: {"Description": text, "Units": "1"} for name, text in DESCRIPTIONS.items()}
-_CONDITION = _described(
+_CONDITION = described(
     metric="column of image_metrics.tsv or overlap.tsv, an index, or NAME_error: its absolute error",
     reference="image or map scored against: measured or noise-free DVR",
     session_id="ses-t0, ses-t1, or `change` for both together",
@@ -27,17 +28,17 @@ IMAGE_METRICS: Columns = {
     **_SYSTEM,
     **_REPLICATE,
     **_PARTICIPANT,
-    **_described(session_id="session", group="patient or control"),
+    **described(session_id="session", group="patient or control"),
     **_FOLD,
-    **_described(reference="measured: the DVR of the PET scan; noise-free: simulated DVR without noise"),
-    **_described("DVR squared", mse="mean squared error, whole image"),
-    **_described("dB", psnr="peak signal-to-noise ratio with MAX = data_range; n/a for identical images"),
-    **_described(ssim="structural similarity over ssim_range, Gaussian window of sigma 1.5, population covariance"),
-    **_described("DVR", mae="mean absolute error, whole image"),
-    **_described("DVR squared", mse_masked="mean squared error in the brain mask"),
-    **_described("dB", psnr_masked="peak signal-to-noise ratio of mse_masked"),
-    **_described(ssim_masked="mean of the SSIM map in the brain mask"),
-    **_described(
+    **described(reference="measured: the DVR of the PET scan; noise-free: simulated DVR without noise"),
+    **described("DVR squared", mse="mean squared error, whole image"),
+    **described("dB", psnr="peak signal-to-noise ratio with MAX = data_range; n/a for identical images"),
+    **described(ssim="structural similarity over ssim_range, Gaussian window of sigma 1.5, population covariance"),
+    **described("DVR", mae="mean absolute error, whole image"),
+    **described("DVR squared", mse_masked="mean squared error in the brain mask"),
+    **described("dB", psnr_masked="peak signal-to-noise ratio of mse_masked"),
+    **described(ssim_masked="mean of the SSIM map in the brain mask"),
+    **described(
         "DVR",
         mae_masked="mean absolute error in the brain mask",
         data_range="largest DVR of the reference",
@@ -54,9 +55,9 @@ OVERLAP: Columns = {
     **_SYSTEM,
     **_REPLICATE,
     **_PARTICIPANT,
-    **_described(session_id="ses-t0 or ses-t1, `change` for maps of both", map="class of lesion voxels compared"),
+    **described(session_id="ses-t0 or ses-t1, `change` for maps of both", map="class of lesion voxels compared"),
     **_FOLD,
-    **_described(
+    **described(
         dice="DICE against the map of the measured PET; n/a (undefined) where both are empty",
         n_true="voxels of the class from the measured PET",
         n_predicted="voxels of the class from the system",
@@ -66,16 +67,16 @@ OVERLAP: Columns = {
 INDICES: Columns = {**_SYSTEM, **_REPLICATE, **_PARTICIPANT, **_FOLD, **_INDICES}
 AGREEMENT: Columns = {
     **_SYSTEM,
-    **_described(index="column of indices.tsv", n="patients with both values"),
-    **_described(replicates="trainings (seeds) over which every figure of the row is averaged"),
-    **_described(
+    **described(index="column of indices.tsv", n="patients with both values"),
+    **described(replicates="trainings (seeds) over which every figure of the row is averaged"),
+    **described(
         "1",
         bias="mean of system minus true",
         sd="standard deviation of the differences (n - 1)",
         loa_low="lower 95 % limit of agreement, bias - 1.96 sd",
         loa_high="upper 95 % limit of agreement, bias + 1.96 sd",
     ),
-    **_described(
+    **described(
         icc="ICC(2,1): two-way random, absolute agreement, single rating",
         sign_errors="global index only: patients on the wrong side of zero",
         sign_n="global index only: patients whose true index is not zero",
@@ -86,7 +87,7 @@ AGREEMENT: Columns = {
 SUMMARY: Columns = {
     **_SYSTEM,
     **_CONDITION,
-    **_described(
+    **described(
         n="subjects with a defined value",
         mean="mean over subjects, in the unit of the metric",
         sd="standard deviation over subjects (n - 1)",
@@ -102,9 +103,9 @@ SUMMARY: Columns = {
 }
 COMPARISONS: Columns = {
     **_SYSTEM,
-    **_described(against="method it is compared with, over the same subjects"),
+    **described(against="method it is compared with, over the same subjects"),
     **_CONDITION,
-    **_described(
+    **described(
         n="subjects with a defined value of both",
         mean_difference="mean of system minus `against`, in the unit of the metric",
         t="paired t statistic",
@@ -118,9 +119,9 @@ COMPARISONS: Columns = {
     ),
 }
 CEILINGS: Columns = {
-    **_described(system="method", ceiling="oracle or retest: what it is held against, over the same subjects"),
+    **described(system="method", ceiling="oracle or retest: what it is held against, over the same subjects"),
     **_CONDITION,
-    **_described(
+    **described(
         n="subjects with a defined value of both",
         mean="mean of the system, in the unit of the metric",
         ceiling_mean="mean of the ceiling over the same subjects",
@@ -136,9 +137,9 @@ CEILINGS: Columns = {
 }
 RANKING: Columns = {
     **_CONDITION,
-    **_described(rank="place among the methods by the mean; n/a for ceilings and floors without a model"),
+    **described(rank="place among the methods by the mean; n/a for ceilings and floors without a model"),
     **_SYSTEM,
-    **_described(
+    **described(
         part="method, floor or ceiling",
         n="subjects with a defined value",
         mean="mean over subjects, in the unit of the metric",

@@ -1,19 +1,14 @@
 """Columns of the tables of `myelosynth agreement`, in order, with their meaning and unit."""
 
-from myelosynth.evaluation.columns import AGREEMENT, INDICES, Columns
+from myelosynth.evaluation.columns import AGREEMENT, INDICES, Columns, described
 from myelosynth.myelin.lesions import COLUMNS as LESION
 
 _WHO: Columns = {name: INDICES[name] for name in ("system", "replicate", "participant_id", "fold")}
 
 
-def _described(unit: str = "", **texts: str) -> Columns:
-    extra = {"Units": unit} if unit else {}
-    return {name: {"Description": text, **extra} for name, text in texts.items()}
-
-
 def _ends(name: str, words: str) -> Columns:
     texts = {f"{name}_ci_low": f"lower end of the 95 % interval of {words}", f"{name}_ci_high": "upper end of it"}
-    return _described("1", **texts)
+    return described("1", **texts)
 
 
 AGREEMENT_INTERVALS: Columns = {
@@ -28,7 +23,7 @@ AGREEMENT_INTERVALS: Columns = {
 }
 AGREEMENT_STRATA: Columns = {
     "system": INDICES["system"],
-    **_described(
+    **described(
         session_id="ses-t0 or ses-t1, `change` for maps of both",
         map="demyelinated, demyelinating or remyelinating",
         stratified_by="lesion size; lesion distance: of its voxel nearest to the CSF; voxel distance: each voxel's own",
@@ -36,20 +31,20 @@ AGREEMENT_STRATA: Columns = {
         n_patients="patients with lesion voxels in the stratum",
         n_lesions="their lesions with voxels in it",
         n_voxels="their lesion voxels in it",
-        dice="mean over patients of the DICE with the map of the measured PET, inside the stratum",
+        dice="mean over patients in whom it is defined of the DICE with the map of the measured PET, in the stratum",
         n_undefined="patients whose DICE is undefined, neither map has a voxel there: left out of the mean",
-        all_positive_dice="mean over patients of the DICE of calling every voxel of the stratum",
+        all_positive_dice="mean over the same patients of the DICE of calling every voxel of the stratum",
     ),
-    **_described(
+    **described(
         "1",
         true_share="mean over patients of the share of the stratum's voxels on the map of the measured PET",
         share="the same on the system's map",
-        bias="mean over patients of share minus true_share",
+        bias="mean over patients of share minus true_share; with its limits of each training, then averaged",
         loa_low="lower 95 % limit of agreement of the shares, bias - 1.96 sd; n/a with one patient",
         loa_high="upper 95 % limit of agreement",
     ),
 }
-_SHARES = _described(
+_SHARES = described(
     "1",
     share="share of the stable voxels that the system calls demyelinating or remyelinating",
     net_share="demyelinating minus remyelinating, over the stable voxels: which way change is made up",
@@ -57,13 +52,13 @@ _SHARES = _described(
     noise_share="share of what noise alone calls: measured PET against noise-free, retest against measured",
     excess="share minus noise_share of the same patient",
 )
-_REFERENCE = _described(
+_REFERENCE = described(
     reference="whose stable voxels: noise-free or measured PET; unchanged: all of them, in a null that scans t0 again"
 )
 HALLUCINATION: Columns = {
     **_WHO,
     **_REFERENCE,
-    **_described(
+    **described(
         n_stable="lesion voxels that are stable in the reference and have a class of the system",
         n_demyelinating="of these called demyelinating",
         n_remyelinating="of these called remyelinating",
@@ -73,13 +68,13 @@ HALLUCINATION: Columns = {
 HALLUCINATION_SUMMARY: Columns = {
     "system": INDICES["system"],
     **_REFERENCE,
-    **_described(n="patients"),
+    **described(n="patients"),
     **{name: {**text, "Description": f"mean over patients: {text['Description']}"} for name, text in _SHARES.items()},
-    **_described(
+    **described(
         "1",
         excess_low="lower end of the 95 % BCa bootstrap interval of the mean excess over patients; n/a with n < 3",
         excess_high="upper end of that interval",
     ),
-    **_described(verdict="more than noise, less than noise or not told apart, by that interval; too few without one"),
+    **described(verdict="more than noise, less than noise or not told apart, by that interval; too few with n <= 6"),
 }
 LESIONS: Columns = {**_WHO, **{name: dict(text) for name, text in LESION.items()}}

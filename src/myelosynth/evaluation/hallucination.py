@@ -1,23 +1,21 @@
 """Predicted change where the truth has none, held against what noise alone makes of a measured PET."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from myelosynth.evaluation.cohort import FOLLOW_UP, NOISE_FREE, RETEST, TRUE, Run, Study, Subject
-from myelosynth.evaluation.significance import bca_interval
-from myelosynth.images.volume import load_volume
-from myelosynth.myelin.maps import DEMYELINATING, REMYELINATING, STABLE_DEMYELINATED, STABLE_NORMAL
+from myelosynth.evaluation.significance import SMALLEST_N, bca_interval
+from myelosynth.myelin.maps import DEMYELINATING, REMYELINATING, STABLE_DEMYELINATED, STABLE_NORMAL, load_classes
 
 Row = dict[str, Any]
-Track = Callable[[list[Subject]], Iterable[Subject]]
 MEASURED, UNCHANGED = "measured", "unchanged"
 MORE, LESS, SAME, FEW = "more than noise", "less than noise", "not told apart", "too few"
 
 
-def hallucination_rows(study: Study, track: Track = iter) -> list[Row]:
+def hallucination_rows(study: Study) -> list[Row]:
     """One row a patient, system and reference: how many of the voxels that are stable in the reference are called
     demyelinating or remyelinating.
 
@@ -26,7 +24,7 @@ def hallucination_rows(study: Study, track: Track = iter) -> list[Row]:
     against the noise-free one, or of the retest against the measured one: what noise alone calls.
     """
     rows: list[Row] = []
-    for subject in track(list(study.patients())):
+    for subject in study.patients():
         rows += _of_patient(study, subject)
     return rows
 
@@ -38,9 +36,8 @@ def _of_patient(study: Study, subject: Subject) -> list[Row]:
     for run in runs:
         path = study.layout.change(run.key, subject.label, FOLLOW_UP)
         if study.there(path, subject, FOLLOW_UP, run.key, "change map"):
-            volume = load_volume(path, allow_empty=True)
+            volume = load_classes(path, first.grid if first else None, first.path if first else "")
             first = first or volume
-            first.grid.require(volume.grid, path, first.path)
             classes[run.key] = volume.data
     rows: list[Row] = []
     for name, truth, noise in ((NOISE_FREE, NOISE_FREE, TRUE), (MEASURED, TRUE, RETEST)):
@@ -82,7 +79,8 @@ def _row(subject: Subject, run: Run, reference: str, called: Row, noise: float |
 def hallucination_summary(rows: Sequence[Row], seed: int, resamples: int) -> list[Row]:
     """Mean over patients of each system and reference, with the BCa interval of what goes beyond noise.
 
-    The verdict is that interval's side of zero; a method may call less than noise does, and also less than the truth.
+    The verdict is that interval's side of zero, with more than six patients: over fewer a bootstrap interval is too
+    narrow. A method may call less than noise does, and also less than the truth.
     """
     found = []
     for system, reference in dict.fromkeys((row["system"], row["reference"]) for row in rows):
@@ -96,7 +94,11 @@ def hallucination_summary(rows: Sequence[Row], seed: int, resamples: int) -> lis
         line |= {name: float(np.mean(values)) if values else None for name, values in means.items()}
         # The noise against itself has no verdict, nor has a null.
         compared = bool(means["excess"]) and (system, reference) not in ((TRUE, NOISE_FREE), (RETEST, MEASURED))
-        line |= {"excess_low": low, "excess_high": high, "verdict": _verdict(low, high) if compared else None}
+        line |= {
+            "excess_low": low,
+            "excess_high": high,
+            "verdict": _verdict(low, high, len(means["excess"])) if compared else None,
+        }
         found.append(line)
     return found
 
@@ -110,7 +112,7 @@ def _by_person(people: Iterable[Sequence[Row]], name: str) -> list[float]:
     return [float(np.mean(known)) for known in values if known]
 
 
-def _verdict(low: float | None, high: float | None) -> str:
-    if low is None or high is None:
+def _verdict(low: float | None, high: float | None, n: int) -> str:
+    if low is None or high is None or n <= SMALLEST_N:
         return FEW
     return MORE if low > 0 else LESS if high < 0 else SAME

@@ -1,5 +1,6 @@
 """Clinical scores as they are read: inside their scale, one row per participant and session."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -8,30 +9,46 @@ from myelosynth.evaluation.tables import number
 
 LARGEST = {"edss": 10.0, "msss": 10.0}
 """Scales from 0: the Expanded Disability Status Scale (Kurtzke 1983), the MS Severity Score (Roxburgh 2005)."""
+_NAME = re.compile(r"(edss|msss)([ _-]?(ses[_-]?)?(t\d+|bl|baseline|fu|follow[ _-]?up))?", re.IGNORECASE)
 
 
-def scale_warnings(rows: Sequence[Mapping[str, str]], column: str, path: Path | str) -> list[str]:
+def scale_of(column: str) -> str | None:
+    """The score of LARGEST that a column holds by its name, which may end in a session; None for other columns.
+
+    >>> scale_of("EDSS"), scale_of("edss_t0"), scale_of("edss_ses-t1"), scale_of("edss_change")
+    ('edss', 'edss', 'edss', None)
+    """
+    found = _NAME.fullmatch(column.strip())
+    return found[1].lower() if found else None
+
+
+def scale_warnings(
+    rows: Sequence[Mapping[str, str]], column: str, path: Path | str, lines: Sequence[int] = ()
+) -> list[str]:
     """What is odd in a column of scores, one line each: EDSS that is no step of its scale (0, 1, 1.5, 2 to 10).
 
-    rows: text cells of a table, whose first row is its line 2. Columns of other names pass. Steps are told and kept:
-    .5 occurs in real tables. Raises InputError for a score outside its scale or a cell that is no number.
+    rows: text cells of a table; lines: where they stand in it, all of them from line 2 on where it is empty. Columns
+    of other names pass (see `scale_of`). Steps are told and kept, once for each participant and session: .5 occurs in
+    real tables. Raises InputError for a score outside its scale or a cell that is no number.
     """
-    if column.lower() not in LARGEST:
+    scale = scale_of(column)
+    if scale is None:
         return []
-    odd: dict[float, list[str]] = {}
-    for line, row in enumerate(rows, start=2):
+    odd: dict[float, dict[object, str]] = {}
+    for line, row in zip(lines or range(2, len(rows) + 2), rows, strict=True):
         score = number(row[column], column, f"{path} line {line}")
         if score is None:
             continue
-        if not 0 <= score <= LARGEST[column.lower()]:
-            values = f"{column} is {score:g}, expected 0 to {LARGEST[column.lower()]:g}"
+        if not 0 <= score <= LARGEST[scale]:
+            values = f"{column} is {score:g}, expected 0 to {LARGEST[scale]:g}"
             raise InputError("score outside its scale", f"{path} line {line}", values, "correct it, n/a where unknown")
-        if column.lower() == "edss" and (score == 0.5 or not (2 * score).is_integer()):
-            odd.setdefault(score, []).append(str(line))
+        if scale == "edss" and (score == 0.5 or not (2 * score).is_integer()):
+            who = (row.get("participant_id", line), row.get("session_id"))
+            odd.setdefault(score, {}).setdefault(who, str(line))
     return [
         f"{column} {score:g} is no step of the scale (0, 1, 1.5, 2 to 10), kept as it is: {Path(path).name} line"
-        f"{'s' if len(lines) > 1 else ''} {', '.join(lines)}"
-        for score, lines in sorted(odd.items())
+        f"{'s' if len(where) > 1 else ''} {', '.join(where.values())}"
+        for score, where in sorted(odd.items())
     ]
 
 

@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from myelosynth.evaluation.agreement import bland_altman
+from myelosynth.evaluation.agreement import bland_altman, mean_of
 from myelosynth.evaluation.cohort import BASELINE, FOLLOW_UP, TRUE, Run, Study, Subject
 from myelosynth.evaluation.overlap import all_positive_dice, dice
 from myelosynth.evaluation.study import CHANGE_MAPS
 from myelosynth.images.grid import Grid
 from myelosynth.images.volume import load_mask, load_volume
 from myelosynth.myelin.lesions import number_lesions
+from myelosynth.myelin.maps import load_classes
 
 Row = dict[str, Any]
 Mask = NDArray[np.bool_]
-Track = Callable[[list[Subject]], Iterable[Subject]]
 SIZE, DISTANCE, VOXEL = "lesion size", "lesion distance", "voxel distance"
 _VOLUMES, _DISTANCES = (0.0, 0.1, 0.5, 2.0), (0.0, 3.0, 10.0)
 _UNITS = {SIZE: "ml", DISTANCE: "mm", VOXEL: "mm"}
@@ -35,13 +35,14 @@ def names_of(kind: str) -> list[str]:
     return [*inner, f"{edges[-1]:g} {unit} and more"]
 
 
-def strata_rows(study: Study, track: Track = iter) -> list[Row]:
+def strata_rows(study: Study) -> list[Row]:
     """DICE and share of demyelinated, demyelinating and remyelinating voxels in each stratum, mean over patients.
 
     A patient counts in a stratum in which he has lesion voxels; his DICE is undefined there where neither map has any.
-    Each stratum has its own floor, all-positive, since small or periventricular lesions may be all demyelinated.
+    Each stratum has its own floor, all-positive, since small or periventricular lesions may be all demyelinated; it is
+    over the patients whose DICE is defined. Bias and limits are of each training, then averaged over them.
     """
-    scores = [score for subject in track(list(study.patients())) for score in _of_patient(study, subject)]
+    scores = [score for subject in study.patients() for score in _of_patient(study, subject)]
     keys = ("system", "session_id", "map", "stratified_by", "stratum")
     rows = []
     for key in dict.fromkeys(tuple(score[name] for name in keys) for score in scores):
@@ -53,28 +54,33 @@ def strata_rows(study: Study, track: Track = iter) -> list[Row]:
 
 
 def _pooled(scores: list[Row]) -> Row:
-    """Patients of a stratum together: each with the mean over the trainings of the system first."""
+    """Patients of a stratum together: each with the mean over the trainings of the system first, but for the limits of
+    agreement, which such a mean would narrow."""
     people: dict[str, list[Row]] = {}
     for score in scores:
         people.setdefault(score["participant_id"], []).append(score)
     one_each = [its[0] for its in people.values()]
-    overlaps = [[s["dice"] for s in its if s["dice"] is not None] for its in people.values()]
-    defined = [float(np.mean(values)) for values in overlaps if values]
+    overlaps = {who: [s["dice"] for s in its if s["dice"] is not None] for who, its in people.items()}
+    defined = {who: float(np.mean(values)) for who, values in overlaps.items() if values}
+    floors = [all_positive_dice(people[who][0]["true_share"]) for who in defined]
     predicted = [float(np.mean([s["share"] for s in its])) for its in people.values()]
     true = [score["true_share"] for score in one_each]
-    limits = bland_altman(predicted, true)
+    trainings: dict[int, list[Row]] = {}
+    for score in scores:
+        trainings.setdefault(score["replicate"], []).append(score)
+    limits = [bland_altman([s["share"] for s in its], [s["true_share"] for s in its]) for its in trainings.values()]
     return {
         "n_patients": len(people),
         "n_lesions": sum(score["lesions"] for score in one_each),
         "n_voxels": sum(score["voxels"] for score in one_each),
-        "dice": float(np.mean(defined)) if defined else None,
+        "dice": mean_of(list(defined.values())),
         "n_undefined": len(people) - len(defined),
-        "all_positive_dice": float(np.mean([all_positive_dice(share) for share in true])),
+        "all_positive_dice": mean_of(floors),
         "true_share": float(np.mean(true)),
         "share": float(np.mean(predicted)),
-        "bias": limits.bias,
-        "loa_low": limits.low,
-        "loa_high": limits.high,
+        "bias": mean_of([found.bias for found in limits]),
+        "loa_low": mean_of([found.low for found in limits]),
+        "loa_high": mean_of([found.high for found in limits]),
     }
 
 
@@ -101,9 +107,9 @@ def _of_patient(study: Study, subject: Subject) -> Iterable[Row]:
                 yield from _scored(subject, run, f"ses-{session}", "demyelinated", mask, true_mask, parts)
     truth = layout.change(TRUE, label, FOLLOW_UP)
     if study.there(truth, subject, FOLLOW_UP, TRUE, "change map"):
-        true_classes = _classes(truth, apart.grid, distance)
+        true_classes = load_classes(truth, apart.grid, distance).data
         for run, path in _runs(study, subject, FOLLOW_UP, layout.change, "change map"):
-            classes = _classes(path, apart.grid, distance)
+            classes = load_classes(path, apart.grid, distance).data
             for which, value in CHANGE_MAPS.items():
                 yield from _scored(subject, run, "change", which, classes == value, true_classes == value, parts)
 
@@ -133,7 +139,8 @@ def _scored(
 ) -> Iterable[Row]:
     for kind, name, voxels, lesions in parts:
         total = int(voxels.sum())
-        head = {"system": run.system, "participant_id": subject.participant_id, "session_id": session_id, "map": which}
+        head = {"system": run.system, "replicate": run.replicate, "participant_id": subject.participant_id}
+        head |= {"session_id": session_id, "map": which}
         counts = {"lesions": lesions, "voxels": total}
         shares = {"share": int(mask[voxels].sum()) / total, "true_share": int(truth[voxels].sum()) / total}
         overlap = {"dice": dice(mask[voxels], truth[voxels])}
@@ -148,9 +155,3 @@ def _runs(
         path = where(run.key, subject.label, session)
         if study.there(path, subject, session, run.key, what):
             yield run, path
-
-
-def _classes(path: Path, grid: Grid, reference: Path) -> NDArray:
-    volume = load_volume(path, allow_empty=True)
-    grid.require(volume.grid, path, reference)
-    return volume.data

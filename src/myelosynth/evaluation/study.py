@@ -13,7 +13,7 @@ from myelosynth.evaluation.image_metrics import compare, region_difference
 from myelosynth.evaluation.overlap import dice
 from myelosynth.images.grid import Grid
 from myelosynth.images.volume import Volume, load_mask, load_volume, open_image
-from myelosynth.myelin.maps import DEMYELINATING, REMYELINATING
+from myelosynth.myelin.maps import DEMYELINATING, REMYELINATING, load_classes
 
 Row = dict[str, Any]
 Mask = NDArray[np.bool_]
@@ -155,12 +155,12 @@ def _change_rows(study: Study, subject: Subject, lesion_mask: Mask, grid: Grid, 
     truth = layout.change(TRUE, subject.label, FOLLOW_UP)
     if not study.there(truth, subject, FOLLOW_UP, TRUE, "change map"):
         return []
-    true_classes = _classes(truth, grid, where)
+    true_classes = load_classes(truth, grid, where).data
     for run in study.runs:
         path = layout.change(run.key, subject.label, FOLLOW_UP)
         if not study.there(path, subject, FOLLOW_UP, run.key, "change map"):
             continue
-        classes = _classes(path, grid, where)
+        classes = load_classes(path, grid, where).data
         for name, label in CHANGE_MAPS.items():
             rows.append(_overlap(subject, "change", run, name, classes == label, true_classes == label))
     for name, label in CHANGE_MAPS.items():
@@ -197,13 +197,6 @@ def _uncovered(coverage: float | None) -> str:
     if coverage is None:
         return f"indices: {NO_LESIONS}"
     return f"DVR in {1 - coverage:.1%} of the lesion volume" if coverage < 1 else ""
-
-
-def _classes(path: Path, grid: Grid, reference: Path) -> NDArray:
-    """Change classes (X, Y, Z), checked to lie on `grid`, 0 outside lesions."""
-    volume = load_volume(path, allow_empty=True)
-    grid.require(volume.grid, path, reference)
-    return volume.data
 
 
 def _head(subject: Subject, session: str, run: Run) -> Row:

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
 import numpy as np
+from numpy.typing import NDArray
 
-from myelosynth.evaluation.agreement import bland_altman, icc_agreement, sign_errors, spearman
-from myelosynth.evaluation.cohort import TRUE
+from myelosynth.evaluation.agreement import rows_of_systems, sign_errors, spearman
 from myelosynth.evaluation.published import SIGN_ERRORS, published
 from myelosynth.evaluation.scores import STRATA, Row, Scores
 from myelosynth.evaluation.significance import bca_interval, holm, paired_test
@@ -41,45 +41,22 @@ def summary_rows(scores: Iterable[Scores], seed: int, resamples: int) -> list[Ro
 def agreement_rows(indices: Sequence[Row]) -> list[Row]:
     """Bland-Altman, ICC, rank correlation and sign errors of each system's indices against the true PET's.
 
-    With replicates every figure is the mean over them, each from its own predictions: averaging the predictions first
-    would score an ensemble that nobody offers.
+    With replicates every figure is the mean over them, each from its own predictions.
     """
-    truth = {row["participant_id"]: row for row in indices if row["system"] == TRUE}
-    rows = []
-    for system in dict.fromkeys(row["system"] for row in indices if row["system"] != TRUE):
-        own = [row for row in indices if row["system"] == system and row["participant_id"] in truth]
-        replicates = list(dict.fromkeys(row["replicate"] for row in own))
-        for index in INDICES:
-            found = [
-                _agreement(
-                    [(row[index], truth[row["participant_id"]][index]) for row in own if row["replicate"] == r],
-                    signed=index == "global",
-                )
-                for r in replicates
-            ]
-            row: Row = {"system": system, "index": index, "replicates": len(replicates)}
-            row |= {name: _mean([one[name] for one in found]) for name in (found[0] if found else {})}
-            row["n"] = max((one["n"] for one in found), default=0)
-            if index == "global":
-                row["published_sign_errors"] = SIGN_ERRORS.get(system)
-            rows.append(row)
+    rows = list(rows_of_systems(indices, _ranks_and_signs))
+    for row in rows:
+        if row["index"] == "global":
+            row["published_sign_errors"] = SIGN_ERRORS.get(row["system"])
     return rows
 
 
-def _agreement(pairs: Sequence[tuple[float | None, float | None]], signed: bool) -> Row:
-    """The agreement of (predicted, true) values of one replicate; sign errors where the index has a sign."""
-    known = np.array([pair for pair in pairs if None not in pair], float).reshape(-1, 2)
-    pred, truth = known[:, 0], known[:, 1]
-    limits = bland_altman(pred, truth)
-    row: Row = {"n": len(known), "bias": limits.bias, "sd": limits.sd, "loa_low": limits.low, "loa_high": limits.high}
-    row |= {"icc": icc_agreement(known), "spearman": spearman(pred, truth)}
-    return row | (dict(zip(("sign_errors", "sign_n"), sign_errors(pred, truth), strict=True)) if signed else {})
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    """The mean of the values that are there; a single one as it is."""
-    known = [value for value in values if value is not None]
-    return known[0] if len(known) == 1 else float(np.mean(known)) if known else None
+def _ranks_and_signs(index: str, pairs: NDArray[np.float64]) -> Row:
+    """Rank correlation of (predicted, true) values (N, 2), and sign errors where the index has a sign."""
+    pred, truth = pairs[:, 0], pairs[:, 1]
+    row: Row = {"spearman": spearman(pred, truth)}
+    if index == "global":
+        row |= dict(zip(("sign_errors", "sign_n"), sign_errors(pred, truth), strict=True))
+    return row
 
 
 def comparison_rows(scores: Sequence[Scores], systems: Sequence[str], against: str) -> list[Row]:

@@ -25,6 +25,7 @@ COLUMNS: dict[str, dict[str, str]] = {
     "signed": {"Description": "patients whose measured change has a sign"},
 }
 _SIGNED = ("global", "z_change")
+_OWN_CURVE = "predicted"  # a rule that tables of measured PET need not have
 Rules = Mapping[str, Mapping[str, float | None]]
 
 
@@ -41,14 +42,18 @@ def read_rules(path: Path) -> Rules:
 def compared(measured: Sequence[Rules], predicted: Sequence[Rules]) -> list[dict[str, Any]]:
     """One row per rule and index over the same patients; `predicted` may be empty.
 
-    Raises InputError for lists of different length.
+    Raises InputError for lists of different length, and for tables with other rules than the first of their list, or
+    of measured PET without a rule of the predicted that is not held against `paper`.
     """
     if predicted and len(measured) != len(predicted):
         values = f"{len(measured)} tables from measured, {len(predicted)} from predicted PET"
         raise InputError("patients differ", "threshold-comparison", values, "give both of every patient")
+    asked = set((predicted or measured)[0])
+    _require_rules(measured, asked - {_OWN_CURVE} if predicted else asked, "--measured", exactly=not predicted)
+    _require_rules(predicted, asked, "--predicted", exactly=True)
     rows = []
     for rule in RULES:
-        if rule not in (predicted or measured)[0]:
+        if rule not in asked:
             continue
         for index in COMPARED:
             true = [one.get(rule, one["paper"])[index] for one in measured]
@@ -66,3 +71,11 @@ def compared(measured: Sequence[Rules], predicted: Sequence[Rules]) -> list[dict
                         row["sign_errors"], row["signed"] = sign_errors(b, a)
             rows.append(row)
     return rows
+
+
+def _require_rules(tables: Sequence[Rules], wanted: set[str], option: str, exactly: bool) -> None:
+    """Raise InputError for a table that lacks one of the wanted rules or, where `exactly`, has another one."""
+    for place, table in enumerate(tables, start=1):
+        if wanted - set(table) or (exactly and set(table) - wanted):
+            values = f"table {place} of {len(tables)} has {', '.join(table)}, expected {', '.join(sorted(wanted))}"
+            raise InputError("tables with other rules", option, values, "run `myelosynth thresholds` alike for all")

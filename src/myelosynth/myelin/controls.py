@@ -25,7 +25,7 @@ def distinct_participants(images: Sequence[Path], where: str) -> list[str]:
     Raises InputError for an image or a participant given twice: one person would count as several.
     """
     names = [participant_of(path) for path in images]
-    for what, given in (("image", [path.absolute() for path in images]), ("participant", [n for n in names if n])):
+    for what, given in (("image", [str(path.absolute()) for path in images]), ("participant", list(filter(None, names)))):
         twice = [one for one, count in Counter(given).items() if count > 1]
         if twice:
             values = f"{twice[0]} {given.count(twice[0])} times"

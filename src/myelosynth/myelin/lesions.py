@@ -14,9 +14,10 @@ Row = dict[str, Any]
 CHANGED = 0.2
 """Share of a lesion that has to change before the lesion is said to change."""
 SMALLEST_ML = 0.5
-"""Volume of a lesion from which noise alone seldom changes that share of it (docs/evaluation.md)."""
+"""Covered volume of a lesion from which noise alone seldom changes that share of it (docs/evaluation.md)."""
 _MIXED, _TOO_SMALL, NEW = "mixed", "too small to tell", "new"
 _NEIGHBOURS = np.ones((3, 3, 3), bool)  # voxels that share a corner belong together
+_VOLUME_DIGITS = 6  # of ml: a determinant has rounding
 _DIGITS = 3  # of world coordinates in mm: what is compared must not hang on how voxels are stored
 
 COLUMNS: Mapping[str, Mapping[str, str]] = {
@@ -35,10 +36,11 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
     "demyelination": {"Description": "normal at baseline, demyelinated at follow-up; n/a if new", "Units": "1"},
     "remyelination": {"Description": "demyelinated at baseline, normal at follow-up; n/a if new", "Units": "1"},
     "state": {
-        "Description": "the least changed share and volume are in Settings. Below that volume: too small to tell, as "
-        "noise alone changes as much. At least that share of the covered voxels changed: demyelinating or "
-        "remyelinating where one direction has at least twice the voxels of the other, else mixed. Less: stable "
-        "demyelinated where half of the voxels or more are (mean of both times), else stable normal. New ones are new"
+        "Description": "the least changed share and volume are in Settings. Where less than that volume is covered: "
+        "too small to tell, as noise alone changes as much. At least that share of the covered voxels changed: "
+        "demyelinating or remyelinating where one direction has at least twice the voxels of the other, else mixed. "
+        "Less: stable demyelinated where half of the voxels or more are (mean of both times), else stable normal. "
+        "New ones are new"
     },
     "coverage": {"Description": "share of the lesion's voxels that has a DVR (at both times where there are two)"},
 }
@@ -104,7 +106,7 @@ def followed_rows(
     """One row a baseline lesion with both times: the columns of `COLUMNS`, fractions of the voxels that have a class.
 
     numbers: of `number_lesions`; classes: change classes, 0 without a DVR; distance to CSF, mm; (X, Y, Z) on `grid`.
-    changed, smallest_ml: least share and volume for the state.
+    changed, smallest_ml: least share and least covered volume for the state.
     """
     rows = []
     for row, voxels in _places(numbers, distance, grid):
@@ -117,7 +119,9 @@ def followed_rows(
             row |= {"demyelination": lost / total, "remyelination": gained / total}
             percent = (row["percent_t0"] + row["percent_t1"]) / 2
             state = lesion_state(row["demyelination"], row["remyelination"], percent, changed)
-            row["state"] = state if row["volume_ml"] >= smallest_ml else _TOO_SMALL
+            row["state"] = (
+                state if round(total * grid.voxel_volume / 1000, _VOLUME_DIGITS) >= smallest_ml else _TOO_SMALL
+            )
         rows.append(row)
     return rows
 
@@ -170,7 +174,7 @@ def _places(numbers: NDArray, distance: NDArray, grid: Grid) -> list[tuple[Row, 
         start = [edge.start for edge in box]
         voxels = tuple(part + first for part, first in zip(np.nonzero(numbers[box] == number), start, strict=True))
         row: Row = {"lesion": number, "voxels": len(voxels[0])}
-        row["volume_ml"] = round(len(voxels[0]) * grid.voxel_volume / 1000, 6)  # a determinant has rounding
+        row["volume_ml"] = round(len(voxels[0]) * grid.voxel_volume / 1000, _VOLUME_DIGITS)
         row |= dict(zip("xyz", _middle(voxels, grid), strict=True))
         apart = distance[voxels]
         row |= {"distance_mm": float(apart.min()), "distance_mean_mm": float(apart.mean(dtype=np.float64))}

@@ -2,10 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from myelosynth.errors import InputError
+from myelosynth.images.grid import Grid
+from myelosynth.images.volume import Volume, load_volume
 from myelosynth.myelin.curve import Curve
 
 DEMYELINATING, REMYELINATING, STABLE_DEMYELINATED, STABLE_NORMAL = 1, 2, 3, 4
@@ -93,6 +97,21 @@ def change_classes(
     classes[lesions & baseline & followup] = STABLE_DEMYELINATED
     classes[lesions & ~baseline & ~followup] = STABLE_NORMAL
     return classes
+
+
+def load_classes(path: Path, grid: Grid | None = None, reference: Path | str = "") -> Volume:
+    """A map of change classes (X, Y, Z), which may be empty: 0 without a class, and the labels of CLASSES.
+
+    reference: whose grid `grid` is. Raises InputError for another grid and for any other value.
+    """
+    volume = load_volume(path, allow_empty=True)
+    if grid is not None:
+        grid.require(volume.grid, path, reference)
+    strange = np.setdiff1d(volume.data, (0, *CLASSES))
+    if strange.size:
+        values = f"{', '.join(f'{value:g}' for value in strange[:3])} in it, expected 0 to {max(CLASSES)}"
+        raise InputError("not a map of change classes", path, values, "give the map of `myelosynth change`")
+    return volume
 
 
 def changed_enough(before: NDArray, after: NDArray, threshold: float) -> NDArray[np.bool_] | None:

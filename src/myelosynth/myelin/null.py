@@ -11,10 +11,10 @@ from scipy import ndimage
 
 from myelosynth.errors import InputError
 from myelosynth.images.fields import FieldModel
-from myelosynth.myelin.indices import COLUMNS
+from myelosynth.myelin.indices import COLUMNS as INDICES
 from myelosynth.myelin.intervals import Patient, lesion_indices
 
-CHANGED = COLUMNS[1:]
+CHANGED = INDICES[1:]
 """Indices that need a follow-up: the null starts from percent_t0, which it cannot say anything about."""
 LEAST_PATIENTS = 3
 """Fewer cannot tell how much scans differ from one another."""

@@ -121,7 +121,8 @@ class Session:
         save_volume(path, self.lesions_on(self.sampler("FLAIR")), self.grid("FLAIR"), np.uint8)
         flair = self.layout.anat(self.label, self.session, "FLAIR").relative_to(self.layout.root).as_posix()
         record = {"Type": "Lesion", "SpatialReference": f"bids:raw:{flair}", "Sources": [f"bids:raw:{flair}"]}
-        write_json(sidecar_path(path), {**record, "Manual": False, **SIMULATED})
+        told = {"Description": "lesions as an expert would draw them", "Manual": False}
+        write_json(sidecar_path(path), {**record, **told, **SIMULATED})
 
     def write_anatomy_truth(self) -> None:
         """Brain mask, tissue labels and lesions on the T1w grid, and the numbers of the simulation."""

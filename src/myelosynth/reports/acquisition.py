@@ -38,7 +38,7 @@ def acquisition_table(index: SessionIndex, sub: str) -> Table | Gap:
         return Gap("acquisition", "the raw images are not there")
     heads = ("Session", "Image", "Scanner", "Sequence", "Timing", "Voxels")
     notes = (f"From the JSON sidecars and headers of the data set; {interval_words(index.root, sub)}",)
-    return Table(heads, rows, "Acquisition", notes=notes, text_columns=6)
+    return Table(heads, rows, "Images of the data set", notes=notes, text_columns=6)
 
 
 def interval_words(raw: Path, sub: str) -> str:

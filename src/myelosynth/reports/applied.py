@@ -18,11 +18,12 @@ from myelosynth.reports.lesions import LesionTable, lesion_table
 from myelosynth.reports.maps import CHANGE, DEMYELINATED, FOLLOW_UP, Analysis, change_maps, dvr_maps
 from myelosynth.reports.methods import patient_methods
 from myelosynth.reports.mosaic import Bar, Row, mosaic
-from myelosynth.reports.names import neighbours, qc_page, relative
+from myelosynth.reports.names import applied_cohort_page, neighbours, relative
 from myelosynth.reports.nulls import patient_nulls
 from myelosynth.reports.overlays import overlays_of
 from myelosynth.reports.page import Gap, Picture, write_page
 from myelosynth.reports.provenance import provenance_table
+from myelosynth.reports.quality import quality
 from myelosynth.reports.sidecars import record_of
 from myelosynth.reports.simulated import is_simulated
 from myelosynth.reports.slices import CONVENTION, Layer, box_of
@@ -87,6 +88,7 @@ def write_applied_page(
         lesions=listed if isinstance(listed, LesionTable) else None,
         acquired=acquired if isinstance(acquired, Table) else None,
         methods=patient_methods(layout, sub, system, simulated, measured=False),
+        cohort=relative(applied_cohort_page(layout), out),
         neighbours=neighbours(layout, people, sub, out),
         values=value_table(analysis, system, sessions),
         pictures=pictures,
@@ -97,7 +99,7 @@ def write_applied_page(
         limits=card.limits,
         bundle=f"{card.folder.name}, sha256 {card.sha256}",
         provenance=provenance_table(layout, sub, system, sessions),
-        quality=[(ses, relative(qc_page(layout, sub, ses), out)) for ses in sessions],
+        quality=quality(layout, index, sub, sessions, out),
     )
 
 

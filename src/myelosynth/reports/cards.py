@@ -56,7 +56,7 @@ def cards(
                 lines.append(told)
             sides.append(Side(words, points(value, index.signed), lines))
         judged = verdict(indices, system, index, limits)
-        made.append(Card(index, sides, judged, sign_words(indices, system, index)))
+        made.append(Card(index, sides, judged, sign_words(indices, system, index, nulls.get("true", {}))))
     return made
 
 
@@ -65,14 +65,13 @@ def null_lines(
 ) -> list[str]:
     """What no change at all would give: the interval where there is one, else the one scan that a simulation made.
 
-    Without either, for an index of change, that there is no null.
+    Without either, for an index of change, that there is no null. What t1 alone shows has a null too, but it is that of
+    the global index over again: the draws start from the baseline's share.
     """
-    if value is None:
+    if value is None or not index.needs_change:
         return []
     if index.key in nulls:
         return [nulls[index.key].words(index)]
-    if not index.needs_change:
-        return []
     nothing = value_of(indices, NULL, index.key) if measured else None
     if nothing is not None:
         return [f"one scan without change: {points(nothing, index.signed)} (no null interval)"]
@@ -89,11 +88,16 @@ def rank_words(everybody: pd.DataFrame | None, system: str, index: Index, value:
     return f"rank {1 + int((known > value).sum())} of {len(known)} patients, greatest first"
 
 
-def sign_words(indices: pd.DataFrame | None, system: str, index: Index) -> str:
-    """For an index with a sign: in words that measured and predicted disagree about the direction, else empty."""
+def sign_words(indices: pd.DataFrame | None, system: str, index: Index, nulls: Nulls) -> str:
+    """For an index with a sign: in words that measured and predicted disagree about the direction, else empty.
+
+    nulls: of the measured PET; a change inside its null has no direction to be missed.
+    """
     pair = [value_of(indices, key, index.key) for key in ("true", system)]
     if not index.signed or None in pair or pair[0] * pair[1] >= 0:  # type: ignore[operator]
         return ""
+    if index.key in nulls and not nulls[index.key].outside:
+        return "The signs differ, but the measured change is inside its null: neither direction is a finding."
     told = ["demyelination" if value > 0 else "remyelination" for value in pair]  # type: ignore[operator]
     return f"The signs differ: measured PET says that {told[0]} prevails, the prediction says {told[1]}."
 

@@ -86,7 +86,7 @@ def edss_scatter(cohort: CohortInputs, response: str = "edss") -> Picture | Gap:
             sides = ((TRUE, TRUE_COLOUR, "D", "measured"), (cohort.main, PREDICTED_COLOUR, "o", "predicted"))
             for name, colour, marker, words in sides:
                 rows = table[(table["system"] == name) & table[index.key].notna()]
-                told = f"{words}, n = {len(rows)}{_beside_scatter(fitted, name, index.key)}"
+                told = f"{words}, n = {len(rows)}{_beside_scatter(fitted, name, index.key, len(rows))}"
                 _scatter(ax, rows[index.key].to_numpy(float), rows[response].to_numpy(float), colour, marker, told)
             ax.set_xlabel(f"{index.name.lower()} (% of lesion volume)")
             ax.legend(fontsize=8, loc="upper right")
@@ -95,18 +95,22 @@ def edss_scatter(cohort: CohortInputs, response: str = "edss") -> Picture | Gap:
         caption = (
             f"{score} against the dynamic indices from measured PET and from {named(cohort.main).name}. Lines are "
             "least squares with a 95 % confidence band; β and p are of the regressions below, which adjust for age, "
-            f"sex and lesion load. No line and no p with {SMALLEST_N} or fewer patients. After figure 7."
+            "sex and lesion load, of fewer patients (n beside p) where one of these lacks. "
+            f"No line and no p with {SMALLEST_N} or fewer patients. After figure 7."
         )
         return Picture(svg_uri(figure), f"scatter of {score} against demyelination and remyelination", caption)
 
 
-def _beside_scatter(fitted: pd.DataFrame, system: str, index: str) -> str:
-    """Beta and p of an index as the legend tells them, empty where there is no test worth reading."""
+def _beside_scatter(fitted: pd.DataFrame, system: str, index: str, points: int) -> str:
+    """Beta and p of an index as the legend tells them, and of how many patients where a covariate lacks for some of the
+    points; empty where there is no test worth reading."""
     found = fitted[(fitted["system"] == system) & (fitted["predictor"] == index) & (fitted["term"] == index)]
     if found.empty or bool(found.iloc[0]["too_small"]) or pd.isna(found.iloc[0]["beta"]):
         return ""
     p = p_value(found.iloc[0]["p"])
-    return f": β {number(found.iloc[0]['beta'], 2)}, p {p if p.startswith('<') else f'= {p}'}"
+    n = int(found.iloc[0]["n"])
+    of = "" if n == points else f" (n = {n})"
+    return f": β {number(found.iloc[0]['beta'], 2)}, p {p if p.startswith('<') else f'= {p}'}{of}"
 
 
 def _scatter(ax: Axes, x: NDArray, y: NDArray, colour: str, marker: str, words: str) -> None:
@@ -167,7 +171,8 @@ def _term_cells(row: dict) -> list[str]:
 
 
 def clinical_table(cohort: CohortInputs, keep: Callable[[str], bool], response: str = "edss") -> Table:
-    """The index rows of the regressions of the systems that `keep` accepts, with Spearman's correlation."""
+    """The index rows of the regressions of the systems that `keep` accepts, other than the truth and the main one, with
+    Spearman's correlation."""
     table, score = _rows(cohort, "clinical", response), SCORES[response]
     table = table[table["term"] == table["predictor"]]
     rows, classes, notes = [], [], [_UNIT.format(score=score)]
@@ -182,9 +187,9 @@ def clinical_table(cohort: CohortInputs, keep: Callable[[str], bool], response: 
             if pd.notna(row["note"]) and str(row["note"]):
                 notes.append(f"{one.name}, {predictor}: {row['note']}.")
     heads = ("Indices from", *_HEADS, "Coefficient, 95 % interval", "Spearman")
-    notes.append(
-        "Holm's correction is over the indices of the row's system, of the main system and the truth together."
-    )
+    tests = sorted(set(table[table["system"].map(keep).astype(bool)]["p_holm_tests"].dropna().astype(int)))
+    if tests:
+        notes.append(f"p (Holm): corrected over the {' or '.join(map(str, tests))} tests of the row's own system.")
     caption = f"{score} regressed on the index, age, sex and T2 lesion load: the index's row"
     return Table(heads, rows, caption, classes, list(dict.fromkeys(notes)), text_columns=2)
 

@@ -104,7 +104,9 @@ def write_cohort_page(cohort: CohortInputs, split: Path, out: Path) -> None:
         each_null=null_rows_table(cohort),
         check_bins=curve_check_bins(cohort),
         clinical=[(SCORES[part.response], part, picture_of(part.scatter)) for part in clinical],
-        methods=cohort_methods(cohort.tables, cohort.main, simulated, settings),
+        methods=cohort_methods(
+            cohort.layout, cohort.tables, cohort.main, simulated, settings, sorted(cohort.index.groups)
+        ),
         published=published_table(),
         pages=page_links(cohort, out),
         gaps=gaps,

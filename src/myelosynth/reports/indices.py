@@ -54,8 +54,8 @@ INDICES = (
         "remyelination",
         "Remyelination",
         "% of baseline lesion volume",
-        "How much of the lesions was demyelinated at t0 and normal at t1. More is better: in published cohorts "
-        "patients with less disability had more of it.",
+        "How much of the lesions was demyelinated at t0 and normal at t1. Noise alone gives some: read it beside "
+        "the null.",
         needs_change=True,
     ),
 )

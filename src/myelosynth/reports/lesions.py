@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from math import floor
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from myelosynth.myelin.lesions import CHANGED, COLUMNS, NEW, SMALLEST_ML
 from myelosynth.reports.page import Gap
 from myelosynth.reports.tables import MISSING, Table, count, number, points, read_table, word
 
+_COVERED = "Covered: the part of a lesion that has a DVR; shares and state are of that part."
 _MOST = 40  # baseline lesions on a page; the file has all
 
 
@@ -51,7 +53,8 @@ def lesion_table(
     heads += [f"{words}{name}" for name, _ in tables for words in ("Demyelinated t0 (%)", "t1 (%)", "State")]
     record = read_json(sidecar_path(path)) if sidecar_path(path).is_file() else {}
     left = len(order) - len(rows)
-    notes = [_state_words(record)] + ([f"{left} smaller lesions are in {path.name} only."] if left else [])
+    notes = [_state_words(record), *([_COVERED] if any("covered)" in cell for row in rows for cell in row) else [])]
+    notes += [f"{left} smaller lesions are in {path.name} only."] if left else []
     caption = "Lesions one by one, largest first; shares are of each lesion's own volume."
     return LesionTable(Table(heads, rows, caption, notes=notes), tuple(places), new_words(record))
 
@@ -62,14 +65,21 @@ def _state_words(record: Mapping[str, Any]) -> str:
     return (
         f"A lesion changes where at least {100 * share:.0f} % of its voxels do: demyelinating or remyelinating where "
         "one direction has at least twice the voxels of the other, else mixed. Noise alone changes as much of lesions "
-        f"below {smallest:g} ml: they are too small to tell."
+        f"of which less than {smallest:g} ml is covered by a DVR: they are too small to tell."
     )
 
 
 def _map_cells(row: Mapping[Hashable, Any] | None) -> list[str]:
     if row is None:  # one map has a follow-up, the other has not
         return [MISSING, MISSING, MISSING]
-    return [points(row["percent_t0"]), points(row["percent_t1"]), word(row["state"])]
+    return [points(row["percent_t0"]), points(row["percent_t1"]), _state(row)]
+
+
+def _state(row: Mapping[Hashable, Any]) -> str:
+    """The state of a lesion, with the share of it that has a DVR where that is not all of it (rounded down)."""
+    if not row["coverage"] < 1:
+        return word(row["state"])
+    return f"{word(row['state'])} ({floor(round(1000 * row['coverage'], 6)) / 10:g} % covered)"
 
 
 def new_words(record: Mapping[str, object]) -> str:

@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from myelosynth import __version__
-from myelosynth.bids.index import BASELINE
+from myelosynth.bids.index import BASELINE, FOLLOW_UP
 from myelosynth.bids.layout import Layout
-from myelosynth.bids.names import sidecar_path
-from myelosynth.bids.sidecar import read_json
 from myelosynth.reports.sidecars import record_of
 from myelosynth.reports.systems import system as named
+from myelosynth.reports.tables import read_table
 
 WEI = "Wei et al. 2020"
 REFERENCES = {
@@ -55,13 +54,18 @@ class Methods:
 def patient_methods(layout: Layout, sub: str, system: str, simulated: bool, measured: bool = True) -> Methods:
     """What was done to one patient, with the settings that the sidecars record; unknown settings are left out."""
     record = record_of(layout.prediction(system, sub, BASELINE))
-    curve = layout.table(f"curve_fold-{record['Fold']}") if "Fold" in record else None
-    parts = [_data(simulated, measured), _prediction(record, system), _maps(curve), _nulls()]
-    return _methods(parts, [WEI, "Logan et al. 1996"] if measured else [WEI])
+    curves = [layout.table(f"curve_fold-{record['Fold']}")] if "Fold" in record else []
+    nulls = [record_of(layout.index_null(key, sub, FOLLOW_UP)) for key in ("true", system)]
+    levels = [null["Settings"]["level"] for null in nulls if "level" in null.get("Settings", {})]
+    parts = [_data(simulated, measured), _prediction(record, system), _maps(curves, _rules(layout, system, sub))]
+    return _methods([*parts, *_nulls(levels)], [WEI, "Logan et al. 1996"] if measured else [WEI])
 
 
-def cohort_methods(tables: Path, system: str, simulated: bool, settings: Mapping[str, Any]) -> Methods:
-    """What was done to a cohort; settings: those of the evaluation, from the sidecars of its tables."""
+def cohort_methods(
+    layout: Layout, tables: Path, system: str, simulated: bool, settings: Mapping[str, Any], people: Sequence[str]
+) -> Methods:
+    """What was done to a cohort; settings: those of the evaluation, from the sidecars of its tables; people: whose maps
+    tell the rules, the first of them that has any."""
     curves = sorted(tables.glob("curve_fold-*.tsv"))
     folds = f" Models were trained and tested in {len(curves)} folds of subjects." if curves else ""
     resamples = settings.get("resamples")
@@ -71,8 +75,11 @@ def cohort_methods(tables: Path, system: str, simulated: bool, settings: Mapping
         f"95 % limits (Bland and Altman 1986), ICC(2,1) (Shrout and Fleiss 1979) and bootstrap intervals{boot}. "
         "Scores were regressed on each index by ordinary least squares with age, sex and T2 lesion load as covariates."
     )
-    parts = [_data(simulated, True), _prediction({}, system) + folds, _maps(curves[0] if curves else None)]
-    return _methods([*parts, _nulls(), agreement], list(REFERENCES))
+    rules: Mapping[str, Any] = next(filter(None, (_rules(layout, system, sub) for sub in people)), {})
+    nulls = read_table(tables / "nulls.tsv", ("level",))
+    levels = [] if nulls is None else nulls["level"].dropna().astype(float).unique().tolist()
+    parts = [_data(simulated, True), _prediction({}, system) + folds, _maps(curves, rules)]
+    return _methods([*parts, *_nulls(levels), agreement], list(REFERENCES))
 
 
 def _methods(parts: Sequence[str], cited: Sequence[str]) -> Methods:
@@ -96,27 +103,43 @@ def _prediction(record: Mapping[str, Any], system: str) -> str:
     return f"DVR was predicted from MRI by {named(system).name}{f' ({facts})' if facts else ''}, after {WEI}."
 
 
-def _maps(curve: Path | None) -> str:
-    there = curve is not None and sidecar_path(curve).is_file()
-    settings = read_json(sidecar_path(curve)).get("Settings", {}) if there and curve is not None else {}
+def _rules(layout: Layout, system: str, sub: str) -> dict[str, Any]:
+    """What the maps of one patient ask of a voxel beyond the threshold; empty without maps."""
+    maps = (layout.demyelinated(system, sub, BASELINE), layout.change(system, sub, FOLLOW_UP))
+    return {key: value for path in maps for key, value in record_of(path).get("Settings", {}).items()}
+
+
+def _maps(curves: Sequence[Path], rules: Mapping[str, Any]) -> str:
+    settings = [found for curve in curves if (found := record_of(curve).get("Settings"))]
+    controls = sorted({int(found["controls"]) for found in settings if "controls" in found})
     facts = []
-    if "controls" in settings:
-        facts.append(f"{settings['controls']} controls")
-    if "bin_width_mm" in settings:
-        facts.append(f"bins of {settings['bin_width_mm']:g} mm")
-    if "minimum_voxels" in settings:
-        facts.append(f"at least {settings['minimum_voxels']} voxels a bin")
-    facts += [f"{name} {settings[name]}" for name in ("smoothing", "extrapolation") if name in settings]
+    if controls:
+        facts.append(f"{' to '.join(str(n) for n in dict.fromkeys((controls[0], controls[-1])))} controls")
+    first = settings[0] if settings else {}
+    if "bin_width_mm" in first:
+        facts.append(f"bins of {first['bin_width_mm']:g} mm")
+    if "minimum_voxels" in first:
+        facts.append(f"at least {first['minimum_voxels']} voxels a bin")
+    facts += [f"{name} {first[name]}" for name in ("smoothing", "extrapolation") if name in first]
+    told = ""
+    if rules.get("minimum_cluster_ml"):
+        told += f" Connected demyelinated voxels of less than {rules['minimum_cluster_ml']:g} ml were left out."
+    if rules.get("change_threshold"):
+        told += f" A voxel changed only where its DVR did so by {rules['change_threshold']:g} or more."
+    settled = f": {', '.join(facts)}" if facts else ""
     return (
         "A voxel of a baseline lesion counted as demyelinated when its DVR was more than one standard deviation below "
         f"the mean of healthy controls' white matter at the same distance from the CSF ({WEI})"
-        f"{': ' + ', '.join(facts) if facts else ''}. Demyelination is the share of the baseline lesion volume that "
+        f"{settled}.{told} Demyelination is the share of the baseline lesion volume that "
         "was normal at t0 and demyelinated at t1, remyelination the reverse, and the global index their difference."
     )
 
 
-def _nulls() -> str:
-    return (
-        "Where scans without change were at hand, the indices were compared with a null: the 95 % interval of what a "
-        "second scan of the unchanged tissue gives, with the noise of both scans and the follow-up's interpolation."
-    )
+def _nulls(levels: Sequence[float]) -> list[str]:
+    """The paragraph of the null; none where no index has one."""
+    if not levels:
+        return []
+    return [
+        f"The indices were compared with a null: the {100 * levels[0]:g} % interval of what a second scan of the "
+        "unchanged tissue gives, with the noise of both scans and the follow-up's interpolation."
+    ]

@@ -23,6 +23,11 @@ def cohort_page(layout: Layout) -> Path:
     return layout.page("cohort")
 
 
+def applied_cohort_page(layout: Layout) -> Path:
+    """The page of everybody to whom a bundle was applied."""
+    return layout.page("applied_cohort")
+
+
 def relative(target: Path, page: Path) -> str:
     """A link from one page to another, for a browser.
 

@@ -34,7 +34,7 @@ class NullRange:
         '95 % null interval −5.0 to +7.0: inside it, so not a finding'
         """
         ends = interval(self.low, self.high, lambda value: points(value, index.signed))
-        verdict = "beyond it: more than noise explains" if self.outside else "inside it, so not a finding"
+        verdict = "beyond it" if self.outside else "inside it, so not a finding"
         return f"{100 * self.level:.0f} % null interval {ends}: {verdict}"
 
 
@@ -82,9 +82,10 @@ def null_table(cohort: CohortInputs) -> Table | Gap:
     heads = ("Index", "Maps", "n", "Mean (points)", "Mean of the nulls", "Mean interval", "Beyond their interval")
     notes = (
         f"Nulls of {', '.join(one.name for one in cohort.ordered(table['system']))}. In a second scan of the same "
-        "tissue (null) about 5 of 100 values lie beyond a 95 % interval by chance; a real change has to do better.",
+        "tissue (null) about 5 of 100 values lie beyond a 95 % interval by chance, and about one patient in ten has "
+        "some index beyond; a real change has to do better.",
     )
-    return Table(heads, rows, "Patients whose change is more than noise explains", classes, notes, text_columns=2)
+    return Table(heads, rows, "Patients beyond their null interval", classes, notes, text_columns=2)
 
 
 def null_rows_table(cohort: CohortInputs) -> Table:

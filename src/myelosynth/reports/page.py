@@ -33,6 +33,7 @@ _STYLE: dict[Any, Any] = {
     "axes.axisbelow": True,
     "grid.color": "#E6E6E6",
     "legend.frameon": False,
+    "text.parse_math": False,  # a $ in a participant's id or a column's name is a dollar
     "svg.hashsalt": "myelosynth",
     "svg.fonttype": "path",
 }

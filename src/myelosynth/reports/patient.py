@@ -13,11 +13,12 @@ from myelosynth.reports.indices import INTERVAL_COLUMNS
 from myelosynth.reports.lesions import LesionTable, lesion_table
 from myelosynth.reports.maps import AGREEMENT, CHANGE, FOLLOW_UP, Analysis, agreement_maps, change_maps, dvr_maps
 from myelosynth.reports.methods import patient_methods
-from myelosynth.reports.names import cohort_page, neighbours, predicted_patients, qc_page, relative
+from myelosynth.reports.names import cohort_page, neighbours, predicted_patients, relative
 from myelosynth.reports.nulls import patient_nulls
 from myelosynth.reports.overlays import overlays_of
 from myelosynth.reports.page import Gap, Picture, write_page
 from myelosynth.reports.provenance import independence, provenance_table
+from myelosynth.reports.quality import quality
 from myelosynth.reports.simulated import is_simulated
 from myelosynth.reports.slices import CONVENTION
 from myelosynth.reports.standing import standing
@@ -97,7 +98,7 @@ def write_patient_page(
         gaps=gaps,
         independence=independence(layout, sub, system),
         provenance=provenance_table(layout, sub, system, sessions),
-        quality=[(ses, relative(qc_page(layout, sub, ses), out)) for ses in sessions],
+        quality=quality(layout, index, sub, sessions, out),
     )
 
 

@@ -21,10 +21,13 @@ from myelosynth.reports.mosaic import Row, mosaic
 from myelosynth.reports.page import Gap, Picture
 from myelosynth.reports.sidecars import engine_of, record_of
 from myelosynth.reports.slices import Box, Layer, box_of, closest_ras, even_cuts, window
+from myelosynth.reports.strip import strip
 from myelosynth.reports.tables import MISSING, Table, number, word
 
 EARLY_SECONDS = 600.0
+_LEAST = 1.9  # mm between the voxels that small pictures are drawn from
 _CONTRASTS = {"flair": "FLAIR", "t2": "T2w", "mt": "MToff", "dwi": "DWI", "b0": "DWI", "pet": "PET", "dvr": "PET"}
+_MADE = {"DWI": "b0", "PET": "petref"}
 _WORDS = {"MToff": "MT off", "DWI": "DWI, mean of b = 0", "PET": f"PET, mean of the first {EARLY_SECONDS / 60:.0f} min"}
 
 
@@ -44,6 +47,14 @@ class Fixed:
     grid: Grid
     brain: NDArray[np.bool_]
     white: NDArray[np.bool_] | None
+
+    def coarser(self, least_mm: float) -> "Fixed":
+        """Every n-th voxel along each axis, so that they are about `least_mm` apart; itself where they are already."""
+        steps = [max(1, round(least_mm / size)) for size in self.grid.voxel_sizes]
+        every = tuple(slice(None, None, step) for step in steps)
+        brain = self.brain[every]
+        affine = self.grid.affine @ np.diag([*steps, 1.0])
+        return Fixed(Grid(brain.shape, affine), brain, None if self.white is None else self.white[every])
 
 
 def fixed_of(layout: Layout, sub: str, ses: str) -> Fixed | None:
@@ -71,8 +82,11 @@ def contrast_of(source: str) -> str | None:
     return next((contrast for part, contrast in _CONTRASTS.items() if part in source.lower()), None)
 
 
-def pairs(layout: Layout, index: SessionIndex, sub: str, ses: str) -> tuple[list[Pair], list[Gap]]:
-    """Before and after pictures of every registration of the session onto its T1w, and onto the baseline T1w."""
+def pairs(layout: Layout, index: SessionIndex, sub: str, ses: str, short: bool = False) -> tuple[list[Pair], list[Gap]]:
+    """Before and after pictures of every registration of the session onto its T1w, and onto the baseline T1w.
+
+    short: small pictures, drawn fast.
+    """
     shown: list[Pair] = []
     gaps: list[Gap] = []
     here = fixed_of(layout, sub, ses)
@@ -80,12 +94,9 @@ def pairs(layout: Layout, index: SessionIndex, sub: str, ses: str) -> tuple[list
         source, target = (entities_of(path)[key] for key in ("from", "to"))
         contrast = contrast_of(source)
         if target == "T1w" and contrast:
-            fixed, image = here, moving_image(index, sub, ses, contrast)
+            fixed, image = here, made_image(layout, sub, ses, contrast, path)
+            image = image or moving_image(index, sub, ses, contrast)
             label = f"{_WORDS.get(contrast, contrast)} to T1w"
-            straight = layout.work(sub, ses, "b0.nii.gz")
-            if contrast == "DWI" and record_of(straight).get("EPIDistortion", "").startswith("corrected"):
-                volume = load_volume(straight)  # what was registered, its distortion undone
-                image = (volume.data, volume.grid)
             if image is None and (ready := ready_image(layout, sub, ses, path)):
                 image, label = ready[1], f"Ready {ready[0]} to T1w"
         elif source == f"T1w{ses}" and target == f"T1w{BASELINE}":
@@ -97,8 +108,18 @@ def pairs(layout: Layout, index: SessionIndex, sub: str, ses: str) -> tuple[list
             what = "brain mask of the fixed T1w" if fixed is None else "moving image"
             gaps.append(Gap(f"picture of {source} to {target}", f"the {what} is not there"))
             continue
-        shown.append(_pair(label, image, fixed, LinearTransform.read(path)))
+        shown.append(_pair(label, image, fixed.coarser(_LEAST) if short else fixed, LinearTransform.read(path), short))
     return shown, gaps
+
+
+def made_image(layout: Layout, sub: str, ses: str, contrast: str, transform: Path) -> tuple[NDArray, Grid] | None:
+    """What was registered itself where it was made of a raw series: the mean b = 0, the early PET; None if absent."""
+    made = layout.work(sub, ses, f"{_MADE.get(contrast)}.nii.gz")
+    straight = record_of(made).get("EPIDistortion", "").startswith("corrected")
+    if not made.is_file() or not (straight or record_of(transform).get("Moving") == made.name):
+        return None
+    volume = load_volume(made)
+    return volume.data, volume.grid
 
 
 def moving_image(index: SessionIndex, sub: str, ses: str, contrast: str) -> tuple[NDArray, Grid] | None:
@@ -152,12 +173,12 @@ def _early_frames(path: Path) -> list[int]:
     return [n for n, start in enumerate(starts) if float(start) < EARLY_SECONDS]
 
 
-def _pair(label: str, image: tuple[NDArray, Grid], fixed: Fixed, transform: LinearTransform) -> Pair:
+def _pair(label: str, image: tuple[NDArray, Grid], fixed: Fixed, transform: LinearTransform, short: bool) -> Pair:
     brain, sizes = closest_ras(fixed.brain, fixed.grid)
     box = box_of(brain, sizes, 8)
     uris = []
     for pull in (LinearTransform.identity(), transform):
-        uris.append(_over(resample(image[0], image[1], fixed.grid, pull), fixed, box, sizes))
+        uris.append(_over(resample(image[0], image[1], fixed.grid, pull), fixed, box, sizes, short))
     return Pair(
         label,
         Picture(uris[0], f"{label}, before registration: image with the outline of the fixed brain"),
@@ -165,7 +186,7 @@ def _pair(label: str, image: tuple[NDArray, Grid], fixed: Fixed, transform: Line
     )
 
 
-def _over(moving: NDArray, fixed: Fixed, box: Box, sizes: Sequence[float]) -> str:
+def _over(moving: NDArray, fixed: Fixed, box: Box, sizes: Sequence[float], short: bool) -> str:
     data, brain = closest_ras(moving, fixed.grid)[0][box], closest_ras(fixed.brain, fixed.grid)[0][box]
     low, high = window(data)
     layers = [Layer("image", data, low=low, high=high)]
@@ -173,7 +194,7 @@ def _over(moving: NDArray, fixed: Fixed, box: Box, sizes: Sequence[float]) -> st
         layers.append(Layer("outline", closest_ras(fixed.white, fixed.grid)[0][box], colour="#56B4E9", width=0.6))
     layers.append(Layer("outline", brain, colour="#F0E442"))
     cuts = [*even_cuts(brain, 2, 2, 0.35), *even_cuts(brain, 1, 2, 0.35), *even_cuts(brain, 0, 1, 0.35)]
-    return mosaic([Row("", cuts, layers)], sizes, highest=2.0)
+    return strip(cuts, layers, sizes) if short else mosaic([Row("", cuts, layers)], sizes, highest=2.0)
 
 
 def transform_table(layout: Layout, sub: str, ses: str) -> Table:

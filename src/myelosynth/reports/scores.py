@@ -1,6 +1,6 @@
 """The tables of the cohort page: metrics, overlap, agreement, tests, published values."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -66,14 +66,25 @@ def _metric_table(
     rows, classes = [], []
     for one in cohort.ordered(part["system"]):
         own = [by.get((one.key, metric, group)) for metric, group, *_ in metrics]
-        counts = sorted({int(row["n"]) for row in own if row is not None})
+        counts = {row["group"]: int(row["n"]) for row in own if row is not None}
         cells = [spread(row, digits) for row, (*_, digits) in zip(own, metrics, strict=True)]
         printed = [(head, _published(row, digits)) for row, (*_, head, digits) in zip(own, metrics, strict=True)]
-        rows.append([one.name, one.tag, " / ".join(map(str, counts)), *cells, _beside(printed)])
+        rows.append([one.name, one.tag, _people(counts), *cells, _beside(printed)])
         classes.append(cohort.row_class(one))
     heads = ["System", "Part", "n", *(head for _, _, head, _ in metrics), "Published*"]
     notes = (PUBLISHED_NOTE,) if any(row[-1] for row in rows) else ()
     return Table(*_without_empty(heads, rows), caption, classes, notes, text_columns=2)
+
+
+def _people(counts: Mapping[str, int]) -> str:
+    """How many subjects, and who they are where a table has several groups.
+
+    >>> _people({"all": 10}), _people({"patient": 6, "control": 4})
+    ('10', '6 patients\\n4 controls')
+    """
+    if len(counts) == 1:
+        return str(*counts.values())
+    return "\n".join(f"{n} {group}{'' if n == 1 else 's'}" for group, n in counts.items())
 
 
 def _beside(printed: Sequence[tuple[str, str]]) -> str:

@@ -25,6 +25,7 @@ from myelosynth.reports.slices import (
     fullest_cuts,
     window,
 )
+from myelosynth.reports.strip import strip
 from myelosynth.reports.tables import Table, number
 
 TISSUES = (("CSF", "#56B4E9"), ("GM", "#D55E00"), ("WM", "#F0E442"))
@@ -42,7 +43,7 @@ def write_session_page(layout: Layout, raw_root: Path, index: SessionIndex, sub:
     """Write the QC page of a session; what is missing is listed on the page. Raises InputError for unreadable files."""
     pictures: dict[str, Picture | None] = {}
     gaps: list[Gap] = []
-    for name, draw in (("brain", _brain), ("tissue", _tissue), ("lesions", _lesions)):
+    for name, draw in (("brain", brain_outline), ("tissue", tissue_contours), ("lesions", _lesions)):
         drawn = draw(layout, sub, ses)
         if isinstance(drawn, Gap):
             gaps.append(drawn)
@@ -171,7 +172,8 @@ def _reference_given(layout: Layout, sub: str, ses: str) -> bool:
     return record.get("Settings", {}).get("method") == "given"
 
 
-def _brain(layout: Layout, sub: str, ses: str) -> Picture | Gap:
+def brain_outline(layout: Layout, sub: str, ses: str, short: bool = False) -> Picture | Gap:
+    """The brain mask over the T1w, a row for each plane, or all planes in one small row."""
     t1w, mask = layout.anat(sub, ses, "T1w"), layout.brain_mask(sub, ses)
     if not (t1w.is_file() and mask.is_file()):
         return Gap("brain mask over T1w", "the preprocessed T1w or its brain mask is not there")
@@ -185,11 +187,14 @@ def _brain(layout: Layout, sub: str, ses: str) -> Picture | Gap:
         Row(words, even_cuts(brain, axis, number), layers)
         for words, axis, number in (("Axial", 2, 7), ("Coronal", 1, 7), ("Sagittal", 0, 5))
     ]
+    few = [*even_cuts(brain, 2, 3), *even_cuts(brain, 1, 2), *even_cuts(brain, 0, 1)]
+    drawn = strip(few, layers, sizes) if short else mosaic(rows, sizes, highest=1.9)
     caption = "Brain-mask outline (yellow) over the bias-corrected T1w."
-    return Picture(mosaic(rows, sizes, highest=1.9), "brain mask outline over T1w in three planes", caption)
+    return Picture(drawn, "brain mask outline over T1w in three planes", caption)
 
 
-def _tissue(layout: Layout, sub: str, ses: str) -> Picture | Gap:
+def tissue_contours(layout: Layout, sub: str, ses: str, short: bool = False) -> Picture | Gap:
+    """The edges of CSF, grey and white matter over the T1w, a row for each of two planes, or one small row."""
     t1w, mask = layout.anat(sub, ses, "T1w"), layout.brain_mask(sub, ses)
     found = [(layout.probseg(sub, ses, label), colour) for label, colour in TISSUES]
     if not (t1w.is_file() and mask.is_file() and all(path.is_file() for path, _ in found)):
@@ -208,8 +213,10 @@ def _tissue(layout: Layout, sub: str, ses: str) -> Picture | Gap:
         Row("Axial", even_cuts(brain[box], 2, 4, 0.5), layers),
         Row("Coronal", even_cuts(brain[box], 1, 4, 0.5), layers),
     ]
+    few = [*even_cuts(brain[box], 2, 3, 0.5), *even_cuts(brain[box], 1, 2, 0.4)]
+    drawn = strip(few, layers, sizes) if short else mosaic(rows, sizes)
     caption = "Tissue contours where a fraction is 0.5: CSF blue, grey matter vermilion, white matter yellow."
-    return Picture(mosaic(rows, sizes), "CSF, grey and white matter contours over T1w", caption)
+    return Picture(drawn, "CSF, grey and white matter contours over T1w", caption)
 
 
 def _lesions(layout: Layout, sub: str, ses: str) -> Picture | Gap:

@@ -18,7 +18,7 @@ CONVENTION = (
     "sagittal slices face left."
 )
 AXES = {"sagittal": 0, "coronal": 1, "axial": 2}
-_SIDES = {0: ("A", "P"), 1: ("R", "L"), 2: ("R", "L")}
+SIDES = {0: ("A", "P"), 1: ("R", "L"), 2: ("R", "L")}
 
 Box = tuple[slice, slice, slice]
 
@@ -119,8 +119,8 @@ def draw_cut(ax: Axes, layers: Sequence[Layer], cut: Cut, sizes: Sequence[float]
     ax.set_aspect("equal")
     if sides:
         style: dict[str, Any] = {"color": "white", "fontsize": 7, "va": "center", "transform": ax.transAxes}
-        ax.text(0.01, 0.5, _SIDES[cut.axis][0], ha="left", **style)
-        ax.text(0.99, 0.5, _SIDES[cut.axis][1], ha="right", **style)
+        ax.text(0.01, 0.5, SIDES[cut.axis][0], ha="left", **style)
+        ax.text(0.99, 0.5, SIDES[cut.axis][1], ha="right", **style)
 
 
 def _draw_layer(ax: Axes, layer: Layer, cut: Cut, extent: tuple[float, float, float, float]) -> None:

@@ -26,7 +26,7 @@ from myelosynth.reports.slices import box_of, window
 
 LIBRARY = "niivue.umd.js.gz"
 OUTLINE = "#00E676"
-_COARSER = (1.5, 2.0, 2.5, 3.0, 4.0)  # mm; tried in turn until the images fit
+_COARSER = (1.5, 1.75, 2.0, 2.5, 3.0, 4.0)  # mm; tried in turn until the images fit
 _MARGIN = 5.0  # mm around the brain
 _NODES = 33  # of a colour map
 
@@ -68,7 +68,7 @@ class Viewer:
     size_mb: float
 
 
-def viewer(analysis: Analysis, overlays: Sequence[Overlay], largest: int = 4_600_000) -> Viewer | Gap:
+def viewer(analysis: Analysis, overlays: Sequence[Overlay], largest: int = 3_100_000) -> Viewer | Gap:
     """The viewer of a patient: anatomy, lesion outline and overlays, in at most `largest` bytes of the page.
 
     Images that do not fit are resampled to coarser voxels, labels by nearest neighbour; a Gap where even the coarsest

@@ -135,7 +135,9 @@ def _require_resolution(edges: list[_Edge], card: Card) -> None:
             raise InputError("image coarser than trained", path, values, cure)
 
 
-def overlay(card: Card, raw: RawLayout, out: Path, participants: list[str], allow_intensity: bool) -> dict[str, Any]:
+def overlay(
+    card: Card, raw: RawLayout, out: Path, participants: list[str], allow_intensity: bool, unchanged: bool
+) -> dict[str, Any]:
     """The configuration that lies over the shipped one, all paths absolute; nobody but these participants is read."""
     return {
         "simulate": None,
@@ -150,6 +152,7 @@ def overlay(card: Card, raw: RawLayout, out: Path, participants: list[str], allo
             "bundle": str(card.folder.absolute()),
             "participants": participants,
             "allow_intensity": allow_intensity,
+            "unchanged": unchanged,
         },
     }
 

@@ -184,6 +184,7 @@ class Apply(Strict):
     # No defaults: Snakemake would set them in the section although it is null.
     participants: list[str] | None = Field(description="labels without sub-; null for all")
     allow_intensity: bool = Field(description="predict although a source is far from the training's")
+    unchanged: bool = Field(description="nothing changed between the sessions: fit the null of the predictions")
 
 
 class StudyConfig(Strict):

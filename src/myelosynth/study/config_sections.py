@@ -40,7 +40,9 @@ class Lesions(Strict):
     changed: float = Field(
         default=0.2, gt=0, le=1, description="least share of a lesion that changes before the lesion is said to change"
     )
-    smallest_ml: float = Field(default=0.5, ge=0, description="smallest lesion that is given a state, ml")
+    smallest_ml: float = Field(
+        default=0.5, ge=0, description="least covered volume of a lesion that is given a state, ml"
+    )
 
 
 class Evaluation(Strict):

@@ -81,8 +81,10 @@ def _describe(folder: Path, name: str, simulated: bool, links: dict[str, Path]) 
     }
     write_json(folder / "dataset_description.json", record)
     write_text(folder / ".bidsignore", "\n".join(IGNORED) + "\n")
-    rows = ["desc_id\tdescription", *(f"{key}\t{words}" for key, words in DESCRIPTIONS.items())]
+    rows = ["desc_id\tdescription", *(f"desc-{key}\t{words}" for key, words in DESCRIPTIONS.items())]
     write_text(folder / "descriptions.tsv", "\n".join(rows) + "\n")
+    columns = {"desc_id": {"Description": "entity of a file name"}, "description": {"Description": "what it means"}}
+    write_json(folder / "descriptions.json", {"Description": "what desc- in the file names means", **columns})
     write_text(folder / "README", _readme(title, simulated))
 
 
