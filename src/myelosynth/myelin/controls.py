@@ -25,7 +25,8 @@ def distinct_participants(images: Sequence[Path], where: str) -> list[str]:
     Raises InputError for an image or a participant given twice: one person would count as several.
     """
     names = [participant_of(path) for path in images]
-    for what, given in (("image", [str(path.absolute()) for path in images]), ("participant", list(filter(None, names)))):
+    people = [name for name in names if name]
+    for what, given in (("image", [str(path.absolute()) for path in images]), ("participant", people)):
         twice = [one for one, count in Counter(given).items() if count > 1]
         if twice:
             values = f"{twice[0]} {given.count(twice[0])} times"
