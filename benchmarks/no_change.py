@@ -94,10 +94,10 @@ def main() -> None:
     curve = control_curve(given.out, given.fit_seed, controls)
     fitted = pairs(given.out, given.fit_seed, people, curve)
     if given.develop:
-        left_out = [(pair, fit_null([other.scans for other in fitted if other is not pair])) for pair in fitted]
+        left_out = [(pair, fit_null([other for other in fitted if other is not pair])) for pair in fitted]
         print(shares(pd.DataFrame(judged(left_out))))
         return
-    model = fit_null([pair.scans for pair in fitted])
+    model = fit_null(fitted)
     print(model)
     tested = pairs(given.out, given.test_seed, others, curve)
     rows = pd.DataFrame(judged([(pair, model) for pair in tested]))
@@ -106,7 +106,7 @@ def main() -> None:
     flat = replace(model, slope=0.0)
     print(f"the same without slope, {shares(pd.DataFrame(judged([(pair, flat) for pair in tested])))}")
     groups = [fitted[n : n + FEW] for n in range(0, len(fitted) - FEW + 1, FEW)]
-    few = [fit_null([pair.scans for pair in group]) for group in groups]
+    few = [fit_null(group) for group in groups]
     spread = [(pair, few[n % len(few)]) for n, pair in enumerate(tested)]
     print(f"nulls of {FEW} patients, {shares(pd.DataFrame(judged(spread)))}")
 

@@ -152,8 +152,8 @@ def test_a_null_of_a_test_patient(tmp_path):
     for sub in ("sub-001", "sub-003", "sub-004"):
         image = tmp_path / f"{sub}_map.nii.gz"
         image.write_bytes(b"")
-        images += ["--before", image, "--after", image, "--lesions", image]
-    options = ["--split", split, "--fold", 1, "--out", tmp_path / "null.json"]
+        images += ["--before", image, "--after", image, "--lesions", image, "--distance", image]
+    options = ["--curve", tmp_path / "curve.tsv", "--split", split, "--fold", 1, "--out", tmp_path / "null.json"]
     with pytest.raises(InputError, match=r"leak: null of test subjects.*sub-003 among the patients, test in fold 1"):
         command("null-fit", *images, *options)
     assert not (tmp_path / "null.json").exists()

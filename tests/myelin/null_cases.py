@@ -35,4 +35,4 @@ def pair(seed, model=TRUE, blocks=4):
 
 
 def fitted_on(pairs):
-    return fit_null([one.scans for one in pairs])
+    return fit_null(list(pairs))

@@ -347,6 +347,12 @@ def test_thresholds_of_a_patient_and_their_comparison(study: Path) -> None:
     images = [study / "t0.nii.gz", study / "t1.nii.gz", *shared, "--curve", study / "curve.tsv"]
     call("thresholds", *images, "--out", study / "true.tsv")
     call("thresholds", *images, "--predicted-curve", study / "smooth.tsv", "--out", study / "made.tsv")
+    (study / "sub-001_t0.nii.gz").write_bytes((study / "t0.nii.gz").read_bytes())
+    (study / "one.tsv").write_text((study / "curve.tsv").read_text())
+    (study / "one.json").write_text(json.dumps({"Participants": ["sub-001"]}))
+    words = [study / "sub-001_t0.nii.gz", study / "t1.nii.gz", *shared, "--curve", study / "one.tsv"]
+    with pytest.raises(InputError, match=r"leak: control curve saw the subject.*sub-001"):
+        call("thresholds", *words, "--out", study / "leak.tsv")
     maps(study)
     rows = table(study / "made.tsv")
     assert [row["rule"] for row in rows] == ["paper", "z", "predicted"]

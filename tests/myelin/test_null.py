@@ -176,7 +176,7 @@ def test_many_voxels_are_drawn_on_a_lattice(fitted, monkeypatch):
 
 
 def test_the_level_of_the_curve_is_not_in_the_model(fitted):
-    """A null that was fitted with other controls serves as well: everything .1 higher gives the same rows."""
+    """A null that was fitted with a higher curve serves as well: everything .1 higher gives the same rows."""
 
     def higher(one):
         curve = Curve(CURVE.edges, CURVE.n, CURVE.mean + 0.1, CURVE.sd)

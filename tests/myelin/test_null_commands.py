@@ -35,9 +35,9 @@ def call(*words):
 
 
 def fit(folder, numbers=(1, 2, 3, 4), *more):
-    kinds = {"--before": "t0", "--after": "t1", "--lesions": "L"}
+    kinds = {"--before": "t0", "--after": "t1", "--lesions": "L", "--distance": "d"}
     images = [part for n in numbers for o, k in kinds.items() for part in (o, folder / f"sub-00{n}_{k}.nii.gz")]
-    return call("null-fit", *images, "--out", folder / "null.json", *more)
+    return call("null-fit", *images, "--curve", folder / "curve.tsv", "--out", folder / "null.json", *more)
 
 
 def judge(folder, *more, number=5, out="a.tsv"):
@@ -144,6 +144,7 @@ def test_nobody_counts_twice(files):
     again = files / "sub-001_run-2_t0.nii.gz"
     again.write_bytes((files / "sub-001_t0.nii.gz").read_bytes())
     more = ["--before", again, "--after", files / "sub-005_t1.nii.gz", "--lesions", files / "sub-001_L.nii.gz"]
+    more += ["--distance", files / "sub-001_d.nii.gz"]
     with pytest.raises(InputError, match="participant given twice, null-fit, sub-001 2 times"):
         fit(files, (1, 2), *more)
 

@@ -109,3 +109,4 @@ def test_sessions_without_change_make_the_null_of_the_predictions(dry_run, raw):
     (fit,) = [line for line in done.stdout.splitlines() if "myelosynth null-fit " in line]
     assert fit.count("--before ") == fit.count("--after ") == fit.count("--lesions ") == 1
     assert "--system residual-context" in fit
+    assert "bundle/curve.tsv" in fit

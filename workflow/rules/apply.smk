@@ -93,6 +93,11 @@ rule applied_null:
             layout.label_mask(sub, BASELINE, "L", space=layout.space)
             for sub in unchanged_pairs()
         ],
+        distance=[
+            layout.csf_distance(sub, BASELINE, space=layout.space)
+            for sub in unchanged_pairs()
+        ],
+        curve=applied.curve,
     output:
         layout.null_model(applied.system),
     log:
@@ -109,7 +114,7 @@ rule applied_null:
         images=lambda w, input: null_images(input),
         system=applied.system,
     shell:
-        "myelosynth null-fit {params.images} --system {params.system} --out {output} > {log} 2>&1"
+        "myelosynth null-fit {params.images} --curve {input.curve} --system {params.system} --out {output} > {log} 2>&1"
 
 
 rule applied_page:

@@ -14,6 +14,11 @@ rule null_fit:
             layout.label_mask(sub, BASELINE, "L", space=layout.space)
             for sub in null_patients(w.fold)
         ],
+        distance=lambda w: [
+            layout.csf_distance(sub, BASELINE, space=layout.space)
+            for sub in null_patients(w.fold)
+        ],
+        curve=layout.table("curve_fold-{fold}"),
         split=layout.table("split"),
     output:
         layout.null_model("true", "{fold}"),
@@ -30,7 +35,7 @@ rule null_fit:
     params:
         images=lambda w, input: null_images(input),
     shell:
-        "myelosynth null-fit {params.images} --split {input.split} --fold {wildcards.fold}"
+        "myelosynth null-fit {params.images} --curve {input.curve} --split {input.split} --fold {wildcards.fold}"
         " --out {output} > {log} 2>&1"
 
 

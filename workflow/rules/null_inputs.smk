@@ -54,8 +54,8 @@ def null_tables():
 
 def null_images(input):
     """Options of `null-fit`, the maps of one patient after another."""
-    people = zip(input.before, input.after, input.lesions)
+    people = zip(input.before, input.after, input.lesions, input.distance)
     return " ".join(
-        f"--before {before} --after {after} --lesions {lesions}"
-        for before, after, lesions in people
+        f"--before {before} --after {after} --lesions {lesions} --distance {distance}"
+        for before, after, lesions, distance in people
     )

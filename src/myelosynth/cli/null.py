@@ -20,8 +20,9 @@ from myelosynth.cli.map_options import (
 from myelosynth.cli.paths import output
 
 if TYPE_CHECKING:
-    from myelosynth.images.grid import Grid
-    from myelosynth.myelin.null import Scans
+    from myelosynth.myelin.curve import Curve
+    from myelosynth.myelin.maps import MapRules
+    from myelosynth.myelin.null import Pair
 
 
 @app.command("null-fit")
@@ -29,6 +30,8 @@ def null_fit(
     before: Annotated[list[Path], typer.Option(help="DVR of a patient at baseline; repeat per patient")],
     after: Annotated[list[Path], typer.Option(help="the second scan without change, same order and grid")],
     lesions: Annotated[list[Path], typer.Option(help="baseline lesions, same order")],
+    distance: Annotated[list[Path], typer.Option(help="distance to CSF, mm, same order")],
+    curve: Annotated[Path, typer.Option(help="control curve, TSV: its level cancels, its shape by distance counts")],
     out: Annotated[Path, typer.Option(help="null model, JSON")],
     system: Annotated[str, typer.Option(help="what made the maps: true (measured PET) or a system")] = "true",
     split: Annotated[Path | None, typer.Option(help="split that the patients are checked against")] = None,
@@ -39,24 +42,27 @@ def null_fit(
     from myelosynth.bids.sidecar import Provenance
     from myelosynth.errors import InputError
     from myelosynth.myelin.controls import checked_against, distinct_participants
+    from myelosynth.myelin.curve import Curve
+    from myelosynth.myelin.maps import PAPER
     from myelosynth.myelin.null import LEAST_PATIENTS
     from myelosynth.myelin.null_checks import require_system
     from myelosynth.myelin.null_fit import fit_null
 
-    sources = [*before, *after, *lesions, *([split] if split else [])]
+    sources = [*before, *after, *lesions, *distance, curve, *([split] if split else [])]
     out = output(out, sources, ".json")
-    if not len(before) == len(after) == len(lesions):
-        values = f"{len(before)} --before, {len(after)} --after, {len(lesions)} --lesions"
+    if not len(before) == len(after) == len(lesions) == len(distance):
+        values = f"{len(before)} --before, {len(after)} --after, {len(lesions)} --lesions, {len(distance)} --distance"
         raise InputError("pairs are incomplete", "null-fit", values, "give one of each per patient")
     participants = distinct_participants(before, "null-fit")
     distinct_participants(after, "null-fit")
     origin = checked_against(participants, split, fold, "null-fit", "null", "patients")
     require_system([*before, *after], system, "the images")
-    pairs = [_scans(*paths)[0] for paths in zip(before, after, lesions, strict=True)]
+    controls = Curve.read(curve)
+    pairs = [_pair(*paths, controls, PAPER) for paths in zip(before, after, lesions, distance, strict=True)]
     usable = sum(bool(pair.covered.any()) for pair in pairs)
     enough = usable >= LEAST_PATIENTS
     model = fit_null(pairs).record() if enough else None
-    sizes = [round(float(size), 3) for size in pairs[0].voxel_sizes]
+    sizes = [round(float(size), 3) for size in pairs[0].patient.voxel_sizes]
     fields = {"System": system, "VoxelSize": sizes, "Participants": participants, **origin, "Null": model}
     settings = {"patients": len(pairs)}
     # The model is its own sidecar.
@@ -97,12 +103,10 @@ def index_null(
     from myelosynth import __version__
     from myelosynth.bids.sidecar import Provenance, read_json
     from myelosynth.evaluation.tables import write_rows
-    from myelosynth.images.volume import load_volume
     from myelosynth.myelin.controls import require_no_control
     from myelosynth.myelin.curve import Curve
     from myelosynth.myelin.indices import why_no_indices
-    from myelosynth.myelin.intervals import Patient
-    from myelosynth.myelin.null import CHANGED, COLUMNS, NullModel, Pair, index_nulls
+    from myelosynth.myelin.null import CHANGED, COLUMNS, NullModel, index_nulls
     from myelosynth.myelin.null_checks import require_no_patient, require_system, require_voxels
 
     rules, table, ruled = map_rules(minimum_cluster, change_threshold)
@@ -115,15 +119,12 @@ def index_null(
     empty = "Null" in record and record["Null"] is None
     model = None if empty else NullModel.of_record(record.get("Null") or {}, null)
     require_system([dvr_t0, dvr_t1], record.get("System"), null)
-    (scans, grid), apart = _scans(dvr_t0, dvr_t1, lesions), load_volume(distance)
-    grid.require(apart.grid, distance, dvr_t0)
-    require_voxels(scans.voxel_sizes, record.get("VoxelSize"), null, dvr_t0)
-    patient = Patient(scans.lesions, apart.data, scans.voxel_sizes, Curve.read(curve), rules)
-    pair, defined = Pair(patient, scans.before, scans.after), bool(scans.covered.any())
+    pair = _pair(dvr_t0, dvr_t1, lesions, distance, Curve.read(curve), rules)
+    require_voxels(pair.patient.voxel_sizes, record.get("VoxelSize"), null, dvr_t0)
+    defined = bool(pair.covered.any())
     found = index_nulls(pair, model, draws, level, seed) if model and defined else {}
-    write_rows(
-        out, COLUMNS, [{"index": n, "level": level, **(asdict(found[n]) if n in found else {})} for n in CHANGED]
-    )
+    rows = [{"index": name, "level": level, **(asdict(found[name]) if name in found else {})} for name in CHANGED]
+    write_rows(out, COLUMNS, rows)
     whose = {name: record.get(name) for name in ("System", "Participants", "Fold") if record.get(name)}
     fields = {**COLUMNS, "NullOf": whose}
     settings = {"level": level, "draws": draws, "seed": seed, **ruled}
@@ -131,18 +132,22 @@ def index_null(
     if model is None:
         typer.echo(f"gap: no null, {null}, it was made from too few pairs", err=True)
     elif not defined:
-        typer.echo(f"gap: no null, {lesions}, {why_no_indices(scans.lesions)}", err=True)
+        typer.echo(f"gap: no null, {lesions}, {why_no_indices(pair.patient.lesions)}", err=True)
 
 
-def _scans(before: Path, after: Path, lesions: Path) -> tuple["Scans", "Grid"]:
-    """One patient's maps and their grid. Raises InputError for another grid."""
+def _pair(before: Path, after: Path, lesions: Path, distance: Path, controls: "Curve", rules: "MapRules") -> "Pair":
+    """One patient's maps; rules: what is asked of a voxel beyond the paper's. Raises InputError for another grid."""
     from myelosynth.images.volume import load_mask, load_volume
-    from myelosynth.myelin.null import Scans
+    from myelosynth.myelin.intervals import Patient
+    from myelosynth.myelin.null import Pair
 
-    first, second = load_volume(before), load_volume(after)
-    first.grid.require(second.grid, after, before)
-    mask = load_mask(lesions, first.grid, before, allow_empty=True, labels=True)
-    return Scans(first.data, second.data, mask, first.grid.voxel_sizes), first.grid
+    apart = load_volume(distance)
+    grid = apart.grid
+    maps = [load_volume(path) for path in (before, after)]
+    for volume in maps:
+        grid.require(volume.grid, volume.path, distance)
+    mask = load_mask(lesions, grid, distance, allow_empty=True, labels=True)
+    return Pair(Patient(mask, apart.data, grid.voxel_sizes, controls, rules), maps[0].data, maps[1].data)
 
 
 @app.command("null-table")

@@ -37,21 +37,6 @@ _NUMBERS = ("change", "slope", "between", "slope_between", "sd", "uncertainty")
 
 
 @dataclass(frozen=True, eq=False)
-class Scans:
-    """DVR at both times and baseline lesions, (X, Y, Z) on one grid; voxel sizes in mm."""
-
-    before: NDArray
-    after: NDArray
-    lesions: NDArray[np.bool_]
-    voxel_sizes: Sequence[float]
-
-    @property
-    def covered(self) -> NDArray[np.bool_]:
-        """Lesion voxels with a DVR at both times."""
-        return self.lesions & (self.before > 0) & (self.after > 0)
-
-
-@dataclass(frozen=True, eq=False)
 class Pair:
     """DVR of one patient at both times, (X, Y, Z) on one grid, and what its voxels are held against."""
 
@@ -60,24 +45,28 @@ class Pair:
     after: NDArray
 
     @property
-    def scans(self) -> Scans:
-        return Scans(self.before, self.after, self.patient.lesions, self.patient.voxel_sizes)
-
-    @property
     def covered(self) -> NDArray[np.bool_]:
         """Lesion voxels with a DVR at both times."""
-        return self.scans.covered
+        return self.patient.lesions & (self.before > 0) & (self.after > 0)
+
+    @property
+    def apart(self) -> NDArray[np.float64]:
+        """x of the model at the covered voxels (V,)."""
+        mean, _ = self.patient.curve.at(self.patient.distance[self.covered])
+        apart = np.asarray(self.before[self.covered], float) - mean
+        return np.asarray(apart - apart.mean())
 
 
 @dataclass(frozen=True)
 class NullModel:
     """DVR1 - DVR0 of a lesion voxel whose tissue did not change is Normal around
 
-        change + u + (slope + b) x,  x = DVR0 - mean of DVR0 over the patient's lesions,
+        change + u + (slope + b) x,  x = DVR0 - m - mean of DVR0 - m over the patient's lesions,
 
-    with the SD `sd` and, between voxels, the correlation of `field`; u and b are one number each for the whole scan, of
-    the SD `between` and `slope_between`. uncertainty: standard error of `change`; patients: how many pairs this is
-    known from. No control curve is in it: it holds for whichever one a patient's voxels are held against.
+    with m the controls' mean at the voxel's distance to CSF, the SD `sd` and, between voxels, the correlation of
+    `field`; u and b are one number each for the whole scan, of the SD `between` and `slope_between`. uncertainty:
+    standard error of `change`; patients: how many pairs this is known from. The level of the controls' curve cancels,
+    so that a null serves maps of another curve; only its shape by distance is in x.
 
     Why a line in DVR0: let DVR0 = T + e0 and DVR1 = T' + e1 with T the tissue, T' the same seen through the follow-up's
     interpolation and reference region, and independent noises. For normal T and e0, E[T | DVR0] = m + (1 - r)(DVR0 - m)
@@ -130,7 +119,7 @@ def same_voxels(sizes: Sequence[float], others: Sequence[float]) -> bool:
 def null_draws(pair: Pair, model: NullModel, draws: int, seed: int) -> dict[str, NDArray[np.float64]]:
     """Indices (draws,) of the measured baseline and drawn follow-ups without change, by the rules of the real ones.
 
-    DVR1 = DVR0 + change + u + (slope + b) x + sd field, x = DVR0 - its mean. change + u of a new scan is predicted from
+    DVR1 = DVR0 + change + u + (slope + b) x + sd field, x as in `NullModel`. change + u of a new scan is predicted from
     n patients: it lies around the estimated change with the variance between^2 + uncertainty^2, which is itself
     estimated, so that t of n - 1 degrees of freedom is drawn instead of a normal (the prediction interval of a further
     value; exact where the lesions are so large that the noise of their voxels averages out); b likewise. Of the
@@ -141,7 +130,7 @@ def null_draws(pair: Pair, model: NullModel, draws: int, seed: int) -> dict[str,
     before, measured = (image[lesions].astype(float) for image in (pair.before, pair.after))
     both = pair.covered[lesions]
     random = np.random.default_rng(np.random.SeedSequence((seed, 0)))
-    x = before[both] - before[both].mean()
+    x = pair.apart
     expected = before[both] + model.change + model.slope * x
     wide = np.hypot(model.between, model.uncertainty)
     offsets = wide * random.standard_t(model.patients - 1, draws)

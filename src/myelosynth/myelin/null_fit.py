@@ -8,15 +8,15 @@ from scipy import fft, ndimage
 
 from myelosynth.errors import InputError
 from myelosynth.images.fields import FieldModel, fit_field
-from myelosynth.myelin.null import LEAST_PATIENTS, NullModel, Scans, same_voxels
+from myelosynth.myelin.null import LEAST_PATIENTS, NullModel, Pair, same_voxels
 
 _WHITE = FieldModel((0.0,), (1.0,), 0.0)
 
 
-def fit_null(pairs: Sequence[Scans]) -> NullModel:
+def fit_null(pairs: Sequence[Pair]) -> NullModel:
     """Least squares within patients, then the correlation of what is left; patients weigh the same.
 
-    With x = DVR0 - mean_s(DVR0) and D = DVR1 - DVR0 at the covered lesion voxels of patient s, one of n:
+    With x as in `NullModel` and D = DVR1 - DVR0 at the covered lesion voxels of patient s, one of n:
 
         slope   = sum_s cov_s(x, D) / sum_s var_s(x), within patients: what a whole scan is off cannot tilt it;
         change  = mean_s c_s, with c_s = mean_s(D);
@@ -38,13 +38,15 @@ def fit_null(pairs: Sequence[Scans]) -> NullModel:
     if len(used) < LEAST_PATIENTS:
         values = f"{len(used)} of {len(pairs)} patients have a lesion voxel with a DVR at both times"
         raise InputError("too few pairs for a null", "null-fit", values, f"give {LEAST_PATIENTS} patients or more")
-    voxel_sizes = used[0].voxel_sizes
+    voxel_sizes = used[0].patient.voxel_sizes
     for pair in used:
-        if not same_voxels(pair.voxel_sizes, voxel_sizes):
-            values = " and ".join(" x ".join(f"{s:g}" for s in sizes) for sizes in (voxel_sizes, pair.voxel_sizes))
+        if not same_voxels(pair.patient.voxel_sizes, voxel_sizes):
+            values = " and ".join(
+                " x ".join(f"{s:g}" for s in sizes) for sizes in (voxel_sizes, pair.patient.voxel_sizes)
+            )
             cure = "give pairs on one voxel size: noise depends on it"
             raise InputError("voxel sizes differ", "null-fit", f"{values} mm", cure)
-    known = [_moved(pair.before[pair.covered], pair.after[pair.covered]) for pair in used]
+    known = [(pair.apart, _change(pair)) for pair in used]
     slope = _pooled_slope(known)
     own = np.array([d.mean() for _, d in known])
     change = float(own.mean())
@@ -67,10 +69,8 @@ def fit_null(pairs: Sequence[Scans]) -> NullModel:
     return NullModel(change, slope, between**0.5, tilted, variance**0.5, uncertainty, field, len(used))
 
 
-def _moved(before: NDArray, after: NDArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """DVR0 minus its mean, and DVR1 - DVR0, of the voxels (V,) of one patient."""
-    first = np.asarray(before, float)
-    return first - first.mean(), np.asarray(after, float) - first
+def _change(pair: Pair) -> NDArray[np.float64]:
+    return np.asarray(pair.after[pair.covered], float) - np.asarray(pair.before[pair.covered], float)
 
 
 def _image(values: NDArray[np.float64], mask: NDArray[np.bool_]) -> NDArray[np.float64]:
