@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from myelosynth.bids.index import BASELINE, TARGET
+from myelosynth.bids.index import BASELINE, FOLLOW_UP, TARGET
 from myelosynth.bids.layout import APPLIED_SPACE, MEASURED_SPACE, Layout, RawLayout
 from myelosynth.bids.names import companion_path
 from myelosynth.bids.ready import in_t1w
@@ -10,7 +10,7 @@ from myelosynth.errors import InputError
 from myelosynth.interfaces.engines import ENGINES, find_engine
 from myelosynth.study.config import read_study
 from myelosynth.study.plan import plan_split, read_task
-from myelosynth.study.roster import FOLLOW_UP, Roster, session_index, simulated_cohort
+from myelosynth.study.roster import Roster, session_index, simulated_cohort
 from myelosynth.synthesis.bundle.card import read_card
 from myelosynth.synthesis.config import TEMPLATE, load_preset
 from myelosynth.synthesis.names import CALIBRATED, FLOORS, parse_system

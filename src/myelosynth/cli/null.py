@@ -158,9 +158,10 @@ def null_table(
     out: Annotated[Path, typer.Option(help="table, TSV")],
 ) -> None:
     """All indices of change beside their null, and in the sidecar how many patients lie within it."""
+    from myelosynth.bids.index import FOLLOW_UP
     from myelosynth.bids.layout import Layout
     from myelosynth.errors import InputError
-    from myelosynth.evaluation.null_table import COLUMNS, FOLLOW_UP, inside_shares, null_rows
+    from myelosynth.evaluation.null_table import COLUMNS, inside_shares, null_rows
     from myelosynth.evaluation.tables import write_table
 
     layout = Layout(results)

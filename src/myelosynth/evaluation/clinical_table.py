@@ -5,11 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from myelosynth.bids.index import SessionIndex, read_table
+from myelosynth.bids.index import BASELINE, FOLLOW_UP, SessionIndex, read_table
 from myelosynth.bids.layout import Layout
 from myelosynth.errors import InputError
 from myelosynth.evaluation.clinical_flow import FOLLOW_UP as FOLLOWED
-from myelosynth.evaluation.cohort import BASELINE, FOLLOW_UP
 from myelosynth.evaluation.scales import LARGEST, require_single_rows, scale_warnings
 from myelosynth.evaluation.tables import number
 from myelosynth.myelin.indices import COLUMNS as INDICES

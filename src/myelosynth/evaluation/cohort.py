@@ -12,7 +12,6 @@ from myelosynth.bids.names import sidecar_path
 from myelosynth.bids.sidecar import read_json
 from myelosynth.errors import InputError
 
-BASELINE, FOLLOW_UP = "t0", "t1"
 TRUE, NOISE_FREE, ORACLE, RETEST = "true", "noise-free", "oracle", "retest"
 
 

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from myelosynth.evaluation.cohort import FOLLOW_UP, NOISE_FREE, RETEST, TRUE, Run, Study, Subject
+from myelosynth.bids.index import FOLLOW_UP
+from myelosynth.evaluation.cohort import NOISE_FREE, RETEST, TRUE, Run, Study, Subject
 from myelosynth.evaluation.significance import SMALLEST_N, bca_interval
 from myelosynth.myelin.maps import DEMYELINATING, REMYELINATING, STABLE_DEMYELINATED, STABLE_NORMAL, load_classes
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from myelosynth.bids.index import read_table
-from myelosynth.evaluation.cohort import BASELINE, FOLLOW_UP, TRUE, Run, Study
+from myelosynth.bids.index import BASELINE, FOLLOW_UP, read_table
+from myelosynth.evaluation.cohort import TRUE, Run, Study
 from myelosynth.myelin.lesions import COLUMNS
 
 

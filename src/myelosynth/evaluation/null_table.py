@@ -8,7 +8,6 @@ from myelosynth.bids.index import read_table
 from myelosynth.evaluation.tables import number
 from myelosynth.myelin.null import COLUMNS as OF_PATIENT
 
-FOLLOW_UP = "t1"
 _NUMBERS = tuple(name for name in OF_PATIENT if name not in ("index", "outside"))
 COLUMNS = {
     "system": {"Description": "true (measured PET), null-scan (a second scan of the baseline's tissue), or a system"},

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from myelosynth.bids.index import BASELINE, FOLLOW_UP
 from myelosynth.evaluation.agreement import bland_altman, mean_of
-from myelosynth.evaluation.cohort import BASELINE, FOLLOW_UP, TRUE, Run, Study, Subject
+from myelosynth.evaluation.cohort import TRUE, Run, Study, Subject
 from myelosynth.evaluation.overlap import all_positive_dice, dice
 from myelosynth.evaluation.study import CHANGE_MAPS
 from myelosynth.images.grid import Grid

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from myelosynth.bids.index import BASELINE, FOLLOW_UP
 from myelosynth.evaluation.clinical_table import read_indices
-from myelosynth.evaluation.cohort import BASELINE, FOLLOW_UP, NOISE_FREE, TRUE, Run, Study, Subject
+from myelosynth.evaluation.cohort import NOISE_FREE, TRUE, Run, Study, Subject
 from myelosynth.evaluation.image_metrics import compare, region_difference
 from myelosynth.evaluation.overlap import dice
 from myelosynth.images.grid import Grid

@@ -6,11 +6,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from myelosynth.bids.index import BASELINE, CONTRASTS, SessionIndex, read_table
+from myelosynth.bids.index import BASELINE, CONTRASTS, FOLLOW_UP, SessionIndex, read_table
 from myelosynth.errors import InputError
 from myelosynth.images.grid import Grid, edges_in_words
 from myelosynth.images.volume import open_image
-from myelosynth.reports.maps import FOLLOW_UP
 from myelosynth.reports.page import Gap
 from myelosynth.reports.sidecars import record_of
 from myelosynth.reports.tables import MISSING, Table

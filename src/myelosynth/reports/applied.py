@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from myelosynth.bids.index import BASELINE, SessionIndex
+from myelosynth.bids.index import BASELINE, FOLLOW_UP, SessionIndex
 from myelosynth.bids.layout import Layout
 from myelosynth.errors import InputError
 from myelosynth.reports.acquisition import acquisition_table
@@ -15,7 +15,7 @@ from myelosynth.reports.cards import Card as IndexCard
 from myelosynth.reports.cards import Side, null_lines
 from myelosynth.reports.indices import INDICES, INTERVAL_COLUMNS, interval_words
 from myelosynth.reports.lesions import LesionTable, lesion_table
-from myelosynth.reports.maps import CHANGE, DEMYELINATED, FOLLOW_UP, Analysis, change_maps, dvr_maps
+from myelosynth.reports.maps import CHANGE, DEMYELINATED, Analysis, change_maps, dvr_maps
 from myelosynth.reports.methods import patient_methods
 from myelosynth.reports.mosaic import Bar, Row, mosaic
 from myelosynth.reports.names import applied_cohort_page, neighbours, relative

@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from myelosynth.bids.index import BASELINE, SessionIndex, read_table
+from myelosynth.bids.index import BASELINE, FOLLOW_UP, SessionIndex, read_table
 from myelosynth.bids.layout import Layout
 from myelosynth.errors import InputError
 from myelosynth.myelin.lesions import COLUMNS, NEW
 from myelosynth.reports.applied import missing_sources
 from myelosynth.reports.indices import DYNAMIC, INDICES, INTERVAL_COLUMNS
-from myelosynth.reports.maps import FOLLOW_UP
 from myelosynth.reports.names import patient_page, qc_page, relative
 from myelosynth.reports.nulls import patient_nulls
 from myelosynth.reports.page import Gap, write_page

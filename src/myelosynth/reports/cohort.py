@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from myelosynth.bids.index import FOLLOW_UP
 from myelosynth.reports.agreement_plots import bland_altman_plots, index_scatter, strata_dots
 from myelosynth.reports.agreement_tables import hallucination_table, interval_table
 from myelosynth.reports.clinical import SCORES, ClinicalPart, clinical_part
@@ -11,7 +12,7 @@ from myelosynth.reports.curve_tables import curve_check_bins, curve_check_table,
 from myelosynth.reports.curves import control_curves, training_curves
 from myelosynth.reports.flow import brain_faults, demography, evaluation_gaps, flow, gap_table
 from myelosynth.reports.inputs import CohortInputs, patients_sorted
-from myelosynth.reports.maps import CHANGE, FOLLOW_UP, Analysis, change_maps
+from myelosynth.reports.maps import CHANGE, Analysis, change_maps
 from myelosynth.reports.methods import cohort_methods
 from myelosynth.reports.names import patient_page, predicted_patients, qc_page, relative
 from myelosynth.reports.nulls import null_rows_table, null_table

@@ -6,15 +6,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from myelosynth.bids.index import BASELINE, COVERS, GROUPS, TARGET
+from myelosynth.bids.index import BASELINE, COVERS, FOLLOW_UP, GROUPS, TARGET
 from myelosynth.bids.names import sidecar_path
 from myelosynth.bids.ready import READY
 from myelosynth.bids.sidecar import read_json
 from myelosynth.reports.inputs import CohortInputs
 from myelosynth.reports.sidecars import record_of
 from myelosynth.reports.tables import MISSING, Table, count, number, read_table, word
-
-FOLLOW_UP = "t1"
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from myelosynth.bids.index import BASELINE
+from myelosynth.bids.index import BASELINE, FOLLOW_UP
 from myelosynth.bids.layout import Layout
 from myelosynth.images.grid import Grid
 from myelosynth.images.resample import resample
@@ -19,7 +19,6 @@ from myelosynth.reports.page import Gap, Picture
 from myelosynth.reports.slices import Box, Cut, Layer, box_of, closest_ras, fullest_cuts, window
 from myelosynth.reports.systems import system as named
 
-FOLLOW_UP = "t1"
 AGREEMENT = (
     ("#FFD92F", "both demyelinated"),
     ("#FFFFFF", "neither"),

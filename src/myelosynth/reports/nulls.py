@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from myelosynth.bids.index import FOLLOW_UP
 from myelosynth.bids.layout import Layout
 from myelosynth.evaluation.null_table import COLUMNS
 from myelosynth.myelin.null import COLUMNS as OF_PATIENT
 from myelosynth.reports.indices import DYNAMIC, INDICES, Index
 from myelosynth.reports.inputs import CohortInputs
-from myelosynth.reports.maps import FOLLOW_UP
 from myelosynth.reports.page import Gap
 from myelosynth.reports.systems import system as named
 from myelosynth.reports.tables import Table, count, interval, p_value, points, read_table

@@ -3,14 +3,13 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from myelosynth.bids.index import BASELINE
+from myelosynth.bids.index import BASELINE, FOLLOW_UP
 from myelosynth.reports.maps import (
     AGREEMENT,
     CHANGE,
     DEMYELINATED,
     DIFFERENCE,
     DIFFERENCES,
-    FOLLOW_UP,
     MAPS,
     Analysis,
     agreement_classes,

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from myelosynth.bids.index import BASELINE, SessionIndex
+from myelosynth.bids.index import BASELINE, FOLLOW_UP, SessionIndex
 from myelosynth.bids.layout import Layout
 from myelosynth.errors import InputError
 from myelosynth.reports.acquisition import acquisition_table
 from myelosynth.reports.cards import INDEX_COLUMNS, RETEST, cards, comparison_table, value_of
 from myelosynth.reports.indices import INTERVAL_COLUMNS
 from myelosynth.reports.lesions import LesionTable, lesion_table
-from myelosynth.reports.maps import AGREEMENT, CHANGE, FOLLOW_UP, Analysis, agreement_maps, change_maps, dvr_maps
+from myelosynth.reports.maps import AGREEMENT, CHANGE, Analysis, agreement_maps, change_maps, dvr_maps
 from myelosynth.reports.methods import patient_methods
 from myelosynth.reports.names import cohort_page, neighbours, predicted_patients, relative
 from myelosynth.reports.nulls import patient_nulls

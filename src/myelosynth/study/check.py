@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from myelosynth.bids.index import BASELINE, TARGET, SessionIndex, read_table
+from myelosynth.bids.index import BASELINE, FOLLOW_UP, TARGET, SessionIndex, read_table
 from myelosynth.bids.layout import RawLayout
 from myelosynth.bids.names import companion_path, sidecar_path
 from myelosynth.bids.ready import READY, anchor_of, in_t1w
@@ -17,7 +17,7 @@ from myelosynth.images.volume import Volume, load_mask, load_volume, open_image
 from myelosynth.physics.frames import Frames
 from myelosynth.physics.gradients import read_gradients
 from myelosynth.study.ready import load_ready
-from myelosynth.study.roster import FOLLOW_UP, Roster
+from myelosynth.study.roster import Roster
 
 FOUR_DIMENSIONAL = ("DWI", "PET")
 REGION = "reference"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from myelosynth.bids.fieldmaps import find_fieldmap
-from myelosynth.bids.index import BASELINE, COVERS, OF_PET, TARGET, SessionIndex, expected, scan
+from myelosynth.bids.index import BASELINE, COVERS, FOLLOW_UP, OF_PET, TARGET, SessionIndex, expected, scan
 from myelosynth.bids.layout import RawLayout
 from myelosynth.bids.names import sidecar_path
 from myelosynth.bids.ready import in_t1w
@@ -17,7 +17,6 @@ from myelosynth.phantom.ownership import require_simulated
 from myelosynth.phantom.roster import Cohort, roster
 from myelosynth.study.config import StudyConfig
 
-FOLLOW_UP = "t1"
 MADE_OF = {name: images for name, images in COVERS.items() if name != TARGET}
 """Every map that a model can learn from, and the images it is made of."""
 
