@@ -144,5 +144,5 @@ def _others(raw_root: Path | None, known: Sequence[str]) -> list[Gap]:
     rows = read_table(raw_root / "participants.tsv", ("participant_id",))
     names = [row["participant_id"] for row in rows if row["participant_id"].removeprefix("sub-") not in known]
     more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
-    why = "not asked for, or images are missing; `myelosynth apply --dry-run` tells which"
+    why = 'not asked for, or images are missing; "myelosynth apply --dry-run" tells which'
     return [Gap(", ".join(names[:_MOST]) + more, why)] if names else []
