@@ -7,10 +7,11 @@ import pytest
 
 from myelosynth.errors import InputError
 from myelosynth.myelin.curve import Curve
+from myelosynth.myelin.draws import least_draws
 from myelosynth.myelin.indices import myelin_indices
 from myelosynth.myelin.intervals import lesion_indices
 from myelosynth.myelin.maps import MapRules, change_classes, demyelinated, without_small_clusters
-from myelosynth.myelin.null import CHANGED, NullModel, index_nulls, least_draws, null_draws
+from myelosynth.myelin.null import CHANGED, NullModel, index_nulls, null_draws
 
 from .null_cases import CURVE, SHAPE, TRUE, VOXEL, fitted_on, pair
 

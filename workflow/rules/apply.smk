@@ -41,6 +41,7 @@ rule analysis_grid:
 rule apply_predict:
     """Predicted DVR, refused or flagged where the maps are not like those of training."""
     input:
+        description=ancient(layout.system(applied.system) / "dataset_description.json"),
         # Not unpacked: a source may have any name.
         sources=lambda w: list(applied_sources(w).values()),
         mask=layout.brain_mask("{sub}", BASELINE, space=layout.space),

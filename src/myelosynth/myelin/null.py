@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from myelosynth.errors import InputError
 from myelosynth.images.fields import FieldModel
+from myelosynth.myelin.draws import least_draws
 from myelosynth.myelin.indices import COLUMNS as INDICES
 from myelosynth.myelin.intervals import Patient, lesion_indices
 
@@ -167,15 +168,6 @@ class NullRow:
     high: float
     p: float
     outside: bool
-
-
-def least_draws(level: float) -> int:
-    """The fewest draws of which one can be left out on each side of `level`.
-
-    >>> least_draws(0.95), least_draws(0.9), least_draws(0.99)
-    (39, 19, 199)
-    """
-    return math.ceil(2 / (1 - level) - 1 - 1e-9)
 
 
 def index_nulls(pair: Pair, model: NullModel, draws: int, level: float, seed: int) -> dict[str, NullRow]:

@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from myelosynth.myelin.draws import least_draws
+
 
 class Strict(BaseModel):
     """A section in which a misspelt key is an error."""
@@ -83,8 +85,6 @@ class Nulls(Strict):
 
     @model_validator(mode="after")
     def _draws_beyond_the_level(self) -> "Nulls":
-        from myelosynth.myelin.null import least_draws
-
         if self.draws < least_draws(self.level):
             least = least_draws(self.level)
             raise ValueError(f"draws is {self.draws}, level {self.level:g} needs {least} or more")
