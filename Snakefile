@@ -50,6 +50,15 @@ else:
     include: "workflow/rules/thresholds.smk"
 
 
+# Shorter than the way through the queue of a cluster: these run where Snakemake runs.
+localrules:
+    describe,
+    describe_system,
+    manifest,
+    split,
+    inner_split,
+
+
 onstart:
     # Never in a dry run: a laptop may plan for a cluster.
     require_engines()

@@ -19,8 +19,8 @@ rule n4:
         environment_of("n4")
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=30,
+        mem_mb=grown(3000),
+        runtime=grown(30),
     params:
         engine=study.engines.n4,
     shell:
@@ -44,8 +44,8 @@ rule extract_brain:
         environment_of("extract-brain")
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=grown(4000),
+        runtime=grown(30),
     params:
         engine=study.engines.brain,
         gate=BRAIN_GATE,
@@ -70,8 +70,8 @@ rule fill_lesions:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=grown(2000),
+        runtime=grown(10),
     params:
         mask=lambda w: roster.index.path(w.sub, BASELINE, "lesions"),
         chain=lambda w: transform_options(*lesion_steps(w, first_flair(w))),
@@ -106,8 +106,8 @@ rule segment_tissue:
         environment_of("segment-tissue")
     threads: 1
     resources:
-        mem_mb=8000 if FREESURFER else 4000,
-        runtime=1440 if FREESURFER else 60,
+        mem_mb=grown(8000 if FREESURFER else 4000),
+        runtime=grown(1440 if FREESURFER else 60),
     params:
         engine=study.engines.tissue,
         subject=fs_subject_option,
@@ -154,8 +154,8 @@ rule lesions_to_t1w:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=grown(2000),
+        runtime=grown(10),
     params:
         mask=lambda w: roster.index.path(w.sub, BASELINE, "lesions"),
         chain=lambda w: transform_options(*lesion_steps(w, final_flair(w))),
@@ -178,8 +178,8 @@ rule nawm:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=grown(1000),
+        runtime=grown(5),
     shell:
         "myelosynth nawm {input.wm} {input.lesions} {output} > {log} 2>&1"
 
@@ -199,8 +199,8 @@ rule ventricles:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=grown(1000),
+        runtime=grown(5),
     shell:
         "myelosynth ventricles {input.csf} {output} --mask {input.mask} > {log} 2>&1"
 
@@ -220,8 +220,8 @@ rule csf_distance:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=5,
+        mem_mb=grown(2000),
+        runtime=grown(5),
     params:
         csf=study.curve.csf,
     shell:

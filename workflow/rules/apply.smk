@@ -30,8 +30,8 @@ rule analysis_grid:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=5,
+        mem_mb=grown(2000),
+        runtime=grown(5),
     params:
         bundle=applied.folder,
     shell:
@@ -61,8 +61,8 @@ rule apply_predict:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=30,
+        mem_mb=grown(3000),
+        runtime=grown(30),
         gpu=gpus,
     params:
         bundle=applied.folder,
@@ -109,8 +109,8 @@ rule applied_null:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=grown(2000),
+        runtime=grown(20),
     params:
         images=lambda w, input: null_images(input),
         system=applied.system,
@@ -139,8 +139,8 @@ rule applied_page:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=grown(2000),
+        runtime=grown(10),
     params:
         root=layout.root,
         raw=raw.root,
@@ -171,8 +171,8 @@ rule applied_cohort_page:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=grown(1000),
+        runtime=grown(10),
     params:
         root=layout.root,
         raw=raw.root,

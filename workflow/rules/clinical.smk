@@ -21,8 +21,8 @@ rule clinical_table:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=grown(1000),
+        runtime=grown(5),
     params:
         root=layout.root,
         raw=raw.root,
@@ -46,8 +46,8 @@ rule clinical:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=grown(1000),
+        runtime=grown(5),
     params:
         responses=" ".join(f"--response {name}" for name in study.clinical.responses),
         bootstrap=study.clinical.bootstrap,

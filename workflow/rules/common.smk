@@ -106,6 +106,11 @@ def benchmark_of(step, pattern="sub-{sub}_ses-{ses}"):
     return layout.root / "benchmarks" / step / f"{pattern}.tsv"
 
 
+def grown(amount):
+    """Memory in MB or time in minutes: what a job asks for at first; every retry asks for that much more."""
+    return lambda wildcards, attempt: amount * attempt
+
+
 def gpus(w):
     """What a system needs: `--resources gpu=N` keeps a machine with N of them from starting more jobs at once."""
     system = applied.system if applied else w.system

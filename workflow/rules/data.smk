@@ -26,8 +26,8 @@ if phantom:
             "../../envs/core.yaml"
         threads: 1
         resources:
-            mem_mb=2000,
-            runtime=20,
+            mem_mb=grown(2000),
+            runtime=grown(20),
         params:
             out=raw.root,
             options=cohort_options,
@@ -40,6 +40,9 @@ if phantom:
         rule:
             name:
                 f"simulate_{_sub}"
+            # One rule a participant: a profile cannot name them all (profiles/slurm puts several into one cluster job).
+            group:
+                "simulate"
             input:
                 # The folder is described as simulated first.
                 ancient(raw.root / "participants.tsv"),
@@ -83,8 +86,8 @@ if phantom:
                 "../../envs/core.yaml"
             threads: 1
             resources:
-                mem_mb=4000,
-                runtime=60,
+                mem_mb=grown(4000),
+                runtime=grown(60),
             params:
                 out=raw.root,
                 options=cohort_options,
@@ -108,8 +111,8 @@ rule check:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=grown(4000),
+        runtime=grown(60),
     params:
         bids=raw.root,
         lesions=raw.lesions,
@@ -139,8 +142,8 @@ rule describe:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=grown(500),
+        runtime=grown(5),
     params:
         raw=raw.root,
         lesions=raw.lesions,
@@ -168,8 +171,8 @@ rule describe_system:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=grown(500),
+        runtime=grown(5),
     params:
         raw=raw.root,
         lesions=raw.lesions,

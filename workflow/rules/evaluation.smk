@@ -44,8 +44,8 @@ rule evaluate:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=grown(4000),
+        runtime=grown(60),
     params:
         root=layout.root,
         nulls=" ".join(f"--null {name}" for name in NULLS),

@@ -15,8 +15,8 @@ rule t1w_to_grid:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=grown(500),
+        runtime=grown(5),
     params:
         chain=lambda w: transform_options(*grid_steps(w)),
     shell:
@@ -42,8 +42,8 @@ for _contrast in NATIVE:
             "../../envs/core.yaml"
         threads: 1
         resources:
-            mem_mb=2000,
-            runtime=5,
+            mem_mb=grown(2000),
+            runtime=grown(5),
         params:
             chain=lambda w, input: transform_options(*input.steps),
         shell:
@@ -70,8 +70,8 @@ rule DVR_to_grid:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=5,
+        mem_mb=grown(2000),
+        runtime=grown(5),
     params:
         chain=lambda w, input: transform_options(*input.steps),
     shell:
@@ -98,8 +98,8 @@ rule masks_to_grid:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=5,
+        mem_mb=grown(2000),
+        runtime=grown(5),
     shell:
         "(myelosynth transform {input.brain} {input.grid} {output.brain} --transform {input.transform} --labels"
         " && myelosynth transform {input.wm} {input.grid} {output.wm} --transform {input.transform} --labels"
@@ -126,8 +126,8 @@ rule lesions_to_grid:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=5,
+        mem_mb=grown(2000),
+        runtime=grown(5),
     params:
         chain=lambda w, input: transform_options(*input.steps),
     shell:
@@ -155,8 +155,8 @@ rule draw_to_grid:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=5,
+        mem_mb=grown(2000),
+        runtime=grown(5),
     params:
         chain=lambda w: transform_options(*pet_to_grid_steps(w)),
     shell:

@@ -19,8 +19,8 @@ rule manifest:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=grown(500),
+        runtime=grown(5),
     params:
         root=layout.root,
         raw=raw.root,
@@ -44,8 +44,8 @@ rule split:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=grown(500),
+        runtime=grown(5),
     params:
         folds=study.folds.number,
         validation=study.folds.validation,
@@ -69,8 +69,8 @@ rule inner_split:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=grown(500),
+        runtime=grown(5),
     params:
         folds=study.learning.inner_folds,
         validation=study.learning.inner_validation,
@@ -104,8 +104,8 @@ rule train:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=lambda w, attempt: 4000 * attempt,
-        runtime=720,
+        mem_mb=grown(4000),
+        runtime=grown(720),
         gpu=gpus,
     params:
         model=lambda w: parse_system(w.system).options,
@@ -162,8 +162,8 @@ rule predict:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=30,
+        mem_mb=grown(3000),
+        runtime=grown(30),
         gpu=gpus,
     params:
         # Each system takes what it needs.

@@ -32,8 +32,8 @@ rule lesions_again_to_grid:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=5,
+        mem_mb=grown(2000),
+        runtime=grown(5),
     params:
         chain=lambda w, input: transform_options(*input.steps),
     shell:
@@ -56,8 +56,8 @@ rule lesion_table:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=grown(1000),
+        runtime=grown(5),
     params:
         maps=lambda w: " ".join(
             f"--{name.replace('_', '-')} {path}"
@@ -100,8 +100,8 @@ rule agreement:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=grown(4000),
+        runtime=grown(30),
     params:
         root=layout.root,
         nulls=" ".join(f"--null {name}" for name in NULLS),

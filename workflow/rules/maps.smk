@@ -18,8 +18,8 @@ rule register_distorted:
         environment_of("register")
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=20,
+        mem_mb=grown(3000),
+        runtime=grown(20),
     params:
         engine=study.engines.registration,
     shell:
@@ -48,8 +48,8 @@ rule epi_shift:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=grown(4000),
+        runtime=grown(60),
     params:
         method=study.diffusion.distortion,
         files=distortion_options,
@@ -76,8 +76,8 @@ rule mean_b0:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=5,
+        mem_mb=grown(2000),
+        runtime=grown(5),
     params:
         shift=shift_option,
     shell:
@@ -107,8 +107,8 @@ rule fit_tensor:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=grown(4000),
+        runtime=grown(60),
     params:
         folder=lambda w, output: Path(output.fa).parent,
         options=("--denoise " if study.diffusion.denoise else "")
@@ -138,8 +138,8 @@ rule mtr:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=grown(2000),
+        runtime=grown(10),
     params:
         options="--register" if study.magnetisation.register_on else "",
     shell:

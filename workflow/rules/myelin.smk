@@ -30,8 +30,8 @@ rule white_core:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=5,
+        mem_mb=grown(2000),
+        runtime=grown(5),
     params:
         edge=study.curve.edge,
     shell:
@@ -66,8 +66,8 @@ rule myelin_curve:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=grown(2000),
+        runtime=grown(10),
     params:
         images=lambda w, input: " ".join(
             f"--dvr {dvr} --distance {distance} --wm {wm}"
@@ -97,8 +97,8 @@ rule demyelination:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=grown(1000),
+        runtime=grown(5),
     params:
         # The controls of a bundle are of another data set: an equal label means nothing.
         options=("--new-participant " if applied else "") + MINIMUM_CLUSTER,
@@ -135,8 +135,8 @@ rule change:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=grown(1000),
+        runtime=grown(5),
     params:
         dvr=lambda w, input: " ".join(f"--dvr {path}" for path in input.dvr),
         threshold=change_threshold,
@@ -181,8 +181,8 @@ rule index_intervals:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=grown(2000),
+        runtime=grown(20),
     params:
         cluster=("--new-participant " if applied else "") + MINIMUM_CLUSTER,
         threshold=change_threshold,

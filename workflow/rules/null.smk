@@ -30,8 +30,8 @@ rule null_fit:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=grown(2000),
+        runtime=grown(20),
     params:
         images=lambda w, input: null_images(input),
     shell:
@@ -60,8 +60,8 @@ rule index_null:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=grown(2000),
+        runtime=grown(20),
     params:
         options=null_options,
         cluster=MINIMUM_CLUSTER,
@@ -98,8 +98,8 @@ rule nulls:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=grown(500),
+        runtime=grown(5),
     params:
         root=layout.root,
         systems=" ".join(f"--system {system}" for system in WITH_NULL),

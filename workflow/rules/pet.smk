@@ -18,8 +18,8 @@ rule pet_reference_image:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=10,
+        mem_mb=grown(4000),
+        runtime=grown(10),
     params:
         minutes=study.pet.early_minutes,
     shell:
@@ -44,8 +44,8 @@ rule tissue_to_pet:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=5,
+        mem_mb=grown(2000),
+        runtime=grown(5),
     shell:
         "(myelosynth transform {input.brain} {input.image} {output.brain} --transform inverse:{input.transform} --labels"
         " && myelosynth transform {input.csf} {input.image} {output.csf} --transform inverse:{input.transform})"
@@ -75,8 +75,8 @@ if study.pet.reference == "given":
             "../../envs/core.yaml"
         threads: 1
         resources:
-            mem_mb=4000,
-            runtime=10,
+            mem_mb=grown(4000),
+            runtime=grown(10),
         params:
             chain=lambda w: transform_options(
                 *(f"inverse:{step}" for step in reference_steps(w))
@@ -109,8 +109,8 @@ else:
             "../../envs/core.yaml"
         threads: 1
         resources:
-            mem_mb=4000,
-            runtime=10,
+            mem_mb=grown(4000),
+            runtime=grown(10),
         params:
             method=study.pet.reference,
         shell:
@@ -149,8 +149,8 @@ rule dvr_baseline:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=20,
+        mem_mb=grown(4000),
+        runtime=grown(20),
     params:
         options=pet_options,
         domain=lambda w, input: f"--mask {input.brain}",

@@ -19,8 +19,8 @@ rule ready_brain:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=5,
+        mem_mb=grown(2000),
+        runtime=grown(5),
     params:
         gate=BRAIN_GATE,
     shell:
@@ -45,8 +45,8 @@ rule ready_wm:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=grown(1000),
+        runtime=grown(5),
     shell:
         "myelosynth use-ready WM {input.mask} {output} --t1w {input.t1w} > {log} 2>&1"
 
@@ -68,8 +68,8 @@ rule ready_map:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=grown(1000),
+        runtime=grown(5),
     shell:
         "myelosynth use-ready {wildcards.contrast} {input.image} {output} --t1w {input.t1w} > {log} 2>&1"
 
@@ -95,8 +95,8 @@ rule ready_dvr:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=5,
+        mem_mb=grown(2000),
+        runtime=grown(5),
     shell:
         "(myelosynth transform {input.brain} {input.whole} {output.brain} --transform {input.transform} --labels"
         " && myelosynth use-ready DVR {input.image} {output.dvr} --t1w {input.t1w} --mask {output.brain})"

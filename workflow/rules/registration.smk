@@ -18,8 +18,8 @@ rule register_rigid:
         environment_of("register")
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=20,
+        mem_mb=grown(3000),
+        runtime=grown(20),
     params:
         engine=study.engines.registration,
     shell:
@@ -59,8 +59,8 @@ rule register_boundary:
         environment_of("register-bbr")
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=grown(2000),
+        runtime=grown(20),
     params:
         engine=study.engines.bbr,
         contrast=boundary_contrast,
@@ -86,8 +86,8 @@ rule register_followup:
         environment_of("register")
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=20,
+        mem_mb=grown(3000),
+        runtime=grown(20),
     params:
         engine=study.engines.registration,
     shell:
@@ -107,8 +107,8 @@ rule template:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=grown(1000),
+        runtime=grown(5),
     shell:
         "myelosynth mni-template {output} --resolution 4 > {log} 2>&1"
 
@@ -128,8 +128,8 @@ rule register_template:
         environment_of("register")
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=20,
+        mem_mb=grown(3000),
+        runtime=grown(20),
     params:
         engine=study.engines.registration,
     shell:
@@ -151,8 +151,8 @@ rule pet_to_template:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=grown(500),
+        runtime=grown(5),
     params:
         chain=lambda w: transform_options(*to_template(w)),
     shell:
@@ -178,8 +178,8 @@ for _contrast in NATIVE:
             "../../envs/core.yaml"
         threads: 1
         resources:
-            mem_mb=2000,
-            runtime=5,
+            mem_mb=grown(2000),
+            runtime=grown(5),
         params:
             chain=lambda w, input: transform_options(*input.steps),
         shell:
@@ -204,7 +204,7 @@ rule structural_to_t1w:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=5,
+        mem_mb=grown(2000),
+        runtime=grown(5),
     shell:
         "myelosynth transform {input.image} {input.fixed} {output} --transform {input.transform} > {log} 2>&1"

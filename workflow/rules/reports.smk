@@ -21,8 +21,8 @@ rule session_page:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=grown(2000),
+        runtime=grown(10),
     params:
         root=layout.root,
         raw=raw.root,
@@ -54,8 +54,8 @@ rule patient_page:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=grown(2000),
+        runtime=grown(10),
     params:
         root=layout.root,
         raw=raw.root,
@@ -90,8 +90,8 @@ rule comparison_page:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=grown(4000),
+        runtime=grown(30),
     params:
         root=layout.root,
         systems=" ".join(f"--system {name}" for name in SYSTEMS),
@@ -131,8 +131,8 @@ rule cohort_page:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=grown(2000),
+        runtime=grown(10),
     params:
         root=layout.root,
         raw=raw.root,

@@ -66,8 +66,8 @@ rule thresholds:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=grown(1000),
+        runtime=grown(5),
     params:
         predicted=lambda w, input: (
             f"--predicted-curve {input.predicted}" if input.predicted else ""
@@ -94,8 +94,8 @@ rule threshold_comparison:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=grown(500),
+        runtime=grown(5),
     params:
         tables=lambda w, input: " ".join(
             f"--measured {true} --predicted {made}"
@@ -131,8 +131,8 @@ rule retest_noise:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=grown(1000),
+        runtime=grown(5),
     params:
         scans=lambda w, input: " ".join(
             f"--dvr {dvr} --retest {retest} --mask {lesions}"
