@@ -35,7 +35,7 @@ def results(tiny_study):
 def rerun_rules(study, *overlays):
     """Rules that a dry run would run."""
     output = study.snakemake("-n", "--quiet", "host", overlays=overlays).stdout
-    return {match.removesuffix(":") for match in re.findall(r"^(?:local)?rule (\S+):", output, re.MULTILINE)}, output
+    return {match.removesuffix(":") for match in re.findall(r"^ *(?:local)?rule (\S+):", output, re.MULTILINE)}, output
 
 
 def test_every_image_lies_on_the_grid_it_claims_and_says_how_it_was_made(results):
@@ -152,7 +152,7 @@ def test_another_t_star_reruns_what_depends_on_the_dvr_and_nothing_else(tiny_stu
 def test_the_raw_truth_is_read_by_no_training_or_inference_rule(tiny_study):
     result = tiny_study.snakemake("-n", "--forceall", "--quiet", "host")
     assert result.returncode == 0, result.stdout[-3000:]
-    inputs = re.findall(r"^(?:local)?rule (\S+):\n((?: +.*\n)*?) +output:", result.stdout, re.MULTILINE)
+    inputs = re.findall(r"^ *(?:local)?rule (\S+):\n((?: +.*\n)*?) +output:", result.stdout, re.MULTILINE)
     rules = {rule for rule, _ in inputs}
     assert {"manifest", "train", "predict", "dvr_baseline", "evaluate"} <= rules
     assert {rule for rule, text in inputs if "/truth/" in text} == {"dvr_draw"}

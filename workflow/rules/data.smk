@@ -40,9 +40,6 @@ if phantom:
         rule:
             name:
                 f"simulate_{_sub}"
-            # One rule a participant: a profile cannot name them all (profiles/slurm puts several into one cluster job).
-            group:
-                "simulate"
             input:
                 # The folder is described as simulated first.
                 ancient(raw.root / "participants.tsv"),
@@ -82,6 +79,9 @@ if phantom:
                 log_of("simulate", f"sub-{_sub}"),
             benchmark:
                 benchmark_of("simulate", f"sub-{_sub}")
+            # One rule a participant: a profile cannot name them all (profiles/slurm puts several into one cluster job).
+            group:
+                "simulate"
             conda:
                 "../../envs/core.yaml"
             threads: 1
