@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from myelosynth.bids.index import BASELINE, FOLLOW_UP, TARGET
-from myelosynth.bids.layout import APPLIED_SPACE, MEASURED_SPACE, Layout, RawLayout
+from myelosynth.bids.layout import APPLIED_SPACE, MEASURED_SPACE, Layout
 from myelosynth.bids.names import companion_path
 from myelosynth.bids.ready import in_t1w
 from myelosynth.errors import InputError
 from myelosynth.interfaces.engines import ENGINES, find_engine
 from myelosynth.study.config import read_study
 from myelosynth.study.plan import plan_split, read_task
-from myelosynth.study.roster import Roster, session_index, simulated_cohort
+from myelosynth.study.roster import Roster, raw_layout, session_index, simulated_cohort
 from myelosynth.synthesis.bundle.card import read_card
 from myelosynth.synthesis.config import TEMPLATE, load_preset
 from myelosynth.synthesis.names import CALIBRATED, FLOORS, parse_system
@@ -42,12 +42,10 @@ except InputError as fault:
     # One line, as every command tells a fault; an exception would bring its stack along.
     raise SystemExit(f"error: {fault}") from None
 
-raw = RawLayout(
-    Path(study.dataset.bids_dir),
-    Path(study.dataset.lesions),
-    Path(study.dataset.ready) if study.dataset.ready else None,
-)
-READY_OPTION = f"--ready {raw.ready}" if raw.ready else ""
+raw = raw_layout(study)
+# Options are lists of words: every field of a command is quoted ({...:q}), word by word.
+READY_OPTION = ["--ready", raw.ready] if raw.ready else []
+FOLLOW_OPTION = ["--follow-symlinks"] if raw.follow_symlinks else []
 layout = Layout(Path(study.output), APPLIED_SPACE if applied else MEASURED_SPACE)
 # Further PET series of a simulated study: ceilings of every table, and the null of the indices.
 CEILINGS = ["retest", "noise-free", "oracle"] if phantom else []
