@@ -44,7 +44,7 @@ except InputError as fault:
 
 raw = raw_layout(study)
 # Options are lists of words: every field of a command is quoted ({...:q}), word by word.
-READY_OPTION = ["--ready", raw.ready] if raw.ready else []
+READY_OPTION = ["--ready", str(raw.ready)] if raw.ready else []
 FOLLOW_OPTION = ["--follow-symlinks"] if raw.follow_symlinks else []
 layout = Layout(Path(study.output), APPLIED_SPACE if applied else MEASURED_SPACE)
 # Further PET series of a simulated study: ceilings of every table, and the null of the indices.
@@ -94,6 +94,11 @@ wildcard_constraints:
     image="|".join(MOVING),
     contrast="|".join(SOURCES),
     system="|".join([*TRAINED, *CEILINGS, *NULLS]),
+
+
+def each(option, values):
+    """Words of an option that is given once for each value; `{...:q}` quotes them one by one."""
+    return [word for value in values for word in (option, str(value))]
 
 
 def log_of(step, pattern="sub-{sub}_ses-{ses}"):
@@ -160,4 +165,4 @@ def fs_subject(sub, ses):
 
 def fs_subject_option(w):
     """The option that keeps FreeSurfer's subject; nothing for other tissue engines."""
-    return f" --fs-subject {fs_subject(w.sub, w.ses)}" if FREESURFER else ""
+    return each("--fs-subject", [fs_subject(w.sub, w.ses)] if FREESURFER else [])
