@@ -13,4 +13,14 @@ class InputError(Exception):
         self.what, self.where, self.values, self.cure = what, where, values, cure
 
     def __str__(self) -> str:
-        return ", ".join(str(part) for part in self.args if part).replace("\n", " ")
+        return printable(", ".join(str(part) for part in self.args if part).replace("\n", " "))
+
+
+def printable(text: str) -> str:
+    """The text with everything that does not print as an escape: a file's name must not write on a terminal.
+
+    >>> printable("a\\x1b[2Jb")
+    'a\\\\x1b[2Jb'
+    """
+    shown = (c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+    return "".join(shown)

@@ -1,5 +1,8 @@
 """The session index: scanning, gaps, faults."""
 
+import os
+from dataclasses import replace
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -139,6 +142,8 @@ def test_images_outside_a_session_folder_are_a_fault(raw):
 
 def test_other_names_of_sessions_are_a_fault(raw):
     for sub in ("A", "B"):
+        for path in list((raw.root / f"sub-{sub}").rglob("*.nii.gz")):
+            path.rename(path.with_name(path.name.replace("ses-t0", "ses-M00").replace("ses-t1", "ses-M12")))
         (raw.root / f"sub-{sub}" / "ses-t0").rename(raw.root / f"sub-{sub}" / "ses-M00")
     (raw.root / "sub-A" / "ses-t1").rename(raw.root / "sub-A" / "ses-M12")
     with pytest.raises(InputError, match=r"no baseline session.*found ses-M00, ses-M12, expected ses-t0"):
@@ -172,3 +177,70 @@ def test_a_table_in_another_encoding_is_a_fault(tmp_path):
         read_table(tmp_path / "t.tsv", ())
     (tmp_path / "t.tsv").write_bytes("participant_id\tname\r\nsub-A\tJosé\r\n".encode("utf-8-sig"))
     assert read_table(tmp_path / "t.tsv", ("name",)) == [{"participant_id": "sub-A", "name": "José"}]
+
+
+def test_annexed_images_are_found_and_links_out_of_the_data_set_refused(raw, tmp_path_factory):
+    """DataLad keeps the content under .git/annex of the data set; anything beyond it is followed only when asked."""
+    image = raw.anat("A", "t0", "T1w")
+    key = raw.root / ".git" / "annex" / "objects" / "MD5E-s1--1.nii.gz"
+    key.parent.mkdir(parents=True)
+    image.rename(key)
+    image.symlink_to(os.path.relpath(key, image.parent))
+    assert scan(raw).has("A", "t0", "T1w")
+    outside = tmp_path_factory.mktemp("elsewhere") / "image.nii.gz"
+    key.rename(outside)
+    image.unlink()
+    image.symlink_to(outside)
+    with pytest.raises(
+        InputError, match=r"link leaves the data set, .*T1w.nii.gz, it leads to .*follow_symlinks: true"
+    ):
+        scan(raw)
+    assert scan(replace(raw, follow_symlinks=True)).has("A", "t0", "T1w")
+    image.unlink()
+    outside.rename(image)
+    sidecar = raw.pet("A", "t0", ".json")
+    sidecar.symlink_to("/etc/hostname")
+    with pytest.raises(InputError, match=r"link leaves the data set, .*pet.json"):
+        scan(raw)
+    sidecar.unlink()
+    (raw.root / "sub-A" / "ses-t0" / "fmap").symlink_to(outside.parent)
+    (outside.parent / "sub-A_ses-t0_fieldmap.nii.gz").touch()
+    with pytest.raises(InputError, match=r"link leaves the data set, .*fmap"):
+        scan(raw)
+
+
+@pytest.mark.parametrize("label", ["A B", "A;id", "../A", "$(id)", "Ä", "A'"])
+def test_labels_of_tables_and_folders_are_bids(raw, label):
+    table = raw.root / "participants.tsv"
+    kept = table.read_text()
+    table.write_text(kept + f"sub-{label}\t30\tF\tpatient\n")
+    with pytest.raises(InputError, match=r"not a BIDS label, .*participants.tsv line 4, "):
+        scan(raw)
+    table.write_text(kept)
+    if "/" not in label:
+        (raw.root / "sub-A" / f"ses-{label}").mkdir()
+        with pytest.raises(InputError, match="not a BIDS label"):
+            scan(raw)
+
+
+def test_an_image_of_somebody_else_in_the_folder_is_refused(raw):
+    touch(raw.anat("A", "t1", "T1w").with_name("sub-B_ses-t1_FLAIR.nii.gz"))
+    with pytest.raises(InputError, match=r"not a BIDS name, .*sub-B_ses-t1_FLAIR.nii.gz"):
+        scan(raw)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("sub-A", "sub-$(id)", "not a BIDS label"),
+        ("ses-t0", "ses-../..", "not a BIDS label"),
+        ("\tT1w\t", "\tT1w;id\t", "contrast unknown"),
+    ],
+)
+def test_an_index_that_was_edited_is_refused(raw, tmp_path, old, new, told):
+    path = tmp_path / "index.tsv"
+    scan(raw).write(path)
+    assert SessionIndex.read(path, raw.root).groups == {"A": "patient", "B": "control"}
+    path.write_text(path.read_text().replace(old, new, 1))
+    with pytest.raises(InputError, match=f"{told}, .*index.tsv line "):
+        SessionIndex.read(path, raw.root)

@@ -201,6 +201,19 @@ def checkout(tmp_path):
     return folder
 
 
+def test_a_bundle_brings_no_configuration_that_runs_code(checkout, tmp_path):
+    """Snakemake evaluates the expressions of a YAML file that says `__use_yte__`."""
+    brought = tmp_path / "preprocessing.yaml"
+    for text in ("__use_yte__: true\nwait: ?open('{ran}', 'w')\n", "wait: !!python/object/apply:open ['{ran}', 'w']\n"):
+        brought.write_text(text.replace("{ran}", str(tmp_path / "ran")))
+        with pytest.raises(InputError, match=r"YAML asks to run code|not valid YAML"):
+            run_workflow(
+                checkout, {"output": str(tmp_path / "out")}, [brought], ["--cores", "1"], tmp_path / "out", True
+            )
+        assert not (tmp_path / "ran").exists()
+    assert not (tmp_path / "out").exists()
+
+
 def ran(checkout, out, waits_for):
     settings = {"output": str(out), "wait": str(waits_for)}
     run_workflow(checkout, settings, [], ["--cores", "1", "--quiet", "all"], out, False)

@@ -54,3 +54,38 @@ def test_a_passed_oracle_stops_unless_it_is_only_to_be_told(repository):
     assert read_study({key: value for key, value in record.items() if key != "evaluation"}).evaluation.oracle == "stop"
     with pytest.raises(InputError, match=r"evaluation\.oracle"):
         read_study(record | {"evaluation": {"oracle": "ignore"}})
+
+
+@pytest.mark.parametrize(
+    ("section", "key"),
+    [
+        (None, "output"),
+        ("dataset", "bids_dir"),
+        ("dataset", "ready"),
+        ("learning", "task"),
+        ("learning", "preset"),
+        ("simulate", "lesion_masks"),
+        ("apply", "bundle"),
+        ("nulls", "models"),
+    ],
+)
+@pytest.mark.parametrize("path", ["a\nb", "a{sub}", "$(id)", "`id`", 'a"b', "-o", "a\x1b[2J"])
+def test_a_path_that_a_shell_or_snakemake_would_misread_is_refused_by_its_key(repository, section, key, path):
+    record = yaml.safe_load((repository / "config" / "config.yaml").read_text())
+    value = {"true": path} if key == "models" else path
+    record |= {key: value} if section is None else {section: {**(record[section] or {}), key: value}}
+    with pytest.raises(InputError, match=rf"{key}.*a path cannot") as told:
+        read_study(record)
+    assert str(told.value).isprintable()
+
+
+def test_folders_with_blanks_and_apostrophes_are_welcome(repository):
+    record = yaml.safe_load((repository / "config" / "config.yaml").read_text())
+    assert read_study(record | {"output": "O'Brien's results (2)"}).output == "O'Brien's results (2)"
+
+
+def test_participants_of_a_bundle_are_labels(repository):
+    record = yaml.safe_load((repository / "config" / "config.yaml").read_text())
+    applied = {"bundle": "b", "participants": ["01;id"], "allow_intensity": False, "unchanged": False}
+    with pytest.raises(InputError, match=r"apply\.participants\.0"):
+        read_study(record | {"simulate": None, "apply": applied})

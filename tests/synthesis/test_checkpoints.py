@@ -1,5 +1,8 @@
 """Checkpoints: the same after safetensors, faults in one line."""
 
+import os
+import pickle
+
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -42,3 +45,40 @@ def test_foreign_and_damaged_files_are_told(tmp_path):
     save_file({"x": torch.ones(1)}, tmp_path / "foreign.safetensors")
     with pytest.raises(InputError, match="not a myelosynth checkpoint"):
         load_checkpoint(tmp_path / "foreign.safetensors")
+
+
+class Exploit:
+    """Unpickling runs `touch FILE`."""
+
+    def __init__(self, file):
+        self.file = file
+
+    def __reduce__(self):
+        return os.system, (f"touch {self.file}",)
+
+
+@pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])
+def test_a_checkpoint_that_would_run_code_is_refused_and_runs_none(checkpoint, tmp_path, legacy):
+    trace, path = tmp_path / "ran", tmp_path / "checkpoint.pt"
+    record = {"format": 2, **vars(checkpoint), "content": Exploit(trace)}
+    torch.save(record, path, _use_new_zipfile_serialization=not legacy)
+    told = "not a whole zip archive" if legacy else r"checkpoint asks to run code, .*posix.system"
+    with pytest.raises(InputError, match=told) as fault:
+        load_checkpoint(path)
+    assert "weights_only" not in str(fault.value), "torch's own cure is to run it"
+    assert not trace.exists()
+
+
+def test_plain_pickles_are_no_checkpoints(tmp_path):
+    for name in ("checkpoint.pt", "weights.safetensors"):
+        (tmp_path / name).write_bytes(pickle.dumps(Exploit(tmp_path / "ran")))
+        with pytest.raises(InputError, match="not a readable"):
+            load_checkpoint(tmp_path / name)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("metadata", ["{", '{"content": {"tensor": "absent"}}'])
+def test_safetensors_with_a_damaged_record_are_told(tmp_path, metadata):
+    save_file({"x": torch.ones(1)}, tmp_path / "w.safetensors", {"myelosynth": metadata})
+    with pytest.raises(InputError, match="not a readable safetensors file"):
+        load_checkpoint(tmp_path / "w.safetensors")

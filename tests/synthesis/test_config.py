@@ -79,6 +79,24 @@ def test_broken_files(tmp_path, text, words):
         load_preset(str(path))
 
 
+@pytest.mark.parametrize("kind", [load_task, load_preset], ids=["task", "preset"])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("name: !!python/object/apply:os.system ['touch {ran}']", "not valid YAML, .*python/object/apply"),
+        ("name: !!python/name:os.system", "not valid YAML, .*python/name"),
+        ("__use_yte__: true\nname: ?open('{ran}', 'w')", "YAML asks to run code, .*nothing was run"),
+    ],
+)
+def test_yaml_that_would_run_code_is_refused_in_one_line(tmp_path, kind, text, words):
+    path = tmp_path / "p.yaml"
+    path.write_text(text.replace("{ran}", str(tmp_path / "ran")))
+    with pytest.raises(InputError, match=words) as told:
+        kind(str(path))
+    assert "\n" not in str(told.value)
+    assert not (tmp_path / "ran").exists()
+
+
 def test_source_and_target_must_differ(tmp_path):
     path = tmp_path / "t.yaml"
     path.write_text("{name: x, sources: [A, DVR], target: DVR, training_sessions: [t0]}")

@@ -1,6 +1,6 @@
 """T1w: bias field, brain, lesions, tissue, white matter, ventricles and the distance to them."""
 
-BRAIN_GATE = "--accept-failed" if study.brain.accept_failed else ""
+BRAIN_GATE = ["--accept-failed"] if study.brain.accept_failed else []
 
 
 rule n4:
@@ -24,7 +24,7 @@ rule n4:
     params:
         engine=study.engines.n4,
     shell:
-        "myelosynth n4 {input.image} {output} --engine {params.engine} > {log} 2>&1"
+        "myelosynth n4 {input.image:q} {output:q} --engine {params.engine:q} > {log:q} 2>&1"
 
 
 rule extract_brain:
@@ -50,8 +50,8 @@ rule extract_brain:
         engine=study.engines.brain,
         gate=BRAIN_GATE,
     shell:
-        "myelosynth extract-brain {input} --out-mask {output.mask} --out-brain {output.brain}"
-        " --engine {params.engine} {params.gate} > {log} 2>&1"
+        "myelosynth extract-brain {input:q} --out-mask {output.mask:q} --out-brain {output.brain:q}"
+        " --engine {params.engine:q} {params.gate:q} > {log:q} 2>&1"
 
 
 rule fill_lesions:
@@ -76,8 +76,8 @@ rule fill_lesions:
         mask=lambda w: roster.index.path(w.sub, BASELINE, "lesions"),
         chain=lambda w: transform_options(*lesion_steps(w, first_flair(w))),
     shell:
-        "(myelosynth transform {params.mask} {input.t1w} {output.lesions} {params.chain} --labels"
-        " && myelosynth fill-lesions {input.t1w} {output.lesions} {output.filled}) > {log} 2>&1"
+        "(myelosynth transform {params.mask:q} {input.t1w:q} {output.lesions:q} {params.chain:q} --labels"
+        " && myelosynth fill-lesions {input.t1w:q} {output.lesions:q} {output.filled:q}) > {log:q} 2>&1"
 
 
 rule segment_tissue:
@@ -113,10 +113,10 @@ rule segment_tissue:
         subject=fs_subject_option,
         folder=lambda w, output: Path(output.csf).parent,
         prefix="sub-{sub}_ses-{ses}_space-T1w",
-        mask="",
+        mask=[],
     shell:
-        "myelosynth segment-tissue {input.t1w} --mask {input.mask} --out-dir {params.folder}"
-        " --prefix {params.prefix} --engine {params.engine}{params.subject} {params.mask} > {log} 2>&1"
+        "myelosynth segment-tissue {input.t1w:q} --mask {input.mask:q} --out-dir {params.folder:q}"
+        " --prefix {params.prefix:q} --engine {params.engine:q} {params.subject:q} {params.mask:q} > {log:q} 2>&1"
 
 
 use rule segment_tissue as segment_fractions with:
@@ -160,7 +160,7 @@ rule lesions_to_t1w:
         mask=lambda w: roster.index.path(w.sub, BASELINE, "lesions"),
         chain=lambda w: transform_options(*lesion_steps(w, final_flair(w))),
     shell:
-        "myelosynth transform {params.mask} {input.t1w} {output} {params.chain} --labels > {log} 2>&1"
+        "myelosynth transform {params.mask:q} {input.t1w:q} {output:q} {params.chain:q} --labels > {log:q} 2>&1"
 
 
 rule nawm:
@@ -181,7 +181,7 @@ rule nawm:
         mem_mb=grown(1000),
         runtime=grown(5),
     shell:
-        "myelosynth nawm {input.wm} {input.lesions} {output} > {log} 2>&1"
+        "myelosynth nawm {input.wm:q} {input.lesions:q} {output:q} > {log:q} 2>&1"
 
 
 rule ventricles:
@@ -202,7 +202,7 @@ rule ventricles:
         mem_mb=grown(1000),
         runtime=grown(5),
     shell:
-        "myelosynth ventricles {input.csf} {output} --mask {input.mask} > {log} 2>&1"
+        "myelosynth ventricles {input.csf:q} {output:q} --mask {input.mask:q} > {log:q} 2>&1"
 
 
 rule csf_distance:
@@ -225,4 +225,4 @@ rule csf_distance:
     params:
         csf=study.curve.csf,
     shell:
-        "myelosynth csf-distance {input.csf} {input.mask} {output} > {log} 2>&1"
+        "myelosynth csf-distance {input.csf:q} {input.mask:q} {output:q} > {log:q} 2>&1"

@@ -35,7 +35,8 @@ rule analysis_grid:
     params:
         bundle=applied.folder,
     shell:
-        "myelosynth analysis-grid {input.t1w} {output} --mask {input.brain} --bundle {params.bundle} > {log} 2>&1"
+        "myelosynth analysis-grid {input.t1w:q} {output:q} --mask {input.brain:q} --bundle {params.bundle:q}"
+        " > {log:q} 2>&1"
 
 
 rule apply_predict:
@@ -66,17 +67,17 @@ rule apply_predict:
         gpu=gpus,
     params:
         bundle=applied.folder,
-        sources=lambda w: " ".join(
-            f"--source {name}={path}" for name, path in applied_sources(w).items()
+        sources=lambda w: each(
+            "--source", [f"{name}={path}" for name, path in applied_sources(w).items()]
         ),
-        options=lambda w, output: (
-            f"--out-std {output.std} " if applied.spread else ""
-        )
-        + ("--allow-intensity " if study.apply.allow_intensity else "")
-        + f"--device {study.learning.device}",
+        options=lambda w, output: [
+            *(["--out-std", output.std] if applied.spread else []),
+            *(["--allow-intensity"] if study.apply.allow_intensity else []),
+            *["--device", study.learning.device],
+        ],
     shell:
-        "myelosynth bundle-predict {params.bundle} {params.sources} --mask {input.mask} --out {output.mean}"
-        " {params.options} --threads {threads} > {log} 2>&1"
+        "myelosynth bundle-predict {params.bundle:q} {params.sources:q} --mask {input.mask:q} --out {output.mean:q}"
+        " {params.options:q} --threads {threads} > {log:q} 2>&1"
 
 
 rule applied_null:
@@ -115,7 +116,8 @@ rule applied_null:
         images=lambda w, input: null_images(input),
         system=applied.system,
     shell:
-        "myelosynth null-fit {params.images} --curve {input.curve} --system {params.system} --out {output} > {log} 2>&1"
+        "myelosynth null-fit {params.images:q} --curve {input.curve:q} --system {params.system:q} --out {output:q}"
+        " > {log:q} 2>&1"
 
 
 rule applied_page:
@@ -146,8 +148,8 @@ rule applied_page:
         raw=raw.root,
         bundle=applied.folder,
     shell:
-        "myelosynth report applied {params.root} --raw {params.raw} --index {input.index} --sub {wildcards.sub}"
-        " --bundle {params.bundle} --out {output} > {log} 2>&1"
+        "myelosynth report applied {params.root:q} --raw {params.raw:q} --index {input.index:q} --sub {wildcards.sub:q}"
+        " --bundle {params.bundle:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule applied_cohort_page:
@@ -177,7 +179,7 @@ rule applied_cohort_page:
         root=layout.root,
         raw=raw.root,
         bundle=applied.folder,
-        indices=lambda w, input: " ".join(f"--index {path}" for path in input.indices),
+        indices=lambda w, input: each("--index", input.indices),
     shell:
-        "myelosynth report applied-cohort {params.root} --raw {params.raw} {params.indices} --bundle {params.bundle}"
-        " --out {output} > {log} 2>&1"
+        "myelosynth report applied-cohort {params.root:q} --raw {params.raw:q} {params.indices:q}"
+        " --bundle {params.bundle:q} --out {output:q} > {log:q} 2>&1"

@@ -26,10 +26,10 @@ rule clinical_table:
     params:
         root=layout.root,
         raw=raw.root,
-        systems=" ".join(f"--system {name}" for name in MAPPED),
+        systems=each("--system", MAPPED),
     shell:
-        "myelosynth clinical-table --index {input.index} --raw {params.raw} --results {params.root} {params.systems}"
-        " --out {output} > {log} 2>&1"
+        "myelosynth clinical-table --index {input.index:q} --raw {params.raw:q} --results {params.root:q}"
+        " {params.systems:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule clinical:
@@ -49,11 +49,12 @@ rule clinical:
         mem_mb=grown(1000),
         runtime=grown(5),
     params:
-        responses=" ".join(f"--response {name}" for name in study.clinical.responses),
+        responses=each("--response", study.clinical.responses),
         bootstrap=study.clinical.bootstrap,
         seed=study.clinical.seed,
         main=study.learning.main,
     shell:
-        "myelosynth clinical-summary {input} {params.responses} --main {params.main} --bootstrap {params.bootstrap}"
-        " --seed {params.seed} --out {output.clinical} --influence {output.clinical_influence}"
-        " --checks {output.clinical_checks} --flow {output.clinical_flow} > {log} 2>&1"
+        "myelosynth clinical-summary {input:q} {params.responses:q} --main {params.main:q}"
+        " --bootstrap {params.bootstrap:q} --seed {params.seed:q} --out {output.clinical:q}"
+        " --influence {output.clinical_influence:q} --checks {output.clinical_checks:q} --flow {output.clinical_flow:q}"
+        " > {log:q} 2>&1"

@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from myelosynth.bids.index import BASELINE, FOLLOW_UP, TARGET
-from myelosynth.bids.layout import APPLIED_SPACE, MEASURED_SPACE, Layout, RawLayout
+from myelosynth.bids.layout import APPLIED_SPACE, MEASURED_SPACE, Layout
 from myelosynth.bids.names import companion_path
 from myelosynth.bids.ready import in_t1w
 from myelosynth.errors import InputError
 from myelosynth.interfaces.engines import ENGINES, find_engine
 from myelosynth.study.config import read_study
 from myelosynth.study.plan import plan_split, read_task
-from myelosynth.study.roster import Roster, session_index, simulated_cohort
+from myelosynth.study.roster import Roster, raw_layout, session_index, simulated_cohort
 from myelosynth.synthesis.bundle.card import read_card
 from myelosynth.synthesis.config import TEMPLATE, load_preset
 from myelosynth.synthesis.names import CALIBRATED, FLOORS, parse_system
@@ -42,12 +42,10 @@ except InputError as fault:
     # One line, as every command tells a fault; an exception would bring its stack along.
     raise SystemExit(f"error: {fault}") from None
 
-raw = RawLayout(
-    Path(study.dataset.bids_dir),
-    Path(study.dataset.lesions),
-    Path(study.dataset.ready) if study.dataset.ready else None,
-)
-READY_OPTION = f"--ready {raw.ready}" if raw.ready else ""
+raw = raw_layout(study)
+# Options are lists of words: every field of a command is quoted ({...:q}), word by word.
+READY_OPTION = ["--ready", str(raw.ready)] if raw.ready else []
+FOLLOW_OPTION = ["--follow-symlinks"] if raw.follow_symlinks else []
 layout = Layout(Path(study.output), APPLIED_SPACE if applied else MEASURED_SPACE)
 # Further PET series of a simulated study: ceilings of every table, and the null of the indices.
 CEILINGS = ["retest", "noise-free", "oracle"] if phantom else []
@@ -96,6 +94,11 @@ wildcard_constraints:
     image="|".join(MOVING),
     contrast="|".join(SOURCES),
     system="|".join([*TRAINED, *CEILINGS, *NULLS]),
+
+
+def each(option, values):
+    """Words of an option that is given once for each value; `{...:q}` quotes them one by one."""
+    return [word for value in values for word in (option, str(value))]
 
 
 def log_of(step, pattern="sub-{sub}_ses-{ses}"):
@@ -167,4 +170,4 @@ def fs_subject(sub, ses):
 
 def fs_subject_option(w):
     """The option that keeps FreeSurfer's subject; nothing for other tissue engines."""
-    return f" --fs-subject {fs_subject(w.sub, w.ses)}" if FREESURFER else ""
+    return each("--fs-subject", [fs_subject(w.sub, w.ses)] if FREESURFER else [])

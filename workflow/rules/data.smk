@@ -2,14 +2,21 @@
 
 if phantom:
     simulation = study.simulate
-    cohort_options = (
-        f"--patients {phantom.patients} --controls {phantom.controls} --seed {phantom.seed} "
-        f"--scenario {phantom.scenario} --noise {simulation.noise} "
+    cohort_options = named_options(
+        {
+            "patients": phantom.patients,
+            "controls": phantom.controls,
+            "seed": phantom.seed,
+            "scenario": phantom.scenario,
+            "noise": simulation.noise,
+            **({"resolution": simulation.resolution} if simulation.resolution else {}),
+            **(
+                {"lesion_masks": simulation.lesion_masks}
+                if simulation.lesion_masks
+                else {}
+            ),
+        }
     )
-    if simulation.resolution:
-        cohort_options += f"--resolution {simulation.resolution} "
-    if simulation.lesion_masks:
-        cohort_options += f"--lesion-masks {simulation.lesion_masks} "
 
     rule simulate_tables:
         """Data-set description (first), participants and scores of the simulated cohort."""
@@ -32,7 +39,7 @@ if phantom:
             out=raw.root,
             options=cohort_options,
         shell:
-            "myelosynth simulate {params.out} {params.options} --tables > {log} 2>&1"
+            "myelosynth simulate {params.out:q} {params.options:q} --tables > {log:q} 2>&1"
 
     for _sub, _group in roster.index.groups.items():
         _sessions = roster.index.sessions(_sub)
@@ -93,7 +100,7 @@ if phantom:
                 options=cohort_options,
                 sub=_sub,
             shell:
-                "myelosynth simulate {params.out} {params.options} --participant {params.sub} > {log} 2>&1"
+                "myelosynth simulate {params.out:q} {params.options:q} --participant {params.sub:q} > {log:q} 2>&1"
 
 
 rule check:
@@ -116,12 +123,12 @@ rule check:
     params:
         bids=raw.root,
         lesions=raw.lesions,
-        ready=READY_OPTION,
+        ready=READY_OPTION + FOLLOW_OPTION,
         task=study.learning.task,
-        who=lambda w: f"--sub {w.sub} --without-pet" if applied else "",
+        who=lambda w: ["--sub", w.sub, "--without-pet"] if applied else [],
     shell:
-        "myelosynth check {params.bids} --lesions {params.lesions} {params.ready} --task {params.task} {params.who}"
-        " --index {output.index} > {log} 2>&1"
+        "myelosynth check {params.bids:q} --lesions {params.lesions:q} {params.ready:q} --task {params.task:q}"
+        " {params.who:q} --index {output.index:q} > {log:q} 2>&1"
 
 
 rule describe:
@@ -149,10 +156,10 @@ rule describe:
         lesions=raw.lesions,
         ready=READY_OPTION,
         root=layout.root,
-        systems=" ".join(f"--system {name}" for name in [*CEILINGS, *NULLS]),
+        systems=each("--system", [*CEILINGS, *NULLS]),
     shell:
-        "myelosynth describe {params.root} --raw {params.raw} --lesions {params.lesions} {params.ready} {params.systems}"
-        " > {log} 2>&1"
+        "myelosynth describe {params.root:q} --raw {params.raw:q} --lesions {params.lesions:q} {params.ready:q}"
+        " {params.systems:q} > {log:q} 2>&1"
 
 
 rule describe_system:
@@ -178,5 +185,5 @@ rule describe_system:
         lesions=raw.lesions,
         root=layout.root,
     shell:
-        "myelosynth describe {params.root} --raw {params.raw} --lesions {params.lesions} --system {wildcards.system}"
-        " --systems-only > {log} 2>&1"
+        "myelosynth describe {params.root:q} --raw {params.raw:q} --lesions {params.lesions:q}"
+        " --system {wildcards.system:q} --systems-only > {log:q} 2>&1"

@@ -12,12 +12,11 @@ EVALUATED = [
 ]
 
 # A score that passes the oracle ends the run; without ceilings there is no oracle.
-STRICT = "--strict" if CEILINGS and study.evaluation.oracle == "stop" else ""
+STRICT = ["--strict"] if CEILINGS and study.evaluation.oracle == "stop" else []
 
 # Options where a run has not every fold once.
-EVALUATION_SCOPE = " ".join(
-    [f"--fold {fold}" for fold in study.folds.only or []]
-    + [f"--replicates {n}" for n in [study.learning.replicates] if n > 1]
+EVALUATION_SCOPE = each("--fold", study.folds.only or []) + each(
+    "--replicates", [n for n in [study.learning.replicates] if n > 1]
 )
 
 
@@ -48,14 +47,14 @@ rule evaluate:
         runtime=grown(60),
     params:
         root=layout.root,
-        nulls=" ".join(f"--null {name}" for name in NULLS),
+        nulls=each("--null", NULLS),
         folder=lambda w, output: Path(output[0]).parent,
-        systems=" ".join(f"--system {name}" for name in SYSTEMS),
-        ceilings=" ".join(f"--ceiling {name}" for name in CEILINGS),
+        systems=each("--system", SYSTEMS),
+        ceilings=each("--ceiling", CEILINGS),
         scope=EVALUATION_SCOPE,
         reference=study.learning.main,
         strict=STRICT,
     shell:
-        "myelosynth evaluate {params.root} --index {input.index} --split {input.split} {params.systems}"
-        " {params.ceilings} {params.nulls} {params.scope} {params.strict} --reference {params.reference}"
-        " --out-dir {params.folder} > {log} 2>&1"
+        "myelosynth evaluate {params.root:q} --index {input.index:q} --split {input.split:q} {params.systems:q}"
+        " {params.ceilings:q} {params.nulls:q} {params.scope:q} {params.strict:q} --reference {params.reference:q}"
+        " --out-dir {params.folder:q} > {log:q} 2>&1"

@@ -20,7 +20,7 @@ rule t1w_to_grid:
     params:
         chain=lambda w: transform_options(*grid_steps(w)),
     shell:
-        "myelosynth compose-transforms {output} {params.chain} > {log} 2>&1"
+        "myelosynth compose-transforms {output:q} {params.chain:q} > {log:q} 2>&1"
 
 
 for _contrast in NATIVE:
@@ -47,7 +47,7 @@ for _contrast in NATIVE:
         params:
             chain=lambda w, input: transform_options(*input.steps),
         shell:
-            "myelosynth transform {input.image} {input.grid} {output} {params.chain} > {log} 2>&1"
+            "myelosynth transform {input.image:q} {input.grid:q} {output:q} {params.chain:q} > {log:q} 2>&1"
 
 
 rule DVR_to_grid:
@@ -75,7 +75,8 @@ rule DVR_to_grid:
     params:
         chain=lambda w, input: transform_options(*input.steps),
     shell:
-        "myelosynth transform {input.image} {input.grid} {output} {params.chain} --mask {input.brain} > {log} 2>&1"
+        "myelosynth transform {input.image:q} {input.grid:q} {output:q} {params.chain:q} --mask {input.brain:q}"
+        " > {log:q} 2>&1"
 
 
 rule masks_to_grid:
@@ -101,10 +102,10 @@ rule masks_to_grid:
         mem_mb=grown(2000),
         runtime=grown(5),
     shell:
-        "(myelosynth transform {input.brain} {input.grid} {output.brain} --transform {input.transform} --labels"
-        " && myelosynth transform {input.wm} {input.grid} {output.wm} --transform {input.transform} --labels"
-        " && myelosynth transform {input.distance} {input.grid} {output.distance} --transform {input.transform})"
-        " > {log} 2>&1"
+        "(myelosynth transform {input.brain:q} {input.grid:q} {output.brain:q} --transform {input.transform:q} --labels"
+        " && myelosynth transform {input.wm:q} {input.grid:q} {output.wm:q} --transform {input.transform:q} --labels"
+        " && myelosynth transform {input.distance:q} {input.grid:q} {output.distance:q}"
+        " --transform {input.transform:q}) > {log:q} 2>&1"
 
 
 rule lesions_to_grid:
@@ -131,9 +132,9 @@ rule lesions_to_grid:
     params:
         chain=lambda w, input: transform_options(*input.steps),
     shell:
-        "(myelosynth transform {input.lesions} {input.grid} {output.lesions} {params.chain} --labels"
-        " && myelosynth transform {input.nawm} {input.grid} {output.nawm} --transform {input.transform} --labels)"
-        " > {log} 2>&1"
+        "(myelosynth transform {input.lesions:q} {input.grid:q} {output.lesions:q} {params.chain:q} --labels"
+        " && myelosynth transform {input.nawm:q} {input.grid:q} {output.nawm:q} --transform {input.transform:q}"
+        " --labels) > {log:q} 2>&1"
 
 
 rule draw_to_grid:
@@ -160,4 +161,5 @@ rule draw_to_grid:
     params:
         chain=lambda w: transform_options(*pet_to_grid_steps(w)),
     shell:
-        "myelosynth transform {input.image} {input.grid} {output} {params.chain} --mask {input.brain} > {log} 2>&1"
+        "myelosynth transform {input.image:q} {input.grid:q} {output:q} {params.chain:q} --mask {input.brain:q}"
+        " > {log:q} 2>&1"

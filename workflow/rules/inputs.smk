@@ -40,7 +40,16 @@ def to_template(w):
 
 def transform_options(*paths):
     """`--transform` options; a path may carry the prefix `inverse:`."""
-    return " ".join(f"--transform {path}" for path in paths)
+    return each("--transform", paths)
+
+
+def named_options(values):
+    """Options by the names of their values, underscores as hyphens."""
+    return [
+        word
+        for name, value in values.items()
+        for word in (f"--{name.replace('_', '-')}", str(value))
+    ]
 
 
 def session_derivatives(sub, ses):
@@ -108,8 +117,7 @@ def distortion_files(w):
 
 def distortion_options(w):
     """The same as options."""
-    files = distortion_files(w).items()
-    return " ".join(f"--{name.replace('_', '-')} {path}" for name, path in files)
+    return named_options(distortion_files(w))
 
 
 def distortion_sidecars(w):
@@ -134,12 +142,13 @@ def shift_map(w):
 
 def shift_option(w):
     """The same as an option."""
-    return f"--shift {shift_map(w)}" if shift_map(w) else ""
+    return each("--shift", [shift_map(w)] if shift_map(w) else [])
 
 
 def csf_share_options(w, input, output):
     """Options of `dvr` for the share of CSF in each voxel, at the resolution of the PET."""
-    return f"--csf {input.csf} --fwhm {study.pet.fwhm} --out-csf {output.csf}"
+    words = {"csf": input.csf, "fwhm": study.pet.fwhm, "out_csf": output.csf}
+    return named_options(words)
 
 
 # -- anatomy.smk -------------------------------------------------------------------------------------------------------

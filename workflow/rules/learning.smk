@@ -24,10 +24,10 @@ rule manifest:
     params:
         root=layout.root,
         raw=raw.root,
-        eligible=" ".join(f"--sub {sub}" for sub in roster.eligible),
+        eligible=each("--sub", roster.eligible),
     shell:
-        "myelosynth manifest {params.root} --index {input.index} --raw {params.raw} --task {input.task} {params.eligible}"
-        " --out {output.manifest} --out-participants {output.participants} > {log} 2>&1"
+        "myelosynth manifest {params.root:q} --index {input.index:q} --raw {params.raw:q} --task {input.task:q}"
+        " {params.eligible:q} --out {output.manifest:q} --out-participants {output.participants:q} > {log:q} 2>&1"
 
 
 rule split:
@@ -51,8 +51,8 @@ rule split:
         validation=study.folds.validation,
         seed=study.folds.seed,
     shell:
-        "myelosynth split {input} {output} --folds {params.folds} --validation {params.validation}"
-        " --seed {params.seed} > {log} 2>&1"
+        "myelosynth split {input:q} {output:q} --folds {params.folds:q} --validation {params.validation:q}"
+        " --seed {params.seed:q} > {log:q} 2>&1"
 
 
 rule inner_split:
@@ -76,8 +76,8 @@ rule inner_split:
         validation=study.learning.inner_validation,
         seed=study.folds.seed,
     shell:
-        "myelosynth inner-split {input} {output} --fold {wildcards.fold} --folds {params.folds}"
-        " --validation {params.validation} --seed {params.seed} > {log} 2>&1"
+        "myelosynth inner-split {input:q} {output:q} --fold {wildcards.fold:q} --folds {params.folds:q}"
+        " --validation {params.validation:q} --seed {params.seed:q} > {log:q} 2>&1"
 
 
 rule train:
@@ -108,7 +108,7 @@ rule train:
         runtime=grown(720),
         gpu=gpus,
     params:
-        model=lambda w: parse_system(w.system).options,
+        model=lambda w: parse_system(w.system).options.split(),
         settings=training_settings,
         # An inner fold is a fold of the inner split.
         fold=lambda w: w.get("inner", w.fold),
@@ -117,9 +117,9 @@ rule train:
         device=study.learning.device,
         seed=lambda w: study.learning.seed_of(w.system),
     shell:
-        "myelosynth train --task {input.task} {params.model} --fold {params.fold} --split {input.split}"
-        " --data {input.manifest} --out {params.folder} {params.sketches} --preset {input.preset}"
-        " --device {params.device} --seed {params.seed} --threads {threads} --resume > {log} 2>&1"
+        "myelosynth train --task {input.task:q} {params.model:q} --fold {params.fold:q} --split {input.split:q}"
+        " --data {input.manifest:q} --out {params.folder:q} {params.sketches:q} --preset {input.preset:q}"
+        " --device {params.device:q} --seed {params.seed:q} --threads {threads} --resume > {log:q} 2>&1"
 
 
 use rule train as train_inner with:
@@ -167,17 +167,19 @@ rule predict:
         gpu=gpus,
     params:
         # Each system takes what it needs.
-        sources=lambda w, input: " ".join(
-            f"--source {name}={path}"
-            for name, path in zip(
-                [*SOURCES, "template"], [*input.sources, input.template]
-            )
+        sources=lambda w, input: each(
+            "--source",
+            map(
+                "=".join, zip([*SOURCES, "template"], [*input.sources, input.template])
+            ),
         ),
-        spread=lambda w, output: f"--out-std {output.std}" if output.get("std") else "",
+        spread=lambda w, output: each(
+            "--out-std", [output.get("std")] if output.get("std") else []
+        ),
         device=study.learning.device,
     shell:
-        "myelosynth predict --checkpoint {input.checkpoint} {params.sources} --mask {input.mask} --out {output.mean}"
-        " {params.spread} --device {params.device} --threads {threads} > {log} 2>&1"
+        "myelosynth predict --checkpoint {input.checkpoint:q} {params.sources:q} --mask {input.mask:q}"
+        " --out {output.mean:q} {params.spread:q} --device {params.device:q} --threads {threads} > {log:q} 2>&1"
 
 
 use rule predict as predict_with_spread with:

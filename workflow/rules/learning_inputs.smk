@@ -61,9 +61,9 @@ def out_of_fold_sketches(w):
 def sketch_options(w, input):
     """Options of `train` for a Refiner."""
     if not input.sketcher:
-        return ""
-    more = " --out-of-fold" if input.sketches else ""
-    return f"--sketches {Path(input.sketcher[0]).parent}{more}"
+        return []
+    more = ["--out-of-fold"] if input.sketches else []
+    return ["--sketches", str(Path(input.sketcher[0]).parent), *more]
 
 
 def sketching_checkpoint(w):
@@ -99,7 +99,7 @@ def retest_noise(w):
 
 def change_threshold(w, input):
     """The option of a change's threshold: a DVR or that table."""
-    return f"--change-threshold {input.noise or study.maps.change_threshold}"
+    return ["--change-threshold", str(input.noise or study.maps.change_threshold)]
 
 
 def rule_tables(system):

@@ -37,7 +37,7 @@ rule lesions_again_to_grid:
     params:
         chain=lambda w, input: transform_options(*input.steps),
     shell:
-        "myelosynth transform {input.lesions} {input.grid} {output} {params.chain} --labels > {log} 2>&1"
+        "myelosynth transform {input.lesions:q} {input.grid:q} {output:q} {params.chain:q} --labels > {log:q} 2>&1"
 
 
 rule lesion_table:
@@ -59,14 +59,13 @@ rule lesion_table:
         mem_mb=grown(1000),
         runtime=grown(5),
     params:
-        maps=lambda w: " ".join(
-            f"--{name.replace('_', '-')} {path}"
-            for name, path in lesion_maps(w).items()
+        maps=lambda w: named_options(lesion_maps(w)),
+        state=named_options(
+            study.lesions.model_dump(include={"changed", "smallest_ml"})
         ),
-        state=f"--changed {study.lesions.changed} --smallest-ml {study.lesions.smallest_ml}",
     shell:
-        "myelosynth lesion-table {input.lesions} --distance {input.distance} {params.maps}"
-        " {params.state} --out {output} > {log} 2>&1"
+        "myelosynth lesion-table {input.lesions:q} --distance {input.distance:q} {params.maps:q} {params.state:q}"
+        " --out {output:q} > {log:q} 2>&1"
 
 
 use rule lesion_table as lesion_table_true with:
@@ -104,11 +103,11 @@ rule agreement:
         runtime=grown(30),
     params:
         root=layout.root,
-        nulls=" ".join(f"--null {name}" for name in NULLS),
+        nulls=each("--null", NULLS),
         folder=lambda w, output: Path(output[0]).parent,
-        systems=" ".join(f"--system {name}" for name in SYSTEMS),
-        ceilings=" ".join(f"--ceiling {name}" for name in CEILINGS),
+        systems=each("--system", SYSTEMS),
+        ceilings=each("--ceiling", CEILINGS),
         scope=EVALUATION_SCOPE,
     shell:
-        "myelosynth agreement {params.root} --index {input.index} --split {input.split} {params.systems}"
-        " {params.ceilings} {params.nulls} {params.scope} --out-dir {params.folder} > {log} 2>&1"
+        "myelosynth agreement {params.root:q} --index {input.index:q} --split {input.split:q} {params.systems:q}"
+        " {params.ceilings:q} {params.nulls:q} {params.scope:q} --out-dir {params.folder:q} > {log:q} 2>&1"

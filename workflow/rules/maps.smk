@@ -23,9 +23,9 @@ rule register_distorted:
     params:
         engine=study.engines.registration,
     shell:
-        "(myelosynth mean-b0 {input.dwi} {output.b0} --bvals {input.bvals}"
-        " && myelosynth register {output.b0} {input.fixed} --out-transform {output.transform} --dof 6"
-        " --engine {params.engine}) > {log} 2>&1"
+        "(myelosynth mean-b0 {input.dwi:q} {output.b0:q} --bvals {input.bvals:q}"
+        " && myelosynth register {output.b0:q} {input.fixed:q} --out-transform {output.transform:q} --dof 6"
+        " --engine {params.engine:q}) > {log:q} 2>&1"
 
 
 rule epi_shift:
@@ -54,8 +54,8 @@ rule epi_shift:
         method=study.diffusion.distortion,
         files=distortion_options,
     shell:
-        "myelosynth epi-shift {input.dwi} {output} --bvals {input.bvals} --method {params.method} {params.files}"
-        " > {log} 2>&1"
+        "myelosynth epi-shift {input.dwi:q} {output:q} --bvals {input.bvals:q} --method {params.method:q}"
+        " {params.files:q} > {log:q} 2>&1"
 
 
 rule mean_b0:
@@ -81,7 +81,7 @@ rule mean_b0:
     params:
         shift=shift_option,
     shell:
-        "myelosynth mean-b0 {input.dwi} {output} --bvals {input.bvals} {params.shift} > {log} 2>&1"
+        "myelosynth mean-b0 {input.dwi:q} {output:q} --bvals {input.bvals:q} {params.shift:q} > {log:q} 2>&1"
 
 
 rule fit_tensor:
@@ -111,14 +111,17 @@ rule fit_tensor:
         runtime=grown(60),
     params:
         folder=lambda w, output: Path(output.fa).parent,
-        options=("--denoise " if study.diffusion.denoise else "")
-        + ("--gibbs " if study.diffusion.gibbs else "")
-        + ("--motion" if study.diffusion.motion else ""),
+        options=[
+            f"--{step}"
+            for step in ("denoise", "gibbs", "motion")
+            if getattr(study.diffusion, step)
+        ],
         shift=shift_option,
     shell:
-        "(myelosynth transform {input.mask} {input.b0} {output.mask} --transform inverse:{input.transform} --labels"
-        " && myelosynth fit-tensor {input.dwi} --bvals {input.bvals} --bvecs {input.bvecs} --mask {output.mask}"
-        " --out-dir {params.folder} {params.options} {params.shift}) > {log} 2>&1"
+        "(myelosynth transform {input.mask:q} {input.b0:q} {output.mask:q} --transform inverse:{input.transform:q}"
+        " --labels"
+        " && myelosynth fit-tensor {input.dwi:q} --bvals {input.bvals:q} --bvecs {input.bvecs:q} --mask {output.mask:q}"
+        " --out-dir {params.folder:q} {params.options:q} {params.shift:q}) > {log:q} 2>&1"
 
 
 rule mtr:
@@ -141,6 +144,6 @@ rule mtr:
         mem_mb=grown(2000),
         runtime=grown(10),
     params:
-        options="--register" if study.magnetisation.register_on else "",
+        options=["--register"] if study.magnetisation.register_on else [],
     shell:
-        "myelosynth mtr {input.on} {input.off} {output} {params.options} > {log} 2>&1"
+        "myelosynth mtr {input.on:q} {input.off:q} {output:q} {params.options:q} > {log:q} 2>&1"

@@ -7,7 +7,9 @@ WITH_INTERVALS = [
     for system in MAPPED
     if system not in ("true", *CEILINGS) and parse_system(system).model in CALIBRATED
 ]
-MINIMUM_CLUSTER = f"--minimum-cluster {study.maps.minimum_cluster_ml}"
+MINIMUM_CLUSTER = ["--minimum-cluster", str(study.maps.minimum_cluster_ml)]
+# The controls of a bundle are of another data set: an equal label means nothing.
+OF_STRANGERS = ["--new-participant"] if applied else []
 
 
 rule white_core:
@@ -35,9 +37,9 @@ rule white_core:
     params:
         edge=study.curve.edge,
     shell:
-        "(myelosynth white-core {input.wm} {output.core} --csf {input.csf} --edge {params.edge}"
-        " && myelosynth transform {output.core} {input.grid} {output.moved} --transform {input.transform} --labels)"
-        " > {log} 2>&1"
+        "(myelosynth white-core {input.wm:q} {output.core:q} --csf {input.csf:q} --edge {params.edge:q}"
+        " && myelosynth transform {output.core:q} {input.grid:q} {output.moved:q} --transform {input.transform:q}"
+        " --labels) > {log:q} 2>&1"
 
 
 rule myelin_curve:
@@ -69,15 +71,19 @@ rule myelin_curve:
         mem_mb=grown(2000),
         runtime=grown(10),
     params:
-        images=lambda w, input: " ".join(
-            f"--dvr {dvr} --distance {distance} --wm {wm}"
-            for dvr, distance, wm in zip(input.dvr, input.distance, input.wm)
+        images=lambda w, input: [
+            *each("--dvr", input.dvr),
+            *each("--distance", input.distance),
+            *each("--wm", input.wm),
+        ],
+        options=named_options(
+            study.curve.model_dump(
+                include={"bin_width", "minimum_voxels", "smoothing", "extrapolation"}
+            )
         ),
-        options=f"--bin-width {study.curve.bin_width} --minimum-voxels {study.curve.minimum_voxels}"
-        f" --smoothing {study.curve.smoothing} --extrapolation {study.curve.extrapolation}",
     shell:
-        "myelosynth myelin-curve {params.images} {params.options} --split {input.split} --fold {wildcards.fold}"
-        " --out {output.curve} --out-check {output.check} > {log} 2>&1"
+        "myelosynth myelin-curve {params.images:q} {params.options:q} --split {input.split:q} --fold {wildcards.fold:q}"
+        " --out {output.curve:q} --out-check {output.check:q} > {log:q} 2>&1"
 
 
 rule demyelination:
@@ -100,11 +106,10 @@ rule demyelination:
         mem_mb=grown(1000),
         runtime=grown(5),
     params:
-        # The controls of a bundle are of another data set: an equal label means nothing.
-        options=("--new-participant " if applied else "") + MINIMUM_CLUSTER,
+        options=OF_STRANGERS + MINIMUM_CLUSTER,
     shell:
-        "myelosynth demyelination {input.dvr} --lesions {input.lesions} --distance {input.distance}"
-        " --curve {input.curve} {params.options} --out {output} > {log} 2>&1"
+        "myelosynth demyelination {input.dvr:q} --lesions {input.lesions:q} --distance {input.distance:q}"
+        " --curve {input.curve:q} {params.options:q} --out {output:q} > {log:q} 2>&1"
 
 
 use rule demyelination as demyelination_true with:
@@ -138,12 +143,12 @@ rule change:
         mem_mb=grown(1000),
         runtime=grown(5),
     params:
-        dvr=lambda w, input: " ".join(f"--dvr {path}" for path in input.dvr),
+        dvr=lambda w, input: each("--dvr", input.dvr),
         threshold=change_threshold,
     shell:
-        "(myelosynth change {input.before} {input.after} {params.dvr} --lesions {input.lesions} {params.threshold}"
-        " --out {output.classes}"
-        " && myelosynth indices {output.classes} --lesions {input.lesions} --out {output.indices}) > {log} 2>&1"
+        "(myelosynth change {input.before:q} {input.after:q} {params.dvr:q} --lesions {input.lesions:q}"
+        " {params.threshold:q} --out {output.classes:q}"
+        " && myelosynth indices {output.classes:q} --lesions {input.lesions:q} --out {output.indices:q}) > {log:q} 2>&1"
 
 
 use rule change as change_true with:
@@ -184,9 +189,9 @@ rule index_intervals:
         mem_mb=grown(2000),
         runtime=grown(20),
     params:
-        cluster=("--new-participant " if applied else "") + MINIMUM_CLUSTER,
+        cluster=OF_STRANGERS + MINIMUM_CLUSTER,
         threshold=change_threshold,
     shell:
-        "myelosynth index-intervals {input.dvr} --std-t0 {input.std_t0} --std-t1 {input.std_t1}"
-        " --lesions {input.lesions} --distance {input.distance} --curve {input.curve} {params.cluster} {params.threshold}"
-        " --out {output} > {log} 2>&1"
+        "myelosynth index-intervals {input.dvr:q} --std-t0 {input.std_t0:q} --std-t1 {input.std_t1:q}"
+        " --lesions {input.lesions:q} --distance {input.distance:q} --curve {input.curve:q} {params.cluster:q}"
+        " {params.threshold:q} --out {output:q} > {log:q} 2>&1"

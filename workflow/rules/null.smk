@@ -35,8 +35,8 @@ rule null_fit:
     params:
         images=lambda w, input: null_images(input),
     shell:
-        "myelosynth null-fit {params.images} --curve {input.curve} --split {input.split} --fold {wildcards.fold}"
-        " --out {output} > {log} 2>&1"
+        "myelosynth null-fit {params.images:q} --curve {input.curve:q} --split {input.split:q}"
+        " --fold {wildcards.fold:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule index_null:
@@ -67,8 +67,9 @@ rule index_null:
         cluster=MINIMUM_CLUSTER,
         threshold=change_threshold,
     shell:
-        "myelosynth index-null {input.dvr} --null {input.null} --lesions {input.lesions} --distance {input.distance}"
-        " --curve {input.curve} {params.options} {params.cluster} {params.threshold} --out {output} > {log} 2>&1"
+        "myelosynth index-null {input.dvr:q} --null {input.null:q} --lesions {input.lesions:q}"
+        " --distance {input.distance:q} --curve {input.curve:q} {params.options:q} {params.cluster:q}"
+        " {params.threshold:q} --out {output:q} > {log:q} 2>&1"
 
 
 use rule index_null as index_null_true with:
@@ -102,12 +103,12 @@ rule nulls:
         runtime=grown(5),
     params:
         root=layout.root,
-        systems=" ".join(f"--system {system}" for system in WITH_NULL),
-        people=lambda w: " ".join(
-            f"--sub {sub}"
-            for sub in dict.fromkeys(
+        systems=each("--system", WITH_NULL),
+        people=lambda w: each(
+            "--sub",
+            dict.fromkeys(
                 sub for system in WITH_NULL for sub in null_followed(system)
-            )
+            ),
         ),
     shell:
-        "myelosynth null-table {params.root} {params.systems} {params.people} --out {output} > {log} 2>&1"
+        "myelosynth null-table {params.root:q} {params.systems:q} {params.people:q} --out {output:q} > {log:q} 2>&1"

@@ -36,8 +36,8 @@ def null_model(w):
 def null_options(w):
     """Options of `index-null`; the patients of a model from elsewhere are others, even where a label is the same."""
     elsewhere = applied or baseline_system(w) in NULL_GIVEN
-    numbers = f"--level {study.nulls.level} --draws {study.nulls.draws}"
-    return numbers + (" --new-participant" if elsewhere else "")
+    numbers = named_options({"level": study.nulls.level, "draws": study.nulls.draws})
+    return numbers + (["--new-participant"] if elsewhere else [])
 
 
 def null_followed(system):
@@ -55,7 +55,5 @@ def null_tables():
 def null_images(input):
     """Options of `null-fit`, the maps of one patient after another."""
     people = zip(input.before, input.after, input.lesions, input.distance)
-    return " ".join(
-        f"--before {before} --after {after} --lesions {lesions} --distance {distance}"
-        for before, after, lesions, distance in people
-    )
+    names = ("before", "after", "lesions", "distance")
+    return [word for files in people for word in named_options(dict(zip(names, files)))]

@@ -23,7 +23,8 @@ rule pet_reference_image:
     params:
         minutes=study.pet.early_minutes,
     shell:
-        "myelosynth pet-reference {input.pet} {output} --frames {input.frames} --to-min {params.minutes} > {log} 2>&1"
+        "myelosynth pet-reference {input.pet:q} {output:q} --frames {input.frames:q} --to-min {params.minutes:q}"
+        " > {log:q} 2>&1"
 
 
 rule tissue_to_pet:
@@ -47,9 +48,10 @@ rule tissue_to_pet:
         mem_mb=grown(2000),
         runtime=grown(5),
     shell:
-        "(myelosynth transform {input.brain} {input.image} {output.brain} --transform inverse:{input.transform} --labels"
-        " && myelosynth transform {input.csf} {input.image} {output.csf} --transform inverse:{input.transform})"
-        " > {log} 2>&1"
+        "(myelosynth transform {input.brain:q} {input.image:q} {output.brain:q} --transform inverse:{input.transform:q}"
+        " --labels"
+        " && myelosynth transform {input.csf:q} {input.image:q} {output.csf:q} --transform inverse:{input.transform:q})"
+        " > {log:q} 2>&1"
 
 
 if study.pet.reference == "given":
@@ -82,10 +84,10 @@ if study.pet.reference == "given":
                 *(f"inverse:{step}" for step in reference_steps(w))
             ),
         shell:
-            "(myelosynth use-ready reference {input.mask} {output.given} --t1w {input.t1w} --pet {input.image}"
-            " && myelosynth transform {output.given} {input.image} {output.moved} {params.chain} --labels"
-            " && myelosynth reference-region {input.pet} --frames {input.frames} --method given"
-            " --mask {output.moved} --out {output.mask}) > {log} 2>&1"
+            "(myelosynth use-ready reference {input.mask:q} {output.given:q} --t1w {input.t1w:q} --pet {input.image:q}"
+            " && myelosynth transform {output.given:q} {input.image:q} {output.moved:q} {params.chain:q} --labels"
+            " && myelosynth reference-region {input.pet:q} --frames {input.frames:q} --method given"
+            " --mask {output.moved:q} --out {output.mask:q}) > {log:q} 2>&1"
 
 else:
 
@@ -114,15 +116,15 @@ else:
         params:
             method=study.pet.reference,
         shell:
-            "(myelosynth transform {input.gm} {input.image} {output.gm} --transform inverse:{input.transform}"
-            " && myelosynth reference-region {input.pet} --frames {input.frames} --gm {output.gm}"
-            " --method {params.method} --template-transform {input.template} --out {output.mask}) > {log} 2>&1"
+            "(myelosynth transform {input.gm:q} {input.image:q} {output.gm:q} --transform inverse:{input.transform:q}"
+            " && myelosynth reference-region {input.pet:q} --frames {input.frames:q} --gm {output.gm:q}"
+            " --method {params.method:q} --template-transform {input.template:q} --out {output.mask:q}) > {log:q} 2>&1"
 
 
 pet_options = (
-    f"--model {study.pet.model} --t-star {study.pet.t_star}"
-    + (f" --k2prime {study.pet.k2prime}" if study.pet.k2prime is not None else "")
-    + (" --motion" if study.pet.motion else "")
+    named_options({"model": study.pet.model, "t_star": study.pet.t_star})
+    + each("--k2prime", [] if study.pet.k2prime is None else [study.pet.k2prime])
+    + (["--motion"] if study.pet.motion else [])
 )
 
 
@@ -153,11 +155,11 @@ rule dvr_baseline:
         runtime=grown(20),
     params:
         options=pet_options,
-        domain=lambda w, input: f"--mask {input.brain}",
+        domain=lambda w, input: ["--mask", input.brain],
         csf=csf_share_options,
     shell:
-        "myelosynth dvr {input.pet} {output.dvr} --frames {input.frames} --reference-mask {input.mask}"
-        " {params.domain} {params.options} {params.csf} > {log} 2>&1"
+        "myelosynth dvr {input.pet:q} {output.dvr:q} --frames {input.frames:q} --reference-mask {input.mask:q}"
+        " {params.domain:q} {params.options:q} {params.csf:q} > {log:q} 2>&1"
 
 
 use rule dvr_baseline as dvr_followup with:
@@ -177,7 +179,7 @@ use rule dvr_baseline as dvr_followup with:
     params:
         options=pet_options,
         # Fitted beyond the brain, so that the one interpolation does not mix in zeros at its edge; masked on the grid.
-        domain=lambda w, input: f"--k2prime-mask {input.brain}",
+        domain=lambda w, input: ["--k2prime-mask", input.brain],
         csf=csf_share_options,
 
 
@@ -197,5 +199,5 @@ use rule dvr_followup as dvr_draw with:
         system="|".join([*CEILINGS, *NULLS]) or "none",
     params:
         options=pet_options,
-        domain=lambda w, input: f"--k2prime-mask {input.brain}",
-        csf="",
+        domain=lambda w, input: ["--k2prime-mask", input.brain],
+        csf=[],

@@ -24,8 +24,8 @@ rule ready_brain:
     params:
         gate=BRAIN_GATE,
     shell:
-        "myelosynth use-ready brain {input.mask} {output.mask} --t1w {input.t1w} --out-brain {output.brain}"
-        " {params.gate} > {log} 2>&1"
+        "myelosynth use-ready brain {input.mask:q} {output.mask:q} --t1w {input.t1w:q} --out-brain {output.brain:q}"
+        " {params.gate:q} > {log:q} 2>&1"
 
 
 rule ready_wm:
@@ -48,7 +48,7 @@ rule ready_wm:
         mem_mb=grown(1000),
         runtime=grown(5),
     shell:
-        "myelosynth use-ready WM {input.mask} {output} --t1w {input.t1w} > {log} 2>&1"
+        "myelosynth use-ready WM {input.mask:q} {output:q} --t1w {input.t1w:q} > {log:q} 2>&1"
 
 
 rule ready_map:
@@ -71,7 +71,7 @@ rule ready_map:
         mem_mb=grown(1000),
         runtime=grown(5),
     shell:
-        "myelosynth use-ready {wildcards.contrast} {input.image} {output} --t1w {input.t1w} > {log} 2>&1"
+        "myelosynth use-ready {wildcards.contrast:q} {input.image:q} {output:q} --t1w {input.t1w:q} > {log:q} 2>&1"
 
 
 rule ready_dvr:
@@ -98,6 +98,7 @@ rule ready_dvr:
         mem_mb=grown(2000),
         runtime=grown(5),
     shell:
-        "(myelosynth transform {input.brain} {input.whole} {output.brain} --transform {input.transform} --labels"
-        " && myelosynth use-ready DVR {input.image} {output.dvr} --t1w {input.t1w} --mask {output.brain})"
-        " > {log} 2>&1"
+        "(myelosynth transform {input.brain:q} {input.whole:q} {output.brain:q} --transform {input.transform:q}"
+        " --labels"
+        " && myelosynth use-ready DVR {input.image:q} {output.dvr:q} --t1w {input.t1w:q} --mask {output.brain:q})"
+        " > {log:q} 2>&1"

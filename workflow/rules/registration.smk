@@ -23,8 +23,8 @@ rule register_rigid:
     params:
         engine=study.engines.registration,
     shell:
-        "myelosynth register {input.moving} {input.fixed} --out-transform {output} --dof 6"
-        " --engine {params.engine} > {log} 2>&1"
+        "myelosynth register {input.moving:q} {input.fixed:q} --out-transform {output:q} --dof 6"
+        " --engine {params.engine:q} > {log:q} 2>&1"
 
 
 use rule register_rigid as register_image with:
@@ -64,11 +64,13 @@ rule register_boundary:
     params:
         engine=study.engines.bbr,
         contrast=boundary_contrast,
-        subject=lambda w, input: f" --fs-subject {input.subject}" if BBREGISTER else "",
+        subject=lambda w, input: each(
+            "--fs-subject", [input.subject] if BBREGISTER else []
+        ),
     shell:
-        "myelosynth register-bbr {input.moving} {input.fixed} --wm-mask {input.wm} --gm {input.gm} --init {input.init}"
-        " --contrast {params.contrast} --out-transform {output} --engine {params.engine}{params.subject}"
-        " > {log} 2>&1"
+        "myelosynth register-bbr {input.moving:q} {input.fixed:q} --wm-mask {input.wm:q} --gm {input.gm:q}"
+        " --init {input.init:q} --contrast {params.contrast:q} --out-transform {output:q} --engine {params.engine:q}"
+        " {params.subject:q} > {log:q} 2>&1"
 
 
 rule register_followup:
@@ -91,8 +93,8 @@ rule register_followup:
     params:
         engine=study.engines.registration,
     shell:
-        "myelosynth register {input.moving} {input.fixed} --out-transform {output} --dof 6"
-        " --engine {params.engine} > {log} 2>&1"
+        "myelosynth register {input.moving:q} {input.fixed:q} --out-transform {output:q} --dof 6"
+        " --engine {params.engine:q} > {log:q} 2>&1"
 
 
 rule template:
@@ -110,7 +112,7 @@ rule template:
         mem_mb=grown(1000),
         runtime=grown(5),
     shell:
-        "myelosynth mni-template {output} --resolution 4 > {log} 2>&1"
+        "myelosynth mni-template {output:q} --resolution 4 > {log:q} 2>&1"
 
 
 rule register_template:
@@ -133,8 +135,8 @@ rule register_template:
     params:
         engine=study.engines.registration,
     shell:
-        "myelosynth register {input.moving} {input.fixed} --out-transform {output} --dof 12"
-        " --engine {params.engine} > {log} 2>&1"
+        "myelosynth register {input.moving:q} {input.fixed:q} --out-transform {output:q} --dof 12"
+        " --engine {params.engine:q} > {log:q} 2>&1"
 
 
 rule pet_to_template:
@@ -156,7 +158,7 @@ rule pet_to_template:
     params:
         chain=lambda w: transform_options(*to_template(w)),
     shell:
-        "myelosynth compose-transforms {output} {params.chain} > {log} 2>&1"
+        "myelosynth compose-transforms {output:q} {params.chain:q} > {log:q} 2>&1"
 
 
 for _contrast in NATIVE:
@@ -183,7 +185,7 @@ for _contrast in NATIVE:
         params:
             chain=lambda w, input: transform_options(*input.steps),
         shell:
-            "myelosynth transform {input.image} {input.fixed} {output} {params.chain} > {log} 2>&1"
+            "myelosynth transform {input.image:q} {input.fixed:q} {output:q} {params.chain:q} > {log:q} 2>&1"
 
 
 rule structural_to_t1w:
@@ -207,4 +209,4 @@ rule structural_to_t1w:
         mem_mb=grown(2000),
         runtime=grown(5),
     shell:
-        "myelosynth transform {input.image} {input.fixed} {output} --transform {input.transform} > {log} 2>&1"
+        "myelosynth transform {input.image:q} {input.fixed:q} {output:q} --transform {input.transform:q} > {log:q} 2>&1"

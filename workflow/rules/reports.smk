@@ -27,8 +27,8 @@ rule session_page:
         root=layout.root,
         raw=raw.root,
     shell:
-        "myelosynth report session {params.root} --raw {params.raw} --index {input.index} --sub {wildcards.sub}"
-        " --ses {wildcards.ses} --out {output} > {log} 2>&1"
+        "myelosynth report session {params.root:q} --raw {params.raw:q} --index {input.index:q} --sub {wildcards.sub:q}"
+        " --ses {wildcards.ses:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule patient_page:
@@ -62,8 +62,8 @@ rule patient_page:
         system=study.learning.main,
         tables=lambda w, input: Path(input.tables[0]).parent,
     shell:
-        "myelosynth report patient {params.root} --raw {params.raw} --index {input.index} --sub {wildcards.sub}"
-        " --system {params.system} --tables {params.tables} --out {output} > {log} 2>&1"
+        "myelosynth report patient {params.root:q} --raw {params.raw:q} --index {input.index:q} --sub {wildcards.sub:q}"
+        " --system {params.system:q} --tables {params.tables:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule comparison_page:
@@ -94,14 +94,15 @@ rule comparison_page:
         runtime=grown(30),
     params:
         root=layout.root,
-        systems=" ".join(f"--system {name}" for name in SYSTEMS),
-        ceilings=" ".join(f"--ceiling {name}" for name in CEILINGS),
+        systems=each("--system", SYSTEMS),
+        ceilings=each("--ceiling", CEILINGS),
         scope=EVALUATION_SCOPE,
         main=study.learning.main,
         raw=raw.root,
     shell:
-        "myelosynth report comparison {params.root} --index {input.index} --split {input.split} {params.systems}"
-        " {params.ceilings} {params.scope} --main {params.main} --raw {params.raw} --out {output} > {log} 2>&1"
+        "myelosynth report comparison {params.root:q} --index {input.index:q} --split {input.split:q}"
+        " {params.systems:q} {params.ceilings:q} {params.scope:q} --main {params.main:q} --raw {params.raw:q}"
+        " --out {output:q} > {log:q} 2>&1"
 
 
 rule cohort_page:
@@ -136,10 +137,11 @@ rule cohort_page:
     params:
         root=layout.root,
         raw=raw.root,
-        systems=" ".join(f"--system {name}" for name in SYSTEMS),
+        systems=each("--system", SYSTEMS),
         main=study.learning.main,
         tables=lambda w, input: Path(input.tables[0]).parent,
         task=study.learning.task,
     shell:
-        "myelosynth report cohort {params.root} --raw {params.raw} --index {input.index} --split {input.split}"
-        " --task {params.task} {params.systems} --main {params.main} --tables {params.tables} --out {output} > {log} 2>&1"
+        "myelosynth report cohort {params.root:q} --raw {params.raw:q} --index {input.index:q} --split {input.split:q}"
+        " --task {params.task:q} {params.systems:q} --main {params.main:q} --tables {params.tables:q} --out {output:q}"
+        " > {log:q} 2>&1"

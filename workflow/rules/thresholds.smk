@@ -69,14 +69,15 @@ rule thresholds:
         mem_mb=grown(1000),
         runtime=grown(5),
     params:
-        predicted=lambda w, input: (
-            f"--predicted-curve {input.predicted}" if input.predicted else ""
+        predicted=lambda w, input: each(
+            "--predicted-curve", [input.predicted] if input.predicted else []
         ),
         cluster=MINIMUM_CLUSTER,
         threshold=change_threshold,
     shell:
-        "myelosynth thresholds {input.dvr} --lesions {input.lesions} --distance {input.distance} --curve {input.curve}"
-        " {params.predicted} {params.cluster} {params.threshold} --out {output} > {log} 2>&1"
+        "myelosynth thresholds {input.dvr:q} --lesions {input.lesions:q} --distance {input.distance:q}"
+        " --curve {input.curve:q} {params.predicted:q} {params.cluster:q} {params.threshold:q} --out {output:q}"
+        " > {log:q} 2>&1"
 
 
 rule threshold_comparison:
@@ -97,12 +98,12 @@ rule threshold_comparison:
         mem_mb=grown(500),
         runtime=grown(5),
     params:
-        tables=lambda w, input: " ".join(
-            f"--measured {true} --predicted {made}"
-            for true, made in zip(input.measured, input.predicted)
-        ),
+        tables=lambda w, input: [
+            *each("--measured", input.measured),
+            *each("--predicted", input.predicted),
+        ],
     shell:
-        "myelosynth threshold-comparison {params.tables} --out {output} > {log} 2>&1"
+        "myelosynth threshold-comparison {params.tables:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule retest_noise:
@@ -134,10 +135,11 @@ rule retest_noise:
         mem_mb=grown(1000),
         runtime=grown(5),
     params:
-        scans=lambda w, input: " ".join(
-            f"--dvr {dvr} --retest {retest} --mask {lesions}"
-            for dvr, retest, lesions in zip(input.dvr, input.retest, input.lesions)
-        ),
+        scans=lambda w, input: [
+            *each("--dvr", input.dvr),
+            *each("--retest", input.retest),
+            *each("--mask", input.lesions),
+        ],
     shell:
-        "myelosynth retest-noise {params.scans} --split {input.split} --fold {wildcards.fold} --out {output}"
-        " > {log} 2>&1"
+        "myelosynth retest-noise {params.scans:q} --split {input.split:q} --fold {wildcards.fold:q} --out {output:q}"
+        " > {log:q} 2>&1"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
+from myelosynth.bids.guard import require_image_name, require_label
 from myelosynth.bids.layout import RawLayout
 from myelosynth.bids.names import bids_name, entities_of, sidecar_path
 from myelosynth.bids.ready import READY, find_ready, lesions_in_t1w, require_ready
@@ -123,8 +124,14 @@ class SessionIndex:
 
     @classmethod
     def read(cls, path: Path, root: Path) -> "SessionIndex":
-        """Read an index. Raises InputError for a missing file or other columns."""
+        """Read an index. Raises InputError for a missing file, other columns, odd labels or unknown contrasts."""
         rows = read_table(Path(path), IndexRow._fields)
+        for number, row in enumerate(rows, start=2):
+            require_label("sub", row["participant_id"].removeprefix("sub-"), f"{path} line {number}")
+            require_label("ses", row["session_id"].removeprefix("ses-"), f"{path} line {number}")
+            if row["contrast"] not in (*CONTRASTS, *READY):
+                values = f"{row['contrast']}, expected {', '.join((*CONTRASTS, *READY))}"
+                raise InputError("contrast unknown", f"{path} line {number}", values, "make the index again")
         return cls(Path(root), tuple(IndexRow(*(row[f].replace("n/a", "") for f in IndexRow._fields)) for row in rows))
 
 
@@ -179,9 +186,12 @@ def scan(raw: RawLayout, participants: Sequence[str] | None = None, leave_out: S
     participants: labels; what else lies in the data set is not looked at (None: everybody). leave_out: contrasts and
     ready maps that are not looked for. Raises InputError for a missing data set, a participant who is not in it, a
     folder `sub-X` that participants.tsv does not list, a participant without a group or listed twice, images outside a
-    session folder, a data set without the session `ses-t0`, or two images that could both be one contrast (say which
-    one to use by moving the other away).
+    session folder, a label or a name that is not BIDS, a file that is there by a link out of the data set (unless
+    `raw.follow_symlinks`), a data set without the session `ses-t0`, or two images that could both be one contrast (say
+    which one to use by moving the other away).
     """
+    for table in ("participants.tsv", "dataset_description.json", "phenotype/edss.tsv"):
+        raw.require_own(raw.root / table)
     groups = _read_groups(raw.root / "participants.tsv", participants)
     contrasts = [contrast for contrast in CONTRASTS if contrast not in leave_out]
     kinds = [kind for kind in READY if kind not in leave_out]
@@ -196,16 +206,20 @@ def scan(raw: RawLayout, participants: Sequence[str] | None = None, leave_out: S
             cure = "add a row with its group"
             raise InputError("participant not in the table", raw.root / "participants.tsv", values, cure)
         _require_sessions(folder, contrasts)
-        for ses in sorted(path.name[4:] for path in folder.glob("ses-*")):
+        for ses in sorted(require_label("ses", path.name[4:], path) for path in folder.glob("ses-*")):
+            for fieldmap in (folder / f"ses-{ses}" / "fmap").glob("*"):
+                raw.require_own(fieldmap)
             for contrast in contrasts:
                 used, others = _find(raw, sub, ses, contrast)
                 if used is not None:
+                    raw.require_own(used)
                     present.append((sub, ses, groups[sub], contrast, _indexed(used, raw.root)))
                     unused += [f"not used: {other.name}, {used.name} is the {contrast}" for other in others]
             for kind in kinds:
                 given, elsewhere = find_ready(raw.ready, sub, ses, kind) if raw.ready else (None, [])
                 unused += [f"not used: {other.name}, a ready {kind} lies in no space or T1w" for other in elsewhere]
                 if given is not None:
+                    raw.require_own(given)
                     present.append((sub, ses, groups[sub], kind, _indexed(given, raw.root)))
     if raw.ready:
         whole = groups if participants is None else None
@@ -229,6 +243,7 @@ def _read_groups(path: Path, wanted: Sequence[str] | None) -> dict[str, str]:
         label = participant.removeprefix("sub-")
         if wanted is not None and label not in wanted:
             continue
+        require_label("sub", label, f"{path} line {number}")
         if group not in GROUPS:
             values = f"{participant} has group {group or 'n/a'!r}, expected patient or control"
             cure = "fill in the column `group`"
@@ -267,6 +282,8 @@ def _find(raw: RawLayout, sub: str, ses: str, contrast: str) -> tuple[Path | Non
         found = [f for f in files if all(entities_of(f).get(key) == value for key, value in entities.items())]
     if not found:
         return None, []
+    for path in found:
+        require_image_name(path, sub, ses)
     plain = [path for path in found if not set(entities_of(path)) - needed - {"sub", "ses", "suffix"}]
     best = found if len(found) == 1 else plain
     if len(best) != 1:

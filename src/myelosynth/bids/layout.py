@@ -6,7 +6,8 @@ All methods take `sub` and `ses` labels (no prefix); Snakemake passes "{sub}" an
 from dataclasses import dataclass
 from pathlib import Path
 
-from myelosynth.bids.names import bids_path
+from myelosynth.bids.guard import require_inside
+from myelosynth.bids.names import bids_path, companion_path
 
 TRACER = "11CPIB"
 MEASURED_SPACE = "dvrt0"
@@ -19,12 +20,23 @@ APPLIED_SPACE = "T1wt0"
 class RawLayout:
     """The raw BIDS data set, its lesion masks (a BIDS derivative, baseline session) and ready maps.
 
-    ready: the BIDS derivative with masks and maps that come with the data set; None without any.
+    ready: the BIDS derivative with masks and maps that come with the data set; None without any. follow_symlinks:
+    whether links that lead out of these folders are followed.
     """
 
     root: Path
     lesions: Path
     ready: Path | None = None
+    follow_symlinks: bool = False
+
+    def require_own(self, path: Path) -> None:
+        """Raise InputError for a file, or one that belongs to it, that is there by a link out of the data set."""
+        if self.follow_symlinks:
+            return
+        roots = [root for root in (self.root, self.lesions, self.ready) if root is not None]
+        cure = "copy it there, or set dataset.follow_symlinks: true (--follow-symlinks)"
+        for file in (path, *(companion_path(path, extension) for extension in (".json", ".bval", ".bvec"))):
+            require_inside(file, roots, cure)
 
     def anat(self, sub: str, ses: str, suffix: str, mt: str | None = None) -> Path:
         return bids_path(self.root, "anat", suffix, sub=sub, ses=ses, mt=mt)

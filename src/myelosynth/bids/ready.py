@@ -10,8 +10,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+from myelosynth.bids.guard import require_image_name
 from myelosynth.bids.names import entities_of
-from myelosynth.errors import InputError
+from myelosynth.errors import InputError, printable
 
 
 class Kind(NamedTuple):
@@ -61,6 +62,8 @@ def find_ready(root: Path, sub: str, ses: str, kind: str) -> tuple[Path | None, 
     datatype, suffix, entities, *_ = READY[kind]
     folder = root / f"sub-{sub}" / f"ses-{ses}" / datatype
     named = [path for path in sorted(folder.glob(f"*_{suffix}.nii*")) if entities.items() <= entities_of(path).items()]
+    for path in named:
+        require_image_name(path, sub, ses)
     usable = [path for path in named if entities_of(path).get("space", "T1w") == "T1w"]
     if len(usable) > 1:
         values = f"{len(usable)} files: {', '.join(path.name for path in usable)}"
@@ -103,4 +106,4 @@ def require_ready(root: Path, participants: Iterable[str] | None, found: int) ->
         raise InputError("no ready maps found", root, values, "correct dataset.ready (--ready), or set it to null")
     known = {f"sub-{sub}" for sub in participants}
     strangers = [path.name for path in sorted(root.glob("sub-*")) if path.is_dir() and path.name not in known]
-    return [f"not used: ready maps of {name}, who is not in the data set" for name in strangers]
+    return [f"not used: ready maps of {printable(name)}, who is not in the data set" for name in strangers]

@@ -7,7 +7,7 @@ import typer
 
 from myelosynth.cli.app import app
 from myelosynth.cli.devices import Device, torch_device
-from myelosynth.cli.paths import distinct, folder, given, output
+from myelosynth.cli.paths import FollowSymlinks, distinct, folder, given, output
 
 if TYPE_CHECKING:
     from myelosynth.synthesis.bundle.card import Card
@@ -179,6 +179,7 @@ def apply(
         list[Path] | None, typer.Option(help="configuration overlay, such as config/presets/lab.yaml; repeat for more")
     ] = None,
     workflow: Annotated[Path, typer.Option(help="checkout with Snakefile and config/")] = Path("."),
+    follow_symlinks: FollowSymlinks = False,
 ) -> None:
     """Predict myelin maps, demyelination, change and a page for each patient who has MRI and no PET."""
     from myelosynth.bids.layout import RawLayout
@@ -186,7 +187,7 @@ def apply(
     from myelosynth.synthesis.bundle.card import load_bundle
 
     card, out = load_bundle(bundle), folder(out)
-    raw = RawLayout(bids_dir, lesions or bids_dir / "derivatives" / "lesions", ready)
+    raw = RawLayout(bids_dir, lesions or bids_dir / "derivatives" / "lesions", ready, follow_symlinks)
     asked = [label.removeprefix("sub-") for label in participant] if participant else None
     preflight = look_ahead(raw, card, asked, allow_voxel_size)
     for line in preflight.gaps:

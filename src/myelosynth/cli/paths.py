@@ -2,8 +2,15 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from myelosynth.errors import InputError
+
+FollowSymlinks = Annotated[
+    bool, typer.Option("--follow-symlinks", help="follow links that lead out of the data set and its derivatives")
+]
 
 
 def given(path: Path | None) -> Path | None:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from myelosynth.cli.app import app
-from myelosynth.cli.paths import distinct, folder, output
+from myelosynth.cli.paths import FollowSymlinks, distinct, folder, output
 
 BidsDir = Annotated[Path, typer.Argument(help="raw BIDS data set")]
 Raw = Annotated[Path, typer.Option(help="raw BIDS data set")]
@@ -27,6 +27,7 @@ def check(
     without_pet: Annotated[
         bool, typer.Option("--without-pet", help="for `myelosynth apply`: PET, ready DVR and reference are not read")
     ] = False,
+    follow_symlinks: FollowSymlinks = False,
 ) -> None:
     """List what every session has; a fault is an error, a gap is listed and counted."""
     from myelosynth.bids.index import OF_PET, scan
@@ -35,7 +36,7 @@ def check(
     from myelosynth.study.roster import MADE_OF
     from myelosynth.synthesis.config import load_task
 
-    raw = RawLayout(bids_dir, lesions or bids_dir / "derivatives" / "lesions", ready)
+    raw = RawLayout(bids_dir, lesions or bids_dir / "derivatives" / "lesions", ready, follow_symlinks)
     sources = load_task(task).sources if task else list(MADE_OF)
     index = output(index, [raw.root / "participants.tsv"], ".tsv") if index else None
     people = [label.removeprefix("sub-") for label in sub] if sub else None

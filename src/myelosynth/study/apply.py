@@ -23,6 +23,7 @@ from myelosynth.images.volume import open_image
 from myelosynth.study.roster import MADE_OF, Roster
 from myelosynth.synthesis.bundle.card import Card
 from myelosynth.synthesis.bundle.statistics import TrainingStatistics
+from myelosynth.synthesis.config import read_yaml
 from myelosynth.synthesis.names import OPTIONAL_SOURCES
 
 # How much longer a voxel may be than in training before it was moved to the analysis grid; where the bundle does not
@@ -146,6 +147,7 @@ def overlay(
             "bids_dir": str(raw.root.absolute()),
             "lesions": str(raw.lesions.absolute()),
             "ready": str(raw.ready.absolute()) if raw.ready else None,
+            "follow_symlinks": raw.follow_symlinks,
         },
         "learning": {"task": str(card.task.absolute())},
         "apply": {
@@ -163,14 +165,17 @@ def run_workflow(
     """Run the target `apply` of a checkout's Snakefile in `out`, where the settings are kept; a dry run writes nothing.
 
     Each folder of results is a working directory of its own, with Snakemake's records in it, so that runs into
-    different ones do not meet, and the checkout is only read. Raises InputError for a folder without the workflow,
-    results that another run is writing, or when the run fails.
+    different ones do not meet, and the checkout is only read. Raises InputError for a folder without the workflow, a
+    configuration that Snakemake would run code of (a bundle brings one along), results that another run is writing, or
+    when the run fails.
     """
     checkout = workflow.absolute()
     shipped = checkout / "config" / "config.yaml"
     if not (checkout / "Snakefile").is_file() or not shipped.is_file():
         cure = "run in a checkout of myelosynth, or name one with --workflow"
         raise InputError("workflow missing", workflow, "no Snakefile with config/config.yaml", cure)
+    for path in configfiles:
+        read_yaml(path)
     with tempfile.TemporaryDirectory(prefix="myelosynth-") as scratch, _alone(None if dry else out) as held:
         file = (Path(scratch) if dry else out) / "apply.yaml"
         write_text(file, yaml.safe_dump(settings, sort_keys=False))

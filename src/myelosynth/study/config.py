@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, WithJsonSchema, model_validator
 
-from myelosynth.study.config_sections import Clinical, Curve, Evaluation, Lesions, Maps, Nulls, Strict
+from myelosynth.study.config_sections import Clinical, Curve, Evaluation, Lesions, Maps, Nulls, PlainPath, Strict
 from myelosynth.synthesis.config import TrainingPreset, validated
 from myelosynth.synthesis.names import parse_system
 
@@ -24,15 +24,18 @@ class Simulate(Strict):
     seed: int = Field(ge=0)
     scenario: Scenario
     noise: Literal["easy", "default", "hard", "clinical"]
-    lesion_masks: str | None = Field(description="folder of real lesion masks; null for the parametric generator")
+    lesion_masks: PlainPath | None = Field(description="folder of real lesion masks; null for the parametric generator")
 
 
 class Dataset(Strict):
     """Where the raw BIDS data set, its lesion masks and its ready maps lie."""
 
-    bids_dir: str
-    lesions: str
-    ready: str | None = Field(default=None, description="BIDS derivative with ready masks and maps; null without any")
+    bids_dir: PlainPath
+    lesions: PlainPath
+    ready: PlainPath | None = Field(
+        default=None, description="BIDS derivative with ready masks and maps; null without any"
+    )
+    follow_symlinks: bool = Field(default=False, description="follow links that lead out of these folders")
 
 
 class Engines(Strict):
@@ -129,8 +132,8 @@ class Folds(Strict):
 class Learning(Strict):
     """What is trained, and how."""
 
-    task: str
-    preset: str
+    task: PlainPath
+    preset: PlainPath
     systems: list[str] = Field(min_length=1)
     main: str = Field(description="the system of the patient pages and of the paired comparisons")
     sketches: Literal["fold", "out-of-fold"] = Field(description="what a Refiner learns to refine")
@@ -180,9 +183,11 @@ Training = Annotated[
 class Apply(Strict):
     """A bundle that is applied to a data set without PET."""
 
-    bundle: str = Field(description="folder that `myelosynth bundle` wrote")
+    bundle: PlainPath = Field(description="folder that `myelosynth bundle` wrote")
     # No defaults: Snakemake would set them in the section although it is null.
-    participants: list[str] | None = Field(description="labels without sub-; null for all")
+    participants: list[Annotated[str, Field(pattern="^[0-9A-Za-z]+$")]] | None = Field(
+        description="labels without sub-; null for all"
+    )
     allow_intensity: bool = Field(description="predict although a source is far from the training's")
     unchanged: bool = Field(description="nothing changed between the sessions: fit the null of the predictions")
 
@@ -190,7 +195,7 @@ class Apply(Strict):
 class StudyConfig(Strict):
     """One study."""
 
-    output: str
+    output: PlainPath
     simulate: Simulate | None
     dataset: Dataset
     engines: Engines

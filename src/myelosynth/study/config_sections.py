@@ -2,9 +2,13 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from myelosynth.bids.guard import plain_path
 from myelosynth.myelin.draws import least_draws
+
+PlainPath = Annotated[str, AfterValidator(plain_path)]
+"""A path that rules can name and shells cannot misread."""
 
 
 class Strict(BaseModel):
@@ -79,7 +83,7 @@ class Nulls(Strict):
 
     level: float = Field(default=0.95, ge=0.5, le=0.99, description="share of the draws inside an interval")
     draws: int = Field(default=500, ge=20, description="follow-ups that are drawn for each patient")
-    models: dict[str, str] = Field(
+    models: dict[str, PlainPath] = Field(
         default={}, description="system, or true for the measured PET: its null model, JSON of `myelosynth null-fit`"
     )
 

@@ -27,13 +27,19 @@ def simulated_cohort(config: StudyConfig) -> Cohort | None:
     return None if s is None else Cohort(s.patients, s.controls, s.scenario, s.seed)
 
 
+def raw_layout(config: StudyConfig) -> RawLayout:
+    """Where the configuration says that the data set lies."""
+    its = config.dataset
+    ready = Path(its.ready) if its.ready else None
+    return RawLayout(Path(its.bids_dir), Path(its.lesions), ready, its.follow_symlinks)
+
+
 def session_index(config: StudyConfig) -> SessionIndex:
     """The index of the study: derived for a simulated cohort, scanned from disk otherwise.
 
     Raises InputError for faults of the data set, and for a simulated study whose folder holds other data.
     """
-    ready = Path(config.dataset.ready) if config.dataset.ready else None
-    raw = RawLayout(Path(config.dataset.bids_dir), Path(config.dataset.lesions), ready)
+    raw = raw_layout(config)
     cohort = simulated_cohort(config)
     if cohort is None:
         return scan(raw, config.apply.participants, OF_PET) if config.apply else scan(raw)

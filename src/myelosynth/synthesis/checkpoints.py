@@ -3,6 +3,7 @@
 import hashlib
 import json
 import pickle
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -75,9 +76,12 @@ def _load_safetensors(path: Path) -> dict[str, Any]:
         with safe_open(path, "pt") as stream:
             told = (stream.metadata() or {}).get(_METADATA)
             tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118 (not a mapping)
-    except (SafetensorError, OSError) as fault:
+        return _with_tensors(json.loads(told), tensors) if told else {}
+    except (SafetensorError, OSError, json.JSONDecodeError) as fault:
         raise InputError("not a readable safetensors file", path, str(fault), "export or copy it again") from fault
-    return _with_tensors(json.loads(told), tensors) if told else {}
+    except KeyError as fault:
+        values = f"its record names the tensor {fault}, which is not there"
+        raise InputError("not a readable safetensors file", path, values, "export or copy it again") from fault
 
 
 def _without_tensors(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
@@ -119,7 +123,11 @@ def load_state(path: Path) -> dict[str, Any]:
         raise InputError("not a readable checkpoint", path, values, "give a checkpoint.pt, or train it again")
     try:
         record = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, BadZipFile, OSError) as fault:
+    except pickle.UnpicklingError as fault:
+        asked = re.search(r"(?:GLOBAL|function) (\S+)", str(fault))
+        values = f"it asks for {asked[1] if asked else 'code'}, expected tensors, numbers and text; nothing was run"
+        raise InputError("checkpoint asks to run code", path, values, "do not open it by other means") from fault
+    except (RuntimeError, EOFError, BadZipFile, OSError) as fault:
         reason = str(fault).splitlines()[0] if str(fault) else type(fault).__name__
         raise InputError("not a readable checkpoint", path, reason, "train it again") from fault
     if not isinstance(record, dict):

@@ -12,6 +12,7 @@ from myelosynth.errors import InputError
 from myelosynth.synthesis.names import registry_line
 
 TEMPLATE = "template"
+_TEMPLATES = "__use_yte__"
 MASK_WORDS = {"lesion", "lesions", "mask", "masks", "nawm", "dseg", "seg", "segmentation", "label", "labels", "roi"}
 """Contrasts that a generator must never see: drawn by an expert who had the truth before him."""
 
@@ -193,13 +194,20 @@ def config_path(name: str, kind: Literal["tasks", "presets"]) -> Path:
 
 
 def read_yaml(path: Path) -> dict[Any, Any]:
-    """Read a YAML mapping. Raises InputError when it is not one."""
+    """Read a YAML mapping, plain data alone. Raises InputError when it is not one, or asks to run code.
+
+    Tags of Python are refused by the safe loader; `__use_yte__` is refused because Snakemake, which reads
+    configurations too, evaluates the expressions of such a file.
+    """
     try:
         record = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except (yaml.YAMLError, UnicodeDecodeError) as fault:
         raise InputError("not valid YAML", path, str(fault), "repair the file") from fault
     if not isinstance(record, dict):
         raise InputError("YAML mapping needed", path, f"found {type(record).__name__}", "repair the file")
+    if _TEMPLATES in record:
+        values = f"it has the key {_TEMPLATES}, by which Snakemake evaluates expressions in it; nothing was run"
+        raise InputError("YAML asks to run code", path, values, "write the values themselves")
     return record
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from myelosynth.bids.guard import plain_name, require_inside, require_word
 from myelosynth.bids.sidecar import read_json, sha256
 from myelosynth.errors import InputError
 from myelosynth.synthesis.names import CALIBRATED, OPTIONAL_SOURCES, parse_system
@@ -104,7 +105,10 @@ class Card:
 
 
 def read_card(folder: Path) -> Card:
-    """The card of a bundle, its files not looked at. Raises InputError for a folder that is no bundle."""
+    """The card of a bundle, its files not read.
+
+    Raises InputError for a folder that is no bundle, or a card that points out of it.
+    """
     path = Path(folder) / CARD
     if not path.is_file():
         found = "no such folder" if not Path(folder).is_dir() else f"it has no {CARD}"
@@ -114,7 +118,29 @@ def read_card(folder: Path) -> Card:
     if missing or record["Format"] != FORMAT:
         found = f"no {', '.join(missing)}" if missing else f"format {record['Format']}, expected {FORMAT}"
         raise InputError("bundle not understood", path, found, _AGAIN)
+    _require_plain(Path(folder), record)
     return Card(Path(folder), record)
+
+
+def _require_plain(folder: Path, record: dict[str, Any]) -> None:
+    """Raise InputError for a card that names files outside its folder, an unknown system, or odd names of contrasts."""
+    path, files = folder / CARD, record["Files"]
+    members = [member.get("Checkpoint") for member in record["Members"] if isinstance(member, dict)]
+    if not isinstance(files, dict) or not all(isinstance(name, str) and plain_name(name) for name in files):
+        raise InputError("bundle not understood", path, "Files names something outside the folder", _AGAIN)
+    strangers = [name for name in members if name not in files]
+    if strangers or len(members) < len(record["Members"]):
+        found = f"Members name {', '.join(map(str, strangers)) or 'no checkpoint'}, expected some of Files"
+        raise InputError("bundle not understood", path, found, _AGAIN)
+    try:
+        parse_system(str(record["System"]))
+    except ValueError as fault:
+        raise InputError("bundle not understood", path, str(fault), _AGAIN) from fault
+    for name in (*record["Sources"], *record["Inputs"], record["Target"]):
+        require_word("contrast", str(name), path)
+    for name in (CARD, *files):
+        if (folder / name).is_symlink():
+            require_inside(folder / name, [folder], "copy the file itself into the bundle")
 
 
 def load_bundle(folder: Path) -> Card:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from myelosynth.bids.guard import require_label, require_word
 from myelosynth.bids.names import participant_of
 from myelosynth.errors import InputError
 from myelosynth.synthesis.data.folds import Fold
@@ -51,9 +52,9 @@ class Selection:
 def read_manifest(path: Path) -> list[Scan]:
     """Read a manifest; relative paths start at the working directory.
 
-    Raises InputError for an empty path or mask, a contrast listed twice, differing masks within a session, and for
-    leaks: one image listed for two participants (by two names too), an image whose name is of another participant, and
-    a mask in the place of an image.
+    Raises InputError for odd labels, an empty path or mask, a contrast listed twice, differing masks within a session,
+    and for leaks: one image listed for two participants (by two names too), an image whose name is of another
+    participant, and a mask in the place of an image.
     """
     table = read_table(path, COLUMNS)
     scans: dict[tuple[str, str], Scan] = {}
@@ -62,6 +63,10 @@ def read_manifest(path: Path) -> list[Scan]:
         if not row["path"] or not row["mask"]:
             empty = "path" if not row["path"] else "mask"
             raise InputError("manifest incomplete", path, f"row {number}: {empty} is empty", "fill it in")
+        where = f"{path} row {number}"
+        require_label("sub", row["participant_id"].removeprefix("sub-"), where)
+        require_label("ses", row["session_id"].removeprefix("ses-"), where)
+        require_word("contrast", row["contrast"], where)
         image, mask = Path(row["path"]).absolute(), Path(row["mask"]).absolute()
         key = row["participant_id"], row["session_id"]
         masks = [Path(row[name]).absolute() if row[name] else None for name in ("lesions", "nawm")]
