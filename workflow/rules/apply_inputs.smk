@@ -14,8 +14,17 @@ def applied_sources(w):
     }
 
 
+@cache
+def sessions_applied_to():
+    """Sessions that the bundle is applied to, by participant."""
+    found = {}
+    for sub, ses in roster.applicable:
+        found.setdefault(sub, []).append(ses)
+    return found
+
+
 def applied_sessions(sub):
-    return [ses for other, ses in roster.applicable if other == sub]
+    return sessions_applied_to().get(sub, [])
 
 
 def unchanged_pairs():

@@ -1,8 +1,9 @@
 """The study, its roster and every path; all rules ask here."""
 
+from functools import cache
 from pathlib import Path
 
-from myelosynth.bids.index import BASELINE, FOLLOW_UP, TARGET
+from myelosynth.bids.index import BASELINE, CONTRASTS, FOLLOW_UP, TARGET
 from myelosynth.bids.layout import APPLIED_SPACE, MEASURED_SPACE, Layout
 from myelosynth.bids.names import companion_path
 from myelosynth.bids.ready import in_t1w

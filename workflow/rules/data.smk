@@ -41,52 +41,23 @@ if phantom:
         shell:
             "myelosynth simulate {params.out:q} {params.options:q} --tables > {log:q} 2>&1"
 
-    for _sub, _group in roster.index.groups.items():
-        _sessions = roster.index.sessions(_sub)
+    for _name, (_files, _people) in simulated_files().items():
 
         rule:
             name:
-                f"simulate_{_sub}"
+                _name
             input:
                 # The folder is described as simulated first.
                 ancient(raw.root / "participants.tsv"),
             output:
-                [
-                    roster.index.path(_sub, ses, contrast)
-                    for ses in _sessions
-                    for contrast in (
-                        "T1w",
-                        "T2w",
-                        "FLAIR",
-                        "MTon",
-                        "MToff",
-                        "DWI",
-                        "PET",
-                        "lesions",
-                    )
-                    if roster.index.has(_sub, ses, contrast)
-                ],
-                [
-                    companion_path(roster.index.path(_sub, ses, "DWI"), e)
-                    for ses in _sessions
-                    if roster.index.has(_sub, ses, "DWI")
-                    for e in (".bval", ".bvec", ".json")
-                ],
-                [
-                    companion_path(roster.index.path(_sub, ses, "PET"), ".json")
-                    for ses in _sessions
-                    if roster.index.has(_sub, ses, "PET")
-                ],
-                [
-                    raw.truth(_sub, ses, f"{draw}_pet.nii.gz")
-                    for ses in _sessions
-                    for draw in phantom.draws(_sub, ses)
-                ],
+                _files,
             log:
-                log_of("simulate", f"sub-{_sub}"),
+                log_of("simulate", "sub-{sub}"),
             benchmark:
-                benchmark_of("simulate", f"sub-{_sub}")
-            # One rule a participant: a profile cannot name them all (profiles/slurm puts several into one cluster job).
+                benchmark_of("simulate", "sub-{sub}")
+            wildcard_constraints:
+                sub="|".join(_people),
+            # One rule a kind of participant: a profile cannot name them all (profiles/slurm puts several into one job).
             group:
                 "simulate"
             conda:
@@ -98,9 +69,8 @@ if phantom:
             params:
                 out=raw.root,
                 options=cohort_options,
-                sub=_sub,
             shell:
-                "myelosynth simulate {params.out:q} {params.options:q} --participant {params.sub:q} > {log:q} 2>&1"
+                "myelosynth simulate {params.out:q} {params.options:q} --participant {wildcards.sub:q} > {log:q} 2>&1"
 
 
 rule check:

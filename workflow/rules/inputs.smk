@@ -91,14 +91,55 @@ def quantitative_maps(sub, ses):
 # -- data.smk --------------------------------------------------------------------------------------------------------
 
 
+def simulated_files():
+    """Files of the simulated participants by the name of a rule, and who has them: one rule a kind, not one a person."""
+    kinds = {}
+    for sub, group in roster.index.groups.items():
+        files = tuple(
+            raw.root
+            / str(path.relative_to(raw.root)).replace(f"sub-{sub}", "sub-{sub}")
+            for path in files_of_simulated(sub)
+        )
+        kinds.setdefault((group, files), []).append(sub)
+    named = {}
+    for (group, files), people in kinds.items():
+        alike = sum(name.startswith(f"simulate_{group}") for name in named)
+        name = f"simulate_{group}_{alike + 1}" if alike else f"simulate_{group}"
+        named[name] = files, people
+    return named
+
+
+def files_of_simulated(sub):
+    """Images of a simulated participant with what belongs to them, and the further PET series."""
+    found = []
+    for ses in roster.index.sessions(sub):
+        for contrast in CONTRASTS:
+            if not roster.index.has(sub, ses, contrast):
+                continue
+            image = roster.index.path(sub, ses, contrast)
+            belonging = {"DWI": (".bval", ".bvec", ".json"), "PET": (".json",)}
+            more = [companion_path(image, e) for e in belonging.get(contrast, ())]
+            found += [image, *more]
+        for draw in phantom.draws(sub, ses):
+            found.append(raw.truth(sub, ses, f"{draw}_pet.nii.gz"))
+    return found
+
+
 def checked_images(w):
     """Every image of the data set; of the participant where a bundle is applied."""
-    return [
-        roster.index.root / row.path
-        for row in roster.index.rows
-        if row.status == "present"
-        and (not applied or row.participant_id == f"sub-{w.sub}")
-    ]
+    return images_of_participants().get(w.sub if applied else None, [])
+
+
+@cache
+def images_of_participants():
+    """Images of the data set by participant, and all of them under None."""
+    found = {sub: [] for sub in [*roster.index.groups, None]}
+    for row in roster.index.rows:
+        if row.status == "present":
+            path = roster.index.root / row.path
+            found[row.participant_id[4:]].append(path)
+            found[None].append(path)
+    return found
 
 
 # -- maps.smk, pet.smk -----------------------------------------------------------------------------------------------

@@ -142,17 +142,25 @@ def change_images(w):
     ]
 
 
-def maps_of(system):
-    """Everything that the maps of one system consist of."""
+@cache
+def maps_by_patient(system):
+    """Everything that the maps of one system consist of, by patient."""
     sessions = roster.patients(
         tested(roster.measured if system in ("true", *CEILINGS) else roster.synthesised)
     )
-    masks = [layout.demyelinated(system, sub, ses) for sub, ses in sessions]
-    followed = list(roster.followed(sessions))
-    found = masks + [layout.indices(system, sub, FOLLOW_UP) for sub in followed]
-    if system in WITH_INTERVALS:
-        found += [layout.index_intervals(system, sub, FOLLOW_UP) for sub in followed]
+    found = {sub: [] for sub, _ in sessions}
+    for sub, ses in sessions:
+        found[sub].append(layout.demyelinated(system, sub, ses))
+    for sub in roster.followed(sessions):
+        found[sub].append(layout.indices(system, sub, FOLLOW_UP))
+        if system in WITH_INTERVALS:
+            found[sub].append(layout.index_intervals(system, sub, FOLLOW_UP))
     return found
+
+
+def maps_of(system):
+    """The same of all patients."""
+    return [path for its in maps_by_patient(system).values() for path in its]
 
 
 # -- lesions.smk -------------------------------------------------------------------------------------------------------
@@ -175,23 +183,24 @@ def lesion_maps(w):
     return files
 
 
+@cache
+def lesion_table_of(system):
+    """The table of each patient's lesions by one system; a null is known at the follow-up alone."""
+    learned = system not in ("true", *CEILINGS, *NULLS)
+    sessions = roster.patients(
+        tested(roster.synthesised if learned else roster.measured)
+    )
+    last = {sub: FOLLOW_UP for sub in roster.followed(sessions)}
+    if system not in NULLS:
+        alone = [sub for sub, ses in sessions if ses == BASELINE and sub not in last]
+        last |= {sub: BASELINE for sub in alone}
+    return {sub: layout.lesion_table(system, sub, ses) for sub, ses in last.items()}
+
+
 def lesion_tables():
     """The table of every patient's lesions, by the measured PET, every system and every null."""
-    found = []
-    for system in [*MAPPED, *NULLS]:
-        learned = system not in ("true", *CEILINGS, *NULLS)
-        sessions = roster.patients(
-            tested(roster.synthesised if learned else roster.measured)
-        )
-        followed = roster.followed(sessions)
-        single = [
-            sub
-            for sub, ses in sessions
-            if ses == BASELINE and sub not in followed and system not in NULLS
-        ]
-        found += [layout.lesion_table(system, sub, FOLLOW_UP) for sub in followed]
-        found += [layout.lesion_table(system, sub, BASELINE) for sub in single]
-    return found
+    systems = [*MAPPED, *NULLS]
+    return [path for name in systems for path in lesion_table_of(name).values()]
 
 
 # -- evaluation.smk ----------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """What the rules of the null ask for."""
 
-
+@cache
 def null_patients(fold):
     """Patients whose null-scan may serve a fold: followed, and not its test subjects."""
     people = [row for row in the_split().rows if row.fold == int(fold)]
@@ -40,10 +40,11 @@ def null_options(w):
     return numbers + (["--new-participant"] if elsewhere else [])
 
 
+@cache
 def null_followed(system):
-    """Test patients with both sessions of a system."""
+    """Test patients with both sessions of a system, in the order of the data set."""
     sessions = roster.measured if system in _MEASURED else roster.synthesised
-    return list(roster.followed(tested(sessions)))
+    return dict.fromkeys(roster.followed(tested(sessions)))
 
 
 def null_tables():

@@ -36,7 +36,7 @@ rule patient_page:
     input:
         index=layout.table("index"),
         tables=[layout.table(name) for name in EVALUATED],
-        maps=[maps_of(system) for system in ("true", study.learning.main)],
+        maps=shown_maps,
         lesions=shown_lesions,
         nulls=shown_nulls,
     output:

@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -61,18 +62,25 @@ class SessionIndex:
         paths = {(r.participant_id, r.session_id, r.contrast): r.path for r in self.rows if r.status == "present"}
         object.__setattr__(self, "_paths", paths)
 
-    @property
+    @cached_property
     def groups(self) -> dict[str, str]:
         """Participant label to group, in table order."""
         return {row.participant_id[4:]: row.group for row in self.rows}
+
+    @cached_property
+    def _sessions(self) -> dict[str, list[str]]:
+        found: dict[str, set[str]] = {}
+        for row in self.rows:
+            if row.path:
+                found.setdefault(row.participant_id[4:], set()).add(row.session_id[4:])
+        return {sub: sorted(its, key=lambda ses: (ses != BASELINE, ses)) for sub, its in found.items()}
 
     def participants(self, group: str | None = None) -> list[str]:
         return [label for label, its in self.groups.items() if group in (None, its)]
 
     def sessions(self, sub: str) -> list[str]:
         """Sessions of a participant with at least one image, baseline first."""
-        found = {row.session_id[4:] for row in self.rows if row.participant_id == f"sub-{sub}" and row.path}
-        return sorted(found, key=lambda ses: (ses != BASELINE, ses))
+        return list(self._sessions.get(sub, []))
 
     def has(self, sub: str, ses: str, *contrasts: str) -> bool:
         """Whether every one of the contrasts is there."""

@@ -1,6 +1,7 @@
 """Which files a simulated cohort holds, known from counts, scenario and seed without simulating anything."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from myelosynth.errors import InputError
@@ -47,6 +48,11 @@ class Cohort:
         labels = [f"{number:03d}" for number in range(1, patients + self.controls + 1)]
         return [(label, "patient" if n < patients else "control") for n, label in enumerate(labels)]
 
+    @cached_property
+    def groups(self) -> dict[str, str]:
+        """Label to group of everyone."""
+        return dict(self.participants())
+
     def gap(self, kind: int) -> str | None:
         """The patient who has gap 0 (no t1), 1 (no PET at t1), 2 (no MT at t0) or 3 (no EDSS) in scenario `missing`.
 
@@ -59,20 +65,19 @@ class Cohort:
 
     def sessions(self, participant: str) -> list[str]:
         """Patients are scanned at t0 and t1, controls at t0 only. Raises InputError for somebody who is not there."""
-        groups = dict(self.participants())
-        if participant not in groups:
-            values = f"got {participant!r}, the cohort has {', '.join(groups)}"
+        if participant not in self.groups:
+            values = f"got {participant!r}, the cohort has {', '.join(self.groups)}"
             raise InputError("no such participant", "--participant", values, "give one of these labels")
-        if groups[participant] == "control" or participant == self.gap(0):
+        if self.groups[participant] == "control" or participant == self.gap(0):
             return ["t0"]
         return ["t0", "t1"]
 
     def contrasts(self, participant: str, session: str) -> list[str]:
         """The images of one session, in the order of CONTRASTS."""
         absent = set()
-        if participant not in dict(self.participants()) or session not in self.sessions(participant):
+        if participant not in self.groups or session not in self.sessions(participant):
             return []
-        if dict(self.participants())[participant] == "control" or session != "t0":
+        if self.groups[participant] == "control" or session != "t0":
             absent.add("lesions")
         if participant == self.gap(1) and session == "t1":
             absent.add("PET")

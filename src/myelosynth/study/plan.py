@@ -60,13 +60,20 @@ class Split:
         """The fold in which each participant is tested."""
         return {row.participant: row.fold for row in self.rows if row.role == "test"}
 
+    @cached_property
+    def _folds(self) -> dict[int, list[Assignment]]:
+        found: dict[int, list[Assignment]] = {}
+        for row in self.rows:
+            found.setdefault(row.fold, []).append(row)
+        return found
+
     def tested(self, sessions: Sequence[tuple[str, str]], folds: Sequence[int]) -> list[tuple[str, str]]:
         """The (sub, ses) whose participant some of these folds test; all of them where there is no split."""
         return [(sub, ses) for sub, ses in sessions if self.obstacle or self.fold_of[sub] in folds]
 
     def learned(self, fold: int, inner: int | None = None) -> list[str]:
         """Training participants of a fold, then those who choose its weights; or the same of an inner fold."""
-        rows = [row for row in self.rows if row.fold == fold]
+        rows = self._folds.get(fold, [])
         if inner is not None:
             rows = [row for row in self.inner[fold] if row.fold == inner]
         return [row.participant for role in ("train", "validation") for row in rows if row.role == role]
@@ -84,7 +91,8 @@ class Split:
         return self._of(fold, "patient", ("train",))
 
     def _of(self, fold: int, group: str, roles: Sequence[str]) -> list[str]:
-        return [row.participant for row in self.rows if (row.fold, row.group) == (fold, group) and row.role in roles]
+        rows = self._folds.get(fold, [])
+        return [row.participant for row in rows if row.group == group and row.role in roles]
 
 
 def plan_split(config: StudyConfig, roster: Roster) -> Split:

@@ -100,7 +100,8 @@ class Roster:
     @cached_property
     def synthesised(self) -> list[tuple[str, str]]:
         """(sub, ses) of eligible participants whose MRI is complete: a DVR can be predicted there."""
-        return [(s, t) for s, t in self.sessions if s in self.eligible and self.predictable(s, t)]
+        eligible = set(self.eligible)
+        return [(s, t) for s, t in self.sessions if s in eligible and self.predictable(s, t)]
 
     @cached_property
     def applicable(self) -> list[tuple[str, str]]:
@@ -110,7 +111,8 @@ class Roster:
     @cached_property
     def measured(self) -> list[tuple[str, str]]:
         """(sub, ses) of eligible participants with a T1w, and a PET or a ready DVR."""
-        return [(s, t) for s, t in self.sessions if s in self.eligible and self.has_map(s, t, TARGET)]
+        eligible = set(self.eligible)
+        return [(s, t) for s, t in self.sessions if s in eligible and self.has_map(s, t, TARGET)]
 
     def patients(self, sessions: list[tuple[str, str]]) -> list[tuple[str, str]]:
         """Only the patients' sessions."""
@@ -118,7 +120,7 @@ class Roster:
 
     def followed(self, sessions: list[tuple[str, str]]) -> list[str]:
         """Patients with both time points in `sessions`: change can be told."""
-        both = self.patients(sessions)
+        both = set(self.patients(sessions))
         return [sub for sub in self.eligible if (sub, BASELINE) in both and (sub, FOLLOW_UP) in both]
 
     def registered(self, sub: str, ses: str) -> list[str]:
