@@ -15,7 +15,7 @@ COPY . .
 RUN python -m pip install --no-cache-dir --disable-pip-version-check --no-deps --no-build-isolation -e .
 
 # Writable for whoever `--user` names; one thread a job, Snakemake fills the cores.
-ENV HOME=/tmp MPLCONFIGDIR=/tmp/matplotlib XDG_CACHE_HOME=/tmp/cache \
+ENV HOME=/tmp LOGNAME=myelosynth PYTHONNOUSERSITE=1 MPLCONFIGDIR=/tmp/matplotlib XDG_CACHE_HOME=/tmp/cache \
     OMP_NUM_THREADS=1 ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS=1
 USER 1000:1000
 WORKDIR /data

@@ -54,3 +54,12 @@ def test_a_passed_oracle_stops_unless_it_is_only_to_be_told(repository):
     assert read_study({key: value for key, value in record.items() if key != "evaluation"}).evaluation.oracle == "stop"
     with pytest.raises(InputError, match=r"evaluation\.oracle"):
         read_study(record | {"evaluation": {"oracle": "ignore"}})
+
+
+@pytest.mark.parametrize("name", ["fsl; rm -r x", "$(id)", "fsl 6", "-d", "", "fsl\nid", "fsl/6.0.7\n"])
+def test_a_module_has_a_name_that_is_safe_in_a_shell(repository, name):
+    record = yaml.safe_load((repository / "config" / "config.yaml").read_text())
+    modules = read_study(record | {"modules": {"fsl": ["gcc/12", "fsl/6.0.7"]}}).modules
+    assert [modules.of(suite) for suite in ("fsl", "freesurfer", "antspyx")] == [["gcc/12", "fsl/6.0.7"], [], []]
+    with pytest.raises(InputError, match=r"modules\.fsl"):
+        read_study(record | {"modules": {"fsl": [name]}})

@@ -153,8 +153,8 @@ def require_modules(command):
     names = " ".join(modules_of(command))
     if names and not deployed_by("env-modules"):
         values = f"{names} in the configuration, jobs run without environment modules"
-        cure = "add --software-deployment-method env-modules (after conda, where that is given)"
-        raise InputError("modules are not loaded", command, values, cure)
+        cure = "add env-modules to --software-deployment-method, here or in the profile"
+        raise InputError("modules would not be loaded", command, values, cure)
 
 
 def require_engines():
