@@ -50,7 +50,7 @@ def test_modules_that_no_job_would_load_are_told_before_the_first_job(repository
     result = study.snakemake("--cores", "1", "--", str(mask))
     assert result.returncode == 1
     assert result.stdout.splitlines()[-1] == (
-        "error: modules would not be loaded, extract-brain, fsl/6.0.7 in the configuration, jobs run without environment"
-        " modules, add env-modules to --software-deployment-method, here or in the profile"
+        "error: modules would not be loaded, extract-brain, fsl/6.0.7 in the configuration, jobs run without"
+        " environment modules, add env-modules to --software-deployment-method, here or in the profile"
     )
     assert "rule simulate" not in result.stdout
