@@ -8,7 +8,7 @@ export OMP_NUM_THREADS ?= 1
 export ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check bench schema vendor clean clean-results
+.PHONY: help install lock demo test check bench schema vendor clean clean-results
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile
@@ -28,6 +28,11 @@ help:
 
 install: .venv/installed ## the environment in .venv, pinned by requirements.lock
 
+# Keeps every pin that still fits pyproject.toml; delete requirements.lock first to renew them all. Torch: pyproject.toml.
+lock: ## pin what pyproject.toml asks for in requirements.lock; keeps the pins that fit
+	UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile --quiet --extra dev --python-version 3.11 --python-platform linux \
+	  --no-annotate --output-file requirements.lock pyproject.toml
+
 demo: install ## simulate a cohort, run the workflow, print the indices and the path of the report
 	snakemake --profile profiles/local --cores $(CORES)
 	myelosynth report index results --system residual-context
@@ -41,7 +46,8 @@ check: install ## style, types, workflow
 	mypy
 	snakefmt --check Snakefile workflow
 	snakemake --lint
-	bash -n .ci/run
+	bash -n .ci/run envs/*.post-deploy.sh
+	hadolint Dockerfile
 
 bench: install ## own engines beside their peers, as ratios in one run
 	python benchmarks/registration.py

@@ -89,3 +89,12 @@ def test_participants_of_a_bundle_are_labels(repository):
     applied = {"bundle": "b", "participants": ["01;id"], "allow_intensity": False, "unchanged": False}
     with pytest.raises(InputError, match=r"apply\.participants\.0"):
         read_study(record | {"simulate": None, "apply": applied})
+
+
+@pytest.mark.parametrize("name", ["fsl; rm -r x", "$(id)", "fsl 6", "-d", "", "fsl\nid", "fsl/6.0.7\n"])
+def test_a_module_has_a_name_that_is_safe_in_a_shell(repository, name):
+    record = yaml.safe_load((repository / "config" / "config.yaml").read_text())
+    modules = read_study(record | {"modules": {"fsl": ["gcc/12", "fsl/6.0.7"]}}).modules
+    assert [modules.of(suite) for suite in ("fsl", "freesurfer", "antspyx")] == [["gcc/12", "fsl/6.0.7"], [], []]
+    with pytest.raises(InputError, match=r"modules\.fsl"):
+        read_study(record | {"modules": {"fsl": [name]}})

@@ -40,3 +40,17 @@ def test_an_optional_extra_is_in_no_conda_environment(repository, tmp_path, engi
     )
     assert result.stdout.splitlines()[-1].startswith(told)
     assert 'File "' not in result.stdout
+
+
+def test_modules_that_no_job_would_load_are_told_before_the_first_job(repository, tmp_path):
+    """Snakemake itself would leave them out without a word."""
+    study = Study(tmp_path / "study", repository, tmp_path / "site.yaml")
+    study.configfile.write_text(yaml.safe_dump({"engines": {"brain": "bet"}, "modules": {"fsl": ["fsl/6.0.7"]}}))
+    mask = Layout(study.folder / "results").brain_mask("001", "t0").relative_to(study.folder)
+    result = study.snakemake("--cores", "1", "--", str(mask))
+    assert result.returncode == 1
+    assert result.stdout.splitlines()[-1] == (
+        "error: modules would not be loaded, extract-brain, fsl/6.0.7 in the configuration, jobs run without"
+        " environment modules, add env-modules to --software-deployment-method, here or in the profile"
+    )
+    assert "rule simulate" not in result.stdout

@@ -17,6 +17,8 @@ rule n4:
         benchmark_of("n4")
     conda:
         environment_of("n4")
+    envmodules:
+        *modules_of("n4"),
     threads: 1
     resources:
         mem_mb=grown(3000),
@@ -42,6 +44,8 @@ rule extract_brain:
         sub=without_ready("brain"),
     conda:
         environment_of("extract-brain")
+    envmodules:
+        *modules_of("extract-brain"),
     threads: 1
     resources:
         mem_mb=grown(4000),
@@ -104,6 +108,8 @@ rule segment_tissue:
         sub=without_ready("WM"),
     conda:
         environment_of("segment-tissue")
+    envmodules:
+        *modules_of("segment-tissue"),
     threads: 1
     resources:
         mem_mb=grown(8000 if FREESURFER else 4000),

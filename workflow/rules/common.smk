@@ -129,21 +129,26 @@ def engine_of(command):
 
 def environment_of(command):
     """The conda environment with the programs of a command's engine; FreeSurfer itself comes from a module."""
-    suite = engine_of(command).suite
-    return "../../envs/fsl.yaml" if suite == "fsl" else "../../envs/imaging.yaml"
+    fsl = engine_of(command).suite == "fsl" and not modules_of(command)
+    return "../../envs/fsl.yaml" if fsl else "../../envs/imaging.yaml"
 
 
-def by_conda():
-    """Whether the jobs run in the environments of `envs/`."""
+def modules_of(command):
+    """The environment modules with the programs of a command's engine, in the order in which they are loaded."""
+    return study.modules.of(engine_of(command).suite)
+
+
+def deployed_by(method):
+    """Whether jobs get their software by this method: conda (the environments of `envs/`) or env-modules."""
     methods = workflow.deployment_settings.deployment_method
-    return "conda" in {str(method) for method in methods}
+    return method in {str(method) for method in methods}
 
 
 def require_environments():
     """Stop where jobs run in conda environments and an engine is in none of them, whatever machine they run on."""
     for command in CHOSEN:
         engine = engine_of(command)
-        if by_conda() and engine.extra:
+        if deployed_by("conda") and engine.extra:
             values = f"the optional extra {engine.extra} is in no environment of envs/"
             cure = f"run without conda, or use the embedded engine {ENGINES[command][0].name}"
             fault = InputError(
@@ -152,13 +157,27 @@ def require_environments():
             raise SystemExit(f"error: {fault}")
 
 
+def require_modules(command):
+    """Raises InputError where the configuration names modules for an engine that no job would load."""
+    names = " ".join(modules_of(command))
+    if names and not deployed_by("env-modules"):
+        values = f"{names} in the configuration, jobs run without environment modules"
+        cure = "add env-modules to --software-deployment-method, here or in the profile"
+        raise InputError("modules would not be loaded", command, values, cure)
+
+
 def require_engines():
-    """Stop before the first job where an engine cannot run; with conda or on a cluster each job finds out by itself."""
-    if by_conda() or not workflow.local_exec:
-        return
+    """Stop before the first job where an engine cannot run.
+
+    With conda, with modules or on a cluster each job finds out by itself.
+    """
+    here = workflow.local_exec and not deployed_by("conda")
     try:
         for command, engine in CHOSEN.items():
-            if command != "register-bbr" or BBR_IMAGES:
+            if command == "register-bbr" and not BBR_IMAGES:
+                continue
+            require_modules(command)
+            if here and not modules_of(command):
                 find_engine(command, engine)
     except InputError as fault:
         raise SystemExit(f"error: {fault}") from None

@@ -16,6 +16,8 @@ rule register_distorted:
         benchmark_of("register_distorted")
     conda:
         environment_of("register")
+    envmodules:
+        *modules_of("register"),
     threads: 1
     resources:
         mem_mb=grown(3000),

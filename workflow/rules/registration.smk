@@ -16,6 +16,8 @@ rule register_rigid:
         image="|".join(BBR_IMAGES) or "none",
     conda:
         environment_of("register")
+    envmodules:
+        *modules_of("register"),
     threads: 1
     resources:
         mem_mb=grown(3000),
@@ -57,6 +59,8 @@ rule register_boundary:
         image="|".join(BBR_IMAGES) or "none",
     conda:
         environment_of("register-bbr")
+    envmodules:
+        *modules_of("register-bbr"),
     threads: 1
     resources:
         mem_mb=grown(2000),
@@ -86,6 +90,8 @@ rule register_followup:
         benchmark_of("register_followup")
     conda:
         environment_of("register")
+    envmodules:
+        *modules_of("register"),
     threads: 1
     resources:
         mem_mb=grown(3000),
@@ -128,6 +134,8 @@ rule register_template:
         benchmark_of("register_template")
     conda:
         environment_of("register")
+    envmodules:
+        *modules_of("register"),
     threads: 1
     resources:
         mem_mb=grown(3000),

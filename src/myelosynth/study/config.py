@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, WithJsonSchema, model_validator
 
-from myelosynth.study.config_sections import Clinical, Curve, Evaluation, Lesions, Maps, Nulls, PlainPath, Strict
+from myelosynth.study.config_sections import Clinical, Curve, Evaluation, Lesions, Maps, Modules, Nulls, PlainPath, Strict
 from myelosynth.synthesis.config import TrainingPreset, validated
 from myelosynth.synthesis.names import parse_system
 
@@ -199,6 +199,7 @@ class StudyConfig(Strict):
     simulate: Simulate | None
     dataset: Dataset
     engines: Engines
+    modules: Modules = Modules()
     brain: Brain
     registration: Registration
     diffusion: Diffusion

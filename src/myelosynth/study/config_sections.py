@@ -17,6 +17,22 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+ModuleName = Annotated[str, Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z._+/-]*$")]
+"""NAME or NAME/VERSION; it reaches a shell, so nothing else."""
+
+
+class Modules(Strict):
+    """The site's environment modules with the programs of lab engines."""
+
+    ants: list[ModuleName] = Field(default=[], description="loaded in this order for the ANTs programs")
+    fsl: list[ModuleName] = Field(default=[], description="the same for FSL")
+    freesurfer: list[ModuleName] = Field(default=[], description="the same for FreeSurfer")
+
+    def of(self, suite: str) -> list[str]:
+        """The modules of a suite of programs; none where it installs with pip."""
+        return getattr(self, suite, [])
+
+
 class Curve(Strict):
     """The control curve of DVR by distance to CSF."""
 
