@@ -10,6 +10,7 @@ correction over the rows of the control. With SMALLEST_N subjects or fewer it is
 
 from collections.abc import Mapping, Sequence
 from itertools import product
+from math import nan
 from typing import Any
 
 import numpy as np
@@ -20,39 +21,42 @@ from myelosynth.evaluation.clinical_summary import Model
 from myelosynth.evaluation.cohort import TRUE
 from myelosynth.evaluation.null_table import NULL_SCAN
 from myelosynth.evaluation.permutation import permuted_regression
-from myelosynth.evaluation.significance import SMALLEST_N, bca_interval, holm
+from myelosynth.evaluation.significance import SMALLEST_N, bca_interval, equal, holm
 
 Row = dict[str, Any]
 PAIRS, EDSS, UNCHANGED = "permuted-pairs", "permuted-edss", "no-change"
 EXPECTED, UNEXPECTED, FEW, UNMADE = "as expected", "not as expected", "too few to tell", "not made"
 LEVEL = 0.05
 REAL, PERMUTED, FLOOR = "real", "permuted", "floor"
+ROLES = (REAL, PERMUTED, FLOOR)
 SCORES = {"lesion_mae": -1, "lesion_correlation": 1}
-"""The scores by which permuted pairs are judged; -1: less is better."""
-KEPT, MOST_KEPT = "gain over", 0.5
+"""The scores of permuted pairs; -1: less is better."""
+JUDGED_BY_GAIN, MOST_KEPT = ("lesion_mae",), 0.5
+NO_GAIN = "not judged: no gain to lose"
+UNJUDGED = "not judged: the order of voxels follows from tissue contrast, which permuted pairs teach as well"
 COLUMNS = {
     "control": {"Description": f"{PAIRS}, {EDSS} or {UNCHANGED}"},
     "system": {"Description": "the system that is controlled; true is the measured PET"},
     "measure": {
         "Description": "lesion_mae: mean absolute DVR error of a patient's baseline lesions; lesion_correlation: "
-        "Pearson's correlation of predicted and measured DVR over their voxels; gain over a floor: how much lower than "
-        "the floor's lesion_mae; SCORE ~ INDEX, p < .05: whether the index is significant, a share of the shuffles in "
-        "the control; SCORE ~ INDEX, p: of the t test, in the control the share of shuffles with a |t| as large; "
-        "INDEX beyond the null: share of patients outside the interval of their null"
+        "Pearson's correlation of predicted and measured DVR over their voxels; gain over a floor: how much better "
+        "than a system that looks at no MRI; SCORE ~ INDEX, p < .05: whether the index is significant, a share of the "
+        "shuffles in the control; SCORE ~ INDEX, p: of the t test, in the control the share of shuffles with a |t| as "
+        "large; INDEX beyond the null: share of patients outside the interval of their null"
     },
     "real": {"Description": "from the real data"},
     "control_value": {"Description": "from the control"},
     "ci_low": {
-        "Description": f"lower end of a 95 % interval; {PAIRS}: of the mean paired difference control_value - real, "
-        f"BCa bootstrap over patients, in a gain row of control_value itself; others: of control_value, Clopper-Pearson"
+        "Description": f"lower end of a 95 % interval; {PAIRS}: of the mean paired difference control_value - real, of "
+        "a gain of control_value itself, BCa bootstrap over patients; others: of control_value, Clopper-Pearson"
     },
     "ci_high": {"Description": "upper end of that interval"},
     "n": {"Description": "patients"},
     "verdict": {
-        "Description": f"{EXPECTED}, {UNEXPECTED}, {FEW} or {UNMADE}, with the reason. {PAIRS}: the score must get "
-        f"worse, and at most {MOST_KEPT:g} of the gain over the floor be kept, beyond the interval; {EDSS}: p < .05 in "
-        f"5 % of the shuffles, and no significant index that shuffles match as often; {UNCHANGED}: as many patients "
-        "beyond the null as its level allows"
+        "Description": f"{EXPECTED}, {UNEXPECTED}, {FEW}, not judged or {UNMADE}, with the reason. {PAIRS}: the score "
+        f"must get worse and less than {MOST_KEPT:g} of the gain in lesion_mae be kept, beyond the interval; {EDSS}: "
+        "p < .05 in no more than 5 % of the shuffles (exact test, Holm), and no significant index that shuffles match "
+        f"more often; {UNCHANGED}: no more patients beyond the null than its level allows (exact test, Holm)"
     },
 }
 
@@ -69,20 +73,23 @@ def pair_rows(scores: Sequence[Mapping[str, Any]], seed: int, resamples: int) ->
     undefined; one system beside the floor.
     """
     named = {str(row["trained"]): str(row["system"]) for row in scores}
-    system, floor = named[REAL], named.get(FLOOR)
-    rows = []
+    rows: list[Row] = []
     for name, sign in SCORES.items():
         real, permuted = _paired(scores, name, (REAL, PERMUTED))
-        low, high = bca_interval(permuted - real, seed, resamples)
-        worse = None if low is None or high is None else (high < 0 if sign > 0 else low > 0)
-        rows.append(_row(PAIRS, system, name, real, permuted, (low, high), _judged(worse, len(real))))
-    if floor:
-        real, permuted, least = _paired(scores, "lesion_mae", (REAL, PERMUTED, FLOOR))
-        low, high = bca_interval(least - permuted, seed, resamples)
-        most = MOST_KEPT * float((least - real).mean()) if len(real) else 0.0
-        lost = None if low is None or high is None else high < most
-        verdict = _judged(lost, len(real))
-        rows.append(_row(PAIRS, system, f"{KEPT} {floor}", least - real, least - permuted, (low, high), verdict))
+        low, high = _interval(permuted - real, seed, resamples)
+        worse = high < 0 if sign > 0 else low > 0
+        row = {"control": PAIRS, "system": named[REAL], "measure": name, "real": _mean(real)}
+        row |= {"control_value": _mean(permuted), "ci_low": low, "ci_high": high, "n": len(real)}
+        rows.append(row | {"verdict": _judged(worse, len(real))})
+        if FLOOR in named:
+            real, permuted, floor = (sign * values for values in _paired(scores, name, ROLES))
+            gain, kept = _mean(real - floor), permuted - floor
+            low, high = _interval(kept, seed, resamples)
+            row = {"control": PAIRS, "system": named[REAL], "measure": f"{name}, gain over {named[FLOOR]}"}
+            row |= {"real": gain, "control_value": _mean(kept), "ci_low": low, "ci_high": high, "n": len(kept)}
+            lost = high < MOST_KEPT * (gain or 0.0)
+            verdict = _judged(lost, len(kept)) if name in JUDGED_BY_GAIN else UNJUDGED
+            rows.append(row | {"verdict": verdict if gain and gain > 0 else NO_GAIN})
     return rows
 
 
@@ -148,29 +155,16 @@ def _paired(scores: Sequence[Mapping[str, Any]], name: str, trained: Sequence[st
     return [np.array([by[way, who] for who in people], float) for way in trained]
 
 
-def _row(
-    control: str,
-    system: str,
-    measure: str,
-    real: NDArray[np.float64],
-    value: NDArray[np.float64],
-    interval: tuple[float | None, float | None],
-    verdict: str,
-) -> Row:
-    means = {
-        "real": float(real.mean()) if len(real) else None,
-        "control_value": float(value.mean()) if len(value) else None,
-    }
-    ends = {"ci_low": interval[0], "ci_high": interval[1]}
-    return {
-        "control": control,
-        "system": system,
-        "measure": measure,
-        **means,
-        **ends,
-        "n": len(real),
-        "verdict": verdict,
-    }
+def _interval(values: NDArray[np.float64], seed: int, resamples: int) -> tuple[float, float]:
+    """The interval of the mean over subjects; the value itself where all are equal, NaN where too few have one."""
+    if len(values) > SMALLEST_N and equal(values):
+        return float(values[0]), float(values[0])
+    low, high = bca_interval(values, seed, resamples)
+    return (nan if low is None else low), (nan if high is None else high)
+
+
+def _mean(values: NDArray[np.float64]) -> float | None:
+    return float(values.mean()) if len(values) else None
 
 
 def _exact(k: int, n: int) -> tuple[float, float]:
@@ -185,7 +179,7 @@ def _judge(tested: Sequence[tuple[Row, float]]) -> None:
         row["verdict"] = _judged(p is None or p >= LEVEL, row["n"])
 
 
-def _judged(holds: bool | None, n: int) -> str:
-    if n <= SMALLEST_N or holds is None:
+def _judged(holds: bool, n: int) -> str:
+    if n <= SMALLEST_N:
         return FEW
     return EXPECTED if holds else UNEXPECTED

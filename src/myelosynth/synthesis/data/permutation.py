@@ -22,7 +22,7 @@ def exchanged(groups: Mapping[str, str], fold_of: Mapping[str, int], seed: int) 
     partner: dict[str, str] = {}
     for fold in sorted(set(fold_of.values())):
         circles: list[list[str]] = []
-        for group in dict.fromkeys(groups.values()):
+        for group in sorted(set(groups.values())):
             members = sorted(who for who, its in groups.items() if its == group and fold_of[who] == fold)
             random.shuffle(members)
             # Nobody to exchange with in the group: joined with the group before.
