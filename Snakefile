@@ -34,6 +34,7 @@ include: "workflow/rules/null.smk"
 include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/clinical.smk"
 include: "workflow/rules/lesions.smk"
+include: "workflow/rules/controls_inputs.smk"
 include: "workflow/rules/reports_inputs.smk"
 include: "workflow/rules/reports.smk"
 
@@ -48,6 +49,7 @@ else:
 
     include: "workflow/rules/learning.smk"
     include: "workflow/rules/thresholds.smk"
+    include: "workflow/rules/controls.smk"
 
 
 # Shorter than the way through the queue of a cluster: these run where Snakemake runs.
@@ -75,6 +77,7 @@ rule all:
         ],
         [layout.page(f"qc/sub-{sub}_ses-{ses}") for sub, ses in roster.sessions],
         null_tables(),
+        negative_control_tables(),
 
 
 rule myelin_comparison:

@@ -85,6 +85,18 @@ class Layout:
         """Prediction of a control by the model of the fold whose curve he makes."""
         return self.checkpoint(system, fold).parent / "controls" / f"sub-{sub}_ses-{ses}.nii.gz"
 
+    def permuted_target(self, sub: str) -> Path:
+        """The baseline DVR of another participant on the grid of this one: a negative control learns from it."""
+        return self.work(sub, "t0", "permuted_dvr.nii.gz")
+
+    def permuted_checkpoint(self, system: str, fold: int | str) -> Path:
+        """A model that learned permuted pairs of MRI and PET."""
+        return self.checkpoint(system, fold).parent / "permuted" / "checkpoint.pt"
+
+    def permuted_prediction(self, system: str, fold: int | str, sub: str, ses: str) -> Path:
+        """Its prediction of a test subject."""
+        return self.permuted_checkpoint(system, fold).parent / f"sub-{sub}_ses-{ses}.nii.gz"
+
     def rule_indices(self, system: str, sub: str, ses: str) -> Path:
         """The indices of a patient by the paper's threshold and by others."""
         return self.work(sub, ses, f"thresholds_{system}.tsv")

@@ -213,6 +213,9 @@ class StudyConfig(Strict):
     evaluation: Evaluation = Evaluation()
     clinical: Clinical = Clinical()
     nulls: Nulls = Nulls()
+    negative_controls: bool = Field(
+        default=False, description="make their table with everything else; a target of that name makes it on request"
+    )
     training: Training = None
     apply: Apply | None = None
 

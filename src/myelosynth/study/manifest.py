@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from myelosynth.bids.index import BASELINE, SessionIndex, read_table
+from myelosynth.bids.index import BASELINE, TARGET, SessionIndex, read_table
 from myelosynth.bids.layout import Layout
 from myelosynth.bids.names import sidecar_path
 from myelosynth.bids.sidecar import write_json
 from myelosynth.errors import InputError
 from myelosynth.images.atomic import write_text
 from myelosynth.synthesis.config import TEMPLATE, Task
+from myelosynth.synthesis.data.permutation import exchanged
 
 COLUMNS = ("participant_id", "session_id", "contrast", "path", "mask", "lesions", "nawm")
 
@@ -37,6 +38,34 @@ def write_manifest(results: Path, index: Path, raw: Path, task: Task, participan
     write_text(out, "\n".join(lines) + "\n")
     text = {"path": "image on the analysis grid", "mask": "brain mask", "lesions": "baseline lesions, patients only"}
     write_json(sidecar_path(out), {key: {"Description": value} for key, value in text.items()})
+
+
+def write_permuted_manifest(results: Path, manifest: Path, split: Path, seed: int, out: Path) -> None:
+    """The manifest with another participant's DVR as everybody's target: a negative control, and it says so.
+
+    The images are those of `Layout.permuted_target`; the column target_of names whose PET each shows. Raises InputError
+    for a manifest or split that cannot be read, and for a split in which somebody has nobody to exchange with.
+    """
+    layout = Layout(results)
+    rows, split_rows = read_table(manifest, COLUMNS), read_table(split, ("participant_id", "group", "fold", "role"))
+    groups = {row["participant_id"]: row["group"] for row in split_rows}
+    fold_of = {row["participant_id"]: int(row["fold"]) for row in split_rows if row["role"] == "test"}
+    partner = exchanged(groups, fold_of, seed)
+    lines = ["\t".join([*COLUMNS, "target_of"])]
+    for row in rows:
+        who, values = row["participant_id"], dict(row)
+        permuted = row["contrast"] == TARGET
+        if permuted:
+            values["path"] = str(layout.permuted_target(who.removeprefix("sub-")))
+        lines.append("\t".join([*(values[name] for name in COLUMNS), partner[who] if permuted else "n/a"]))
+    write_text(out, "\n".join(lines) + "\n")
+    told = {
+        "Description": "NEGATIVE CONTROL: the target of each participant is the PET of another, target_of",
+        "Permuted": True,
+        "Seed": seed,
+        "target_of": {"Description": "whose PET the image shows: same group where possible, tested in the same fold"},
+    }
+    write_json(sidecar_path(out), told)
 
 
 def write_participants(raw: Path, participants: Sequence[str], out: Path) -> None:
