@@ -96,11 +96,8 @@ def _whole(image: nib.Nifti1Image, path: Path) -> nib.Nifti1Image:
 
     What is not a single compressed file has no checksum and is left as it is.
     """
-    if (
-        Path(path).suffix != ".gz"
-        or not isinstance(image, nib.Nifti1Image)
-        or image.files_types != (("image", ".nii"),)
-    ):
+    one_file = isinstance(image, nib.Nifti1Image) and image.files_types == (("image", ".nii"),)
+    if Path(path).suffix != ".gz" or not one_file:
         return image
     return type(image).from_bytes(gzip.decompress(Path(path).read_bytes()))
 

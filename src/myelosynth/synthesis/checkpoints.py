@@ -124,9 +124,8 @@ def load_state(path: Path) -> dict[str, Any]:
         with ZipFile(path) as archive:
             damaged = archive.testzip()  # torch does not compare the checksums
         if damaged:
-            raise InputError(
-                "checkpoint damaged", path, f"{damaged} has another checksum than when it was written", cure
-            )
+            values = f"the checksum of {damaged} is not that of its writing"
+            raise InputError("checkpoint damaged", path, values, cure)
         record = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, pickle.UnpicklingError, EOFError, BadZipFile, OSError) as fault:
         reason = str(fault).splitlines()[0] if str(fault) else type(fault).__name__
