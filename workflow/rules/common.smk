@@ -1,5 +1,6 @@
 """The study, its roster and every path; all rules ask here."""
 
+import sys
 from pathlib import Path
 
 from myelosynth.bids.index import BASELINE, FOLLOW_UP, TARGET
@@ -8,6 +9,7 @@ from myelosynth.bids.names import companion_path
 from myelosynth.bids.ready import in_t1w
 from myelosynth.errors import InputError
 from myelosynth.interfaces.engines import ENGINES, find_engine
+from myelosynth.study.alone import LOOKS_ONLY, stay_alone
 from myelosynth.study.config import read_study
 from myelosynth.study.plan import plan_split, read_task
 from myelosynth.study.roster import Roster, session_index, simulated_cohort
@@ -141,6 +143,17 @@ def require_environments():
                 f"engine {engine.name} cannot run", command, values, cure
             )
             raise SystemExit(f"error: {fault}")
+
+
+def require_alone():
+    """Stop where another run is at work here, before Snakemake says so in many lines; a killed run's lock is removed."""
+    looks = {word.split("=")[0] for word in sys.argv[1:]} & LOOKS_ONLY
+    if looks or workflow.output_settings.dryrun or not workflow.is_main_process:
+        return
+    try:
+        stay_alone(Path(".snakemake").absolute())
+    except InputError as fault:
+        raise SystemExit(f"error: {fault}") from None
 
 
 def require_engines():
