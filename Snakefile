@@ -16,6 +16,7 @@ include: "workflow/rules/common.smk"
 
 validate(config, "workflow/schemas/config.schema.json")
 require_environments()
+require_alone()
 
 
 include: "workflow/rules/inputs.smk"

@@ -145,7 +145,7 @@ def test_recon_all_once_then_its_subject_serves_tissue_and_bbregister(session, t
     where = ["--mask", session / "brain.nii.gz", "--engine", "freesurfer", "--fs-subject", recon / "fs"]
     command("segment-tissue", session / "t1.nii.gz", *where, "--out-dir", recon / "one")
     full, binarize = told(recon / "one" / "wm.json")
-    assert full == "recon-all -all -i t1.nii.gz -subjid fs -sd .part-fs"
+    assert full == "recon-all -all -i t1.nii.gz -subjid fs -sd subjects"
     matches = " ".join(f"--match {n}" for n in (2, 41, 7, 46, 77, 78, 79, 85, 16, 251, 252, 253, 254, 255))
     assert binarize == f"mri_binarize --o wm.nii.gz --i aseg.mgz {matches}"
     found, wanted = load_mask(recon / "one" / "wm_mask.nii.gz"), load_mask(session / "wm_mask.nii.gz")

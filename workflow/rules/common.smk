@@ -1,6 +1,7 @@
 """The study, its roster and every path; all rules ask here."""
 
 from functools import cache
+import sys
 from pathlib import Path
 
 from myelosynth.bids.index import BASELINE, CONTRASTS, FOLLOW_UP, TARGET
@@ -9,6 +10,7 @@ from myelosynth.bids.names import companion_path
 from myelosynth.bids.ready import in_t1w
 from myelosynth.errors import InputError
 from myelosynth.interfaces.engines import ENGINES, find_engine
+from myelosynth.study.alone import LOOKS_ONLY, stay_alone
 from myelosynth.study.config import read_study
 from myelosynth.study.plan import plan_split, read_task
 from myelosynth.study.roster import Roster, raw_layout, session_index, simulated_cohort
@@ -164,6 +166,17 @@ def require_modules(command):
         values = f"{names} in the configuration, jobs run without environment modules"
         cure = "add env-modules to --software-deployment-method, here or in the profile"
         raise InputError("modules would not be loaded", command, values, cure)
+
+
+def require_alone():
+    """Stop where another run is at work here, before Snakemake says so in many lines; a killed run's lock is removed."""
+    looks = {word.split("=")[0] for word in sys.argv[1:]} & LOOKS_ONLY
+    if looks or workflow.output_settings.dryrun or not workflow.is_main_process:
+        return
+    try:
+        stay_alone(Path(".snakemake").absolute())
+    except InputError as fault:
+        raise SystemExit(f"error: {fault}") from None
 
 
 def require_engines():

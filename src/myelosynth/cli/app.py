@@ -15,11 +15,13 @@ app = typer.Typer(
     epilog="Every command takes --verbose: messages of its progress and, after an error, the traceback.",
 )
 
+_NO_MEMORY = ("allocate memory", "out of memory", "failed to map segment", "failed to allocate")
+
 
 def main() -> None:
     """Run the command line; bad input gives one line on stderr and exit 1, `--verbose` shows the traceback.
 
-    What the operating system refuses (permissions, a full disk) is told in the same way.
+    What the operating system refuses (permissions, a full disk, memory) is told in the same way.
     """
     from myelosynth.cli import commands  # noqa: F401  (registers every command)
 
@@ -28,11 +30,23 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s: %(message)s")
     try:
         app(args=arguments)
-    except (InputError, OSError) as fault:
-        if verbose:
+    except (InputError, OSError, MemoryError, RuntimeError, ImportError) as fault:
+        told = _told(fault)
+        if verbose or told is None:
             raise
-        print(f"error: {fault if isinstance(fault, InputError) else _refused(fault)}", file=sys.stderr)
+        print(f"error: {told}", file=sys.stderr)
         sys.exit(1)
+
+
+def _told(fault: Exception) -> InputError | None:
+    """The one line of a fault; None where it is a fault of ours."""
+    if isinstance(fault, InputError):
+        return fault
+    # torch and ITK have no class of error for it, and a library that does not fit is an ImportError.
+    if isinstance(fault, MemoryError) or any(words in str(fault).lower() for words in _NO_MEMORY):
+        values = " ".join(str(fault).split())[:200] or type(fault).__name__
+        return InputError("out of memory", "", values, "give the job more memory (mem_mb of its rule), or the machine")
+    return _refused(fault) if isinstance(fault, OSError) else None
 
 
 def _refused(fault: OSError) -> InputError:

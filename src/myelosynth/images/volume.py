@@ -1,5 +1,6 @@
 """Read and write NIfTI images with every fault named."""
 
+import gzip
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,13 +81,25 @@ def _values(image: nib.Nifti1Image, path: Path) -> NDArray[np.float32]:
         values = f"data type {'colour' if stored.names else stored}, expected real numbers"
         raise InputError("voxels are not real numbers", path, values, "write magnitude or grey values")
     try:
-        data = np.asarray(image.dataobj, dtype=np.float32)
-    except (OSError, EOFError, zlib.error, ValueError) as fault:
-        raise InputError("image data truncated or corrupt", path, str(fault), "copy the file again") from fault
+        data = np.asarray(_whole(image, path).dataobj, dtype=np.float32)
+    except (OSError, EOFError, zlib.error, ValueError, nib.filebasedimages.ImageFileError) as fault:
+        cure = "copy the file again; if the workflow made it, delete it and run again"
+        raise InputError("image data truncated or corrupt", path, str(fault), cure) from fault
     bad = int((~np.isfinite(data)).sum())
     if bad:
         raise InputError("NaN or infinite voxels", path, f"{bad} of {data.size}, expected 0", "mend the image")
     return data
+
+
+def _whole(image: nib.Nifti1Image, path: Path) -> nib.Nifti1Image:
+    """The image with all its bytes, their checksum compared: nibabel stops at the last voxel, before gzip's checksum.
+
+    What is not a single compressed file has no checksum and is left as it is.
+    """
+    one_file = isinstance(image, nib.Nifti1Image) and image.files_types == (("image", ".nii"),)
+    if Path(path).suffix != ".gz" or not one_file:
+        return image
+    return type(image).from_bytes(gzip.decompress(Path(path).read_bytes()))
 
 
 def load_mask(

@@ -72,8 +72,8 @@ def describe_call(interface: SimpleInterface) -> dict[str, Any]:
 
 
 def _by_name(value: Any) -> Any:
-    """The name of a file, of a staged one the name that it will have; anything else as it is."""
-    return Path(value).name.removeprefix(".part-") if isinstance(value, str) and os.path.isabs(value) else value
+    """The name of a file; anything else as it is."""
+    return Path(value).name if isinstance(value, str) and os.path.isabs(value) else value
 
 
 def shown_command(program: CommandLine) -> str:

@@ -1,7 +1,6 @@
 """FreeSurfer's engines: mri_synthstrip, recon-all with tissue from its labels, bbregister along its surfaces."""
 
 import os
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +8,7 @@ from nipype.interfaces.base import CommandLine, CommandLineInputSpec, Directory,
 from numpy.typing import NDArray
 
 from myelosynth.errors import InputError
-from myelosynth.images.atomic import part_path
+from myelosynth.images.atomic import staged
 from myelosynth.images.grid import Grid
 from myelosynth.images.resample import resample
 from myelosynth.images.transform import LinearTransform
@@ -114,10 +113,9 @@ def reconstructed(subject: Path, t1: Path) -> Path:
 
     if subject.exists() and any(subject.iterdir()):
         return finished(subject)
-    folder = part_path(subject)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    try:
+    with staged(subject) as (part,):  # an empty folder there gives way
+        folder = part.parent / "subjects"
+        folder.mkdir()
         recon = ReconAll(
             subject_id=subject.name,
             subjects_dir=str(folder),
@@ -126,9 +124,7 @@ def reconstructed(subject: Path, t1: Path) -> Path:
             openmp=int(os.environ.get("OMP_NUM_THREADS") or 1),
         )
         run_program(recon)
-        os.replace(finished(folder / subject.name), subject)  # an empty folder there gives way
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(finished(folder / subject.name), part)
     return subject
 
 

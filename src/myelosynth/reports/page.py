@@ -11,7 +11,7 @@ from typing import Any
 import matplotlib
 
 from myelosynth import __version__
-from myelosynth.images.atomic import staged, write_text
+from myelosynth.images.atomic import write_bytes, write_text
 from myelosynth.reports.simulated import NOTICE
 
 matplotlib.use("Agg")
@@ -107,12 +107,12 @@ def save_picture(
             metadata = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
             with pyplot.rc_context(_STYLE):
                 picture.figure.savefig(stream, format=kind, dpi=150, bbox_inches="tight", metadata=metadata)
-            _write(folder / f"{name}.{kind}", stream.getvalue())
+            write_bytes(folder / f"{name}.{kind}", stream.getvalue())
         return
     kind, data = picture.uri.removeprefix("data:image/").split(";base64,", 1)
     if kind != "png":
         raise ValueError(f"a picture of kind {kind} without its plot")
-    _write(folder / f"{name}.png", _with_strip(base64.b64decode(data), notice, key))
+    write_bytes(folder / f"{name}.png", _with_strip(base64.b64decode(data), notice, key))
 
 
 def _with_strip(png: bytes, notice: str, key: Sequence[tuple[str, str]]) -> bytes:
@@ -133,11 +133,6 @@ def _with_strip(png: bytes, notice: str, key: Sequence[tuple[str, str]]) -> byte
     stream = io.BytesIO()
     whole.save(stream, format="PNG", optimize=True)
     return stream.getvalue()
-
-
-def _write(path: Path, content: bytes) -> None:
-    with staged(path) as (part,):
-        part.write_bytes(content)
 
 
 def write_page(out: Path, template: str, simulated: bool, **context: Any) -> None:

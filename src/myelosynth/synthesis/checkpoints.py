@@ -1,6 +1,7 @@
 """Checkpoints: one format for networks and baselines, loaded without running code."""
 
 import hashlib
+import io
 import json
 import pickle
 import re
@@ -8,15 +9,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile, is_zipfile
+from zipfile import BadZipFile, ZipFile, is_zipfile
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from myelosynth.errors import InputError
-from myelosynth.images.atomic import staged
+from myelosynth.images.atomic import write_bytes
 
 FORMAT = 2
 # One key, since the order of several would change the bytes; within it, a tensor stands as {_TENSOR: its name}.
@@ -64,8 +65,7 @@ def export_safetensors(checkpoint: Checkpoint, path: Path) -> None:
     tensors: dict[str, Tensor] = {}
     record = {"format": FORMAT, **asdict(checkpoint)}
     record["content"] = _without_tensors(checkpoint.content, "", tensors)
-    with staged(Path(path)) as (part,):
-        save_file(tensors, part, {_METADATA: json.dumps(record, sort_keys=True)})
+    write_bytes(path, save(tensors, {_METADATA: json.dumps(record, sort_keys=True)}))
 
 
 def _load_safetensors(path: Path) -> dict[str, Any]:
@@ -109,8 +109,9 @@ def _with_tensors(value: Any, tensors: dict[str, Tensor]) -> Any:
 
 def save_state(path: Path, state: Mapping[str, Any]) -> None:
     """Write tensors, numbers and text in one step."""
-    with staged(Path(path)) as (part,):
-        torch.save(dict(state), part)
+    content = io.BytesIO()
+    torch.save(dict(state), content)
+    write_bytes(path, content.getbuffer())
 
 
 def load_state(path: Path) -> dict[str, Any]:
@@ -120,8 +121,15 @@ def load_state(path: Path) -> dict[str, Any]:
         raise InputError("file missing", path, "no such file", "check the path or run `myelosynth train` first")
     if not is_zipfile(path):  # torch would take it for an older format and fail in many ways
         values = "not a whole zip archive, as torch writes them"
-        raise InputError("not a readable checkpoint", path, values, "give a checkpoint.pt, or train it again")
+        cure = "give a checkpoint.pt; if it is one, delete it and run the same again: it is trained anew"
+        raise InputError("not a readable checkpoint", path, values, cure)
+    cure = "delete it and run the same again: it is trained anew"
     try:
+        with ZipFile(path) as archive:
+            damaged = archive.testzip()  # torch does not compare the checksums
+        if damaged:
+            values = f"the checksum of {damaged} is not that of its writing"
+            raise InputError("checkpoint damaged", path, values, cure)
         record = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as fault:
         asked = re.search(r"(?:GLOBAL|function) (\S+)", str(fault))
@@ -129,7 +137,7 @@ def load_state(path: Path) -> dict[str, Any]:
         raise InputError("checkpoint asks to run code", path, values, "do not open it by other means") from fault
     except (RuntimeError, EOFError, BadZipFile, OSError) as fault:
         reason = str(fault).splitlines()[0] if str(fault) else type(fault).__name__
-        raise InputError("not a readable checkpoint", path, reason, "train it again") from fault
+        raise InputError("not a readable checkpoint", path, reason, cure) from fault
     if not isinstance(record, dict):
         raise InputError("not a myelosynth checkpoint", path, f"found {type(record).__name__}", "train it again")
     return record

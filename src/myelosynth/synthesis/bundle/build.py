@@ -15,7 +15,7 @@ from myelosynth import __version__
 from myelosynth.bids.names import sidecar_path
 from myelosynth.bids.sidecar import sha256, write_json
 from myelosynth.errors import InputError
-from myelosynth.images.atomic import part_path
+from myelosynth.images.atomic import staged
 from myelosynth.synthesis.bundle.card import CARD, CURVE, FORMAT, NULL, PREPROCESSING, STATISTICS, TASK, TEXT
 from myelosynth.synthesis.bundle.describe import card_text, limits_of
 from myelosynth.synthesis.bundle.metrics import Metrics
@@ -117,17 +117,12 @@ def _digests(folder: Path) -> dict[str, str]:
 
 @contextmanager
 def _staged_folder(out: Path) -> Iterator[Path]:
-    """A hidden folder beside `out` that takes its name only if the body succeeds. Raises InputError where it exists."""
+    """An empty folder that takes the name `out` only if the body succeeds. Raises InputError where it exists."""
     out = Path(out)
     if out.exists():
         raise InputError(
             "output exists", out, "a bundle is never written over another", "give a new folder, or move it"
         )
-    part = part_path(out)
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    try:
+    with staged(out) as (part,):
+        part.mkdir()
         yield part
-        part.rename(out)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
