@@ -18,4 +18,5 @@ from myelosynth.cli import (  # noqa: F401
     phantom,
     prediction,
     study,
+    workflow,
 )

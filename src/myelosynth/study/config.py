@@ -1,5 +1,7 @@
 """The configuration of one study: one pydantic model, exported as JSON Schema for Snakemake."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Annotated, Any, Literal
@@ -33,6 +35,9 @@ class Dataset(Strict):
     bids_dir: str
     lesions: str
     ready: str | None = Field(default=None, description="BIDS derivative with ready masks and maps; null without any")
+    participants: list[str] | None = Field(
+        default=None, min_length=1, description="labels without sub- that are preprocessed; null for all"
+    )
 
 
 class Engines(Strict):
@@ -250,6 +255,11 @@ class StudyConfig(Strict):
 def read_study(record: Mapping[str, Any]) -> StudyConfig:
     """The study of a configuration. Raises InputError for the first key that is not valid."""
     return validated(StudyConfig, record, "configuration")
+
+
+def config_sha256(record: Mapping[str, Any]) -> str:
+    """SHA-256 over a configuration as JSON: keys in order, no white space."""
+    return hashlib.sha256(json.dumps(record, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def json_schema() -> dict:
