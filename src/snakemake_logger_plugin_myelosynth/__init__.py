@@ -30,7 +30,7 @@ class LogHandler(LogHandlerBase):
     settings: LogHandlerSettings
 
     def __post_init__(self) -> None:
-        self._file = Path(str(self.settings.jobs)).open("w", encoding="utf-8")
+        self._file = Path(str(self.settings.jobs)).open("w", encoding="utf-8")  # noqa: SIM115 (close)
 
     def emit(self, record: LogRecord) -> None:
         """Write what the record tells of the study or of a job; everything else is left to other handlers."""

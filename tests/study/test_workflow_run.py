@@ -79,8 +79,8 @@ def test_a_run_that_was_killed_does_not_lock_its_folder(checkout, tmp_path):
     code = (
         "from pathlib import Path; from myelosynth.study.workflow_run import WorkflowRun\n"
         f"settings = {{'output': {str(out)!r}, 'wait': '/nowhere'}}\n"
-        f"run = WorkflowRun('run', 'apply', Path({str(checkout)!r}), Path({str(out)!r}), settings, [], ['--cores', '1'])\n"
-        "run.start(dry=False)"
+        f"checkout, out = Path({str(checkout)!r}), Path({str(out)!r})\n"
+        "WorkflowRun('run', 'apply', checkout, out, settings, [], ['--cores', '1']).start(dry=False)"
     )
     run = subprocess.Popen(
         [sys.executable, "-c", code], start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

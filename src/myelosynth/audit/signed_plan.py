@@ -28,7 +28,7 @@ PLAN = Path("audit", "plan.json")
 
 @dataclass(frozen=True)
 class Plan:
-    """What a dry run told: the study as the Snakefile read it, and its jobs, paths relative to the working directory."""
+    """What a dry run told: the study as the Snakefile read it; its jobs, with paths from the working directory on."""
 
     config: dict[str, Any]
     working_directory: Path

@@ -167,9 +167,7 @@ def apply(
     ] = None,
     ready: Annotated[Path | None, typer.Option(help="derivative with ready masks and maps; default: none")] = None,
     participant: Annotated[list[str] | None, typer.Option(help="label; repeat for more; default: all")] = None,
-    cores: Annotated[
-        int | None, typer.Option(min=1, help="jobs at a time; default: the profile's, without one 1")
-    ] = None,
+    cores: Annotated[int | None, typer.Option(min=1, help="jobs at a time; default: 1, or the profile's")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="print every command, run none")] = False,
     allow_voxel_size: AllowVoxels = False,
     allow_intensity: AllowIntensity = False,

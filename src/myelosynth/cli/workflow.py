@@ -40,9 +40,7 @@ def run(
     configfile: Annotated[
         list[Path] | None, typer.Option(help="configuration overlay, such as config/presets/cpu.yaml; repeat for more")
     ] = None,
-    cores: Annotated[
-        int | None, typer.Option(min=1, help="jobs at a time; default: the profile's, without one 1")
-    ] = None,
+    cores: Annotated[int | None, typer.Option(min=1, help="jobs at a time; default: 1, or the profile's")] = None,
     profile: Annotated[Path | None, typer.Option(help="Snakemake profile, such as profiles/slurm")] = None,
     workflow: Annotated[Path, typer.Option(help="checkout with Snakefile and config/")] = Path("."),
     dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="print every command, run none")] = False,
@@ -61,9 +59,7 @@ def run(
     options = [*parallel(cores, profile), *(snakemake_options or [])]
     job = bids_run(level, raw, folder(out), labels, workflow, configfile or [], options)
     if (signed_off_by or replace) and not plan:
-        raise InputError(
-            "nothing to sign", "--plan", "not given", "give it, or leave out --signed-off-by and --replace"
-        )
+        raise InputError("nothing to sign", "--plan", "not given", "give it too")
     if plan:
         from myelosynth.audit.signed_plan import plan_run
 

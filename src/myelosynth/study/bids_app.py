@@ -26,8 +26,8 @@ def bids_run(
     """One level of analysis of a data set.
 
     The command line's own settings lie over the configuration files; files that these name are absolute, since the
-    workflow works in `out`. Raises InputError for participants at the level of the group, a configuration that applies a
-    bundle, or one that is not valid.
+    workflow works in `out`. Raises InputError for participants at the level of the group, a configuration that applies
+    a bundle, or one that is not valid.
     """
     if level == "group" and participants:
         values = f"--participant-label {' '.join(participants)}"
