@@ -91,6 +91,6 @@ rule myelin_comparison:
 rule preprocessing:
     """Only the imaging half, for what each session has: a data set without PET, MT or DWI is welcome."""
     input:
-        [session_derivatives(sub, ses) for sub, ses in roster.sessions],
-        [quantitative_maps(sub, ses) for sub, ses in roster.sessions],
-        [layout.page(f"qc/sub-{sub}_ses-{ses}") for sub, ses in roster.sessions],
+        [session_derivatives(sub, ses) for sub, ses in PREPROCESSED],
+        [quantitative_maps(sub, ses) for sub, ses in PREPROCESSED],
+        [layout.page(f"qc/sub-{sub}_ses-{ses}") for sub, ses in PREPROCESSED],

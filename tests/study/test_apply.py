@@ -1,14 +1,7 @@
 """What `apply` finds out before the first job, and the configuration it runs with."""
 
-import fcntl
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -20,7 +13,7 @@ from myelosynth.bids.sidecar import write_json
 from myelosynth.errors import InputError
 from myelosynth.images.grid import Grid
 from myelosynth.images.volume import save_volume
-from myelosynth.study.apply import look_ahead, overlay, run_workflow
+from myelosynth.study.apply import look_ahead, overlay
 from myelosynth.study.config import read_study
 from myelosynth.synthesis.bundle.card import CARD, read_card
 from myelosynth.synthesis.bundle.statistics import MEASURES, Channel, TrainingStatistics
@@ -176,98 +169,3 @@ def test_the_overlay_is_a_valid_configuration(raw, card, repository, tmp_path, m
     assert (study.apply.allow_intensity, study.apply.unchanged) == (True, False)
     with pytest.raises(InputError, match="set `simulate: null`"):
         read_study(record | {"simulate": yaml.safe_load((repository / "config/config.yaml").read_text())["simulate"]})
-
-
-def test_a_folder_without_the_workflow_is_told(tmp_path):
-    with pytest.raises(InputError, match=r"workflow missing, .*name one with --workflow"):
-        run_workflow(tmp_path, {}, [], [], tmp_path / "out", False)
-    assert not (tmp_path / "out").exists()
-
-
-@pytest.fixture
-def checkout(tmp_path):
-    """A workflow of one job, which waits until the job of the other run has begun, or 20 seconds."""
-    folder = tmp_path / "checkout"
-    (folder / "config").mkdir(parents=True)
-    (folder / "config" / "config.yaml").write_text("output: nowhere\nwait: n/a\n")
-    (folder / "Snakefile").write_text(
-        'configfile: "config/config.yaml"\n'
-        "rule apply:\n"
-        "    output: config['output'] + '/done'\n"
-        "    params: wait=config['wait']\n"
-        "    shell: 'touch {output}.begun; for i in $(seq 900); do [ -e {params.wait} ] && touch {output} && exit 0;"
-        " sleep 0.2; done; exit 1'\n"
-    )
-    return folder
-
-
-def test_a_bundle_brings_no_configuration_that_runs_code(checkout, tmp_path):
-    """Snakemake evaluates the expressions of a YAML file that says `__use_yte__`."""
-    brought = tmp_path / "preprocessing.yaml"
-    for text in ("__use_yte__: true\nwait: ?open('{ran}', 'w')\n", "wait: !!python/object/apply:open ['{ran}', 'w']\n"):
-        brought.write_text(text.replace("{ran}", str(tmp_path / "ran")))
-        with pytest.raises(InputError, match=r"YAML asks to run code|not valid YAML"):
-            run_workflow(
-                checkout, {"output": str(tmp_path / "out")}, [brought], ["--cores", "1"], tmp_path / "out", True
-            )
-        assert not (tmp_path / "ran").exists()
-    assert not (tmp_path / "out").exists()
-
-
-def ran(checkout, out, waits_for):
-    settings = {"output": str(out), "wait": str(waits_for)}
-    run_workflow(checkout, settings, [], ["--cores", "1", "--quiet", "all"], out, False)
-
-
-def test_runs_into_different_folders_work_side_by_side(checkout, tmp_path):
-    """Each job waits for the other: a lock on the checkout would stop one of the runs."""
-    before = sorted(checkout.rglob("*"))
-    a, b = tmp_path / "a", tmp_path / "b"
-    with ThreadPoolExecutor() as pool:
-        for run in [pool.submit(ran, checkout, *pair) for pair in ((a, b / "done.begun"), (b, a / "done.begun"))]:
-            run.result()
-    assert (a / "done").is_file()
-    assert (b / "done").is_file()
-    assert (a / ".snakemake").is_dir()
-    assert sorted(checkout.rglob("*")) == before, "the checkout is only read"
-
-
-def test_the_same_folder_twice_at_once_is_one_line(checkout, tmp_path):
-    out = tmp_path / "out"
-    with ThreadPoolExecutor() as pool:
-        first = pool.submit(ran, checkout, out, tmp_path / "go")
-        while not (out / "done.begun").exists() and not first.done():
-            time.sleep(0.05)
-        with pytest.raises(
-            InputError, match=rf"results in use, .*process {os.getpid()} on .*give another folder"
-        ) as told:
-            ran(checkout, out, tmp_path / "go")
-        assert "\n" not in str(told.value)
-        run_workflow(checkout, {"output": str(out)}, [], ["--cores", "1", "--quiet", "all"], out, True)
-        (tmp_path / "go").touch()
-        first.result()
-    (out / "done").unlink()
-    ran(checkout, out, tmp_path / "go")
-    assert (out / "done").is_file(), "the folder is free again"
-
-
-def test_a_run_that_was_killed_does_not_lock_its_folder(checkout, tmp_path):
-    out = tmp_path / "out"
-    code = (
-        "from pathlib import Path; from myelosynth.study.apply import run_workflow\n"
-        f"run_workflow(Path({str(checkout)!r}), {{'output': {str(out)!r}, 'wait': '/nowhere'}}, [], ['--cores', '1'],"
-        f" Path({str(out)!r}), False)"
-    )
-    run = subprocess.Popen(
-        [sys.executable, "-c", code], start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    while not (out / "done.begun").exists() and run.poll() is None:
-        time.sleep(0.05)
-    os.killpg(run.pid, signal.SIGKILL)
-    run.wait()
-    # Snakemake, killed with its parent, may need a moment to be gone.
-    with (out / ".apply.lock").open("a+") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-    (tmp_path / "go").touch()
-    ran(checkout, out, tmp_path / "go")
-    assert (out / "done").is_file()

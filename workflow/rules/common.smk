@@ -1,8 +1,10 @@
 """The study, its roster and every path; all rules ask here."""
 
-from functools import cache
 import sys
+from functools import cache
 from pathlib import Path
+
+from snakemake.logging import logger
 
 from myelosynth.bids.index import BASELINE, CONTRASTS, FOLLOW_UP, TARGET
 from myelosynth.bids.layout import APPLIED_SPACE, MEASURED_SPACE, Layout
@@ -11,7 +13,7 @@ from myelosynth.bids.ready import in_t1w
 from myelosynth.errors import InputError
 from myelosynth.interfaces.engines import ENGINES, find_engine
 from myelosynth.study.alone import LOOKS_ONLY, stay_alone
-from myelosynth.study.config import read_study
+from myelosynth.study.config import config_sha256, read_study
 from myelosynth.study.plan import plan_split, read_task
 from myelosynth.study.roster import Roster, raw_layout, session_index, simulated_cohort
 from myelosynth.synthesis.bundle.card import read_card
@@ -39,11 +41,26 @@ try:
         for sub in roster.index.participants("patient")
         if roster.has_lesions(sub, FOLLOW_UP)
     }
+    # Whom the target `preprocessing` serves; everybody's sessions are indexed all the same.
+    PREPROCESSED = roster.sessions_of(study.dataset.participants)
     # The split that the rule `split` writes, known beforehand; an obstacle where there can be none.
     planned = plan_split(study, roster)
 except InputError as fault:
     # One line, as every command tells a fault; an exception would bring its stack along.
     raise SystemExit(f"error: {fault}") from None
+
+# Stands in every log; `myelosynth plan` records the configuration itself, by a logger plugin.
+CONFIGURATION = study.model_dump(mode="json")
+logger.info(
+    f"Configuration: sha256 {config_sha256(CONFIGURATION)}",
+    extra={
+        "study": {
+            "configuration": CONFIGURATION,
+            "working_directory": str(Path.cwd()),
+            "checkout": str(workflow.basedir),
+        }
+    },
+)
 
 raw = raw_layout(study)
 # Options are lists of words: every field of a command is quoted ({...:q}), word by word.

@@ -167,7 +167,7 @@ def apply(
     ] = None,
     ready: Annotated[Path | None, typer.Option(help="derivative with ready masks and maps; default: none")] = None,
     participant: Annotated[list[str] | None, typer.Option(help="label; repeat for more; default: all")] = None,
-    cores: Annotated[int, typer.Option(min=1, help="jobs at a time")] = 1,
+    cores: Annotated[int | None, typer.Option(min=1, help="jobs at a time; default: 1, or the profile's")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="print every command, run none")] = False,
     allow_voxel_size: AllowVoxels = False,
     allow_intensity: AllowIntensity = False,
@@ -183,7 +183,8 @@ def apply(
 ) -> None:
     """Predict myelin maps, demyelination, change and a page for each patient who has MRI and no PET."""
     from myelosynth.bids.layout import RawLayout
-    from myelosynth.study.apply import look_ahead, overlay, run_workflow
+    from myelosynth.study.apply import look_ahead, overlay
+    from myelosynth.study.workflow_run import WorkflowRun, parallel
     from myelosynth.synthesis.bundle.card import load_bundle
 
     card, out = load_bundle(bundle), folder(out)
@@ -194,10 +195,9 @@ def apply(
         typer.echo(line)
     people = preflight.participants
     typer.echo(f"{card.system}: {len(people)} participants, {len(preflight.sessions)} sessions to predict")
-    options = ["--profile", str(profile.absolute())] if profile else []
     settings = overlay(card, raw, out, people, allow_intensity, unchanged)
     files = [*([card.preprocessing] if card.preprocessing else []), *(configfile or [])]
-    run_workflow(workflow, settings, files, ["--cores", str(cores), *options], out, dry_run)
+    WorkflowRun("apply", "apply", workflow, out, settings, files, parallel(cores, profile)).start(dry_run)
     if not dry_run:
         typer.echo(f"Pages: {out / 'reports'}")
 

@@ -19,4 +19,5 @@ from myelosynth.cli import (  # noqa: F401
     phantom,
     prediction,
     study,
+    workflow,
 )

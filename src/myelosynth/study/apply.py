@@ -1,35 +1,22 @@
 """What `myelosynth apply` looks at before the first job, and the configuration that it runs the workflow with."""
 
-import fcntl
-import os
-import platform
-import subprocess
-import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
 from myelosynth.bids.index import BASELINE, OF_PET, scan
 from myelosynth.bids.layout import RawLayout
 from myelosynth.errors import InputError
-from myelosynth.images.atomic import write_text
 from myelosynth.images.grid import Grid
 from myelosynth.images.volume import open_image
 from myelosynth.study.roster import MADE_OF, Roster
 from myelosynth.synthesis.bundle.card import Card
 from myelosynth.synthesis.bundle.statistics import TrainingStatistics
-from myelosynth.synthesis.config import read_yaml
 from myelosynth.synthesis.names import OPTIONAL_SOURCES
 
 # How much longer a voxel may be than in training before it was moved to the analysis grid; where the bundle does not
 # tell, than the analysis grid's own, onto which much coarser images are commonly brought.
 _COARSER, _COARSER_THAN_GRID = 1.5, 2.5
-_LOCK = ".apply.lock"
 
 
 @dataclass(frozen=True)
@@ -157,71 +144,3 @@ def overlay(
             "unchanged": unchanged,
         },
     }
-
-
-def run_workflow(
-    workflow: Path, settings: dict[str, Any], configfiles: list[Path], options: list[str], out: Path, dry: bool
-) -> None:
-    """Run the target `apply` of a checkout's Snakefile in `out`, where the settings are kept; a dry run writes nothing.
-
-    Each folder of results is a working directory of its own, with Snakemake's records in it, so that runs into
-    different ones do not meet, and the checkout is only read. Raises InputError for a folder without the workflow, a
-    configuration that Snakemake would run code of (a bundle brings one along), results that another run is writing, or
-    when the run fails.
-    """
-    checkout = workflow.absolute()
-    shipped = checkout / "config" / "config.yaml"
-    if not (checkout / "Snakefile").is_file() or not shipped.is_file():
-        cure = "run in a checkout of myelosynth, or name one with --workflow"
-        raise InputError("workflow missing", workflow, "no Snakefile with config/config.yaml", cure)
-    for path in configfiles:
-        read_yaml(path)
-    with tempfile.TemporaryDirectory(prefix="myelosynth-") as scratch, _alone(None if dry else out) as held:
-        file = (Path(scratch) if dry else out) / "apply.yaml"
-        write_text(file, yaml.safe_dump(settings, sort_keys=False))
-        # A dry run looks at the records of earlier ones.
-        where = Path(scratch) if dry and not (out / ".snakemake").is_dir() else out
-        command = [sys.executable, "-m", "snakemake", "--snakefile", "Snakefile", "--directory", str(where), *options]
-        command += ["--dry-run"] if dry else []
-        # Snakemake's own lock outlives a run that was killed; `_alone` does not.
-        command += ["--nolock", "--keep-going", "--rerun-incomplete", "--show-failed-logs", "--configfile"]
-        files = [shipped, *(path.absolute() for path in configfiles), file.absolute()]
-        command += [*map(str, files), "--", "apply"]
-        done = subprocess.run(command, cwd=checkout, env=_environment(checkout), pass_fds=held, check=False)
-    if done.returncode:
-        values = f"Snakemake ended with {done.returncode}; what was refused or failed is told above"
-        raise InputError("not everybody was predicted", out, values, "mend it and run the same command again")
-
-
-def _environment(checkout: Path) -> dict[str, str]:
-    """The environment of a run: one thread a job, since Snakemake fills the cores; the checkout's conda."""
-    single = {"OMP_NUM_THREADS": "1", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": "1"}
-    prefix = checkout / ".snakemake" / "conda"
-    # Snakemake makes the folder that it is told, with conda or without.
-    conda = {"SNAKEMAKE_CONDA_PREFIX": str(prefix)} if prefix.is_dir() else {}
-    # The rules call `myelosynth`: the one that runs here.
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    return {**single, **conda, **os.environ, "PATH": path, "MYELOSYNTH_CHECKOUT": str(checkout)}
-
-
-@contextmanager
-def _alone(out: Path | None) -> Iterator[tuple[int, ...]]:
-    """Hold a folder of results for one run; the system lets it go when the run ends, however it ends.
-
-    Yields the open files that a child must inherit to hold it too. Raises InputError while another run holds it.
-    """
-    if out is None:
-        yield ()
-        return
-    out.mkdir(parents=True, exist_ok=True)
-    with (out / _LOCK).open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as fault:
-            lock.seek(0)
-            values = f"another `myelosynth apply` writes there ({lock.read().strip() or 'process not known'})"
-            raise InputError("results in use", out, values, "wait for it, or give another folder") from fault
-        lock.truncate(0)
-        lock.write(f"process {os.getpid()} on {platform.node()}")
-        lock.flush()
-        yield (lock.fileno(),)

@@ -1,12 +1,25 @@
 """The configuration of one study: one pydantic model, exported as JSON Schema for Snakemake."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, WithJsonSchema, model_validator
 
-from myelosynth.study.config_sections import Clinical, Curve, Evaluation, Lesions, Maps, Modules, Nulls, PlainPath, Strict
+from myelosynth.study.config_sections import (
+    Clinical,
+    Curve,
+    Evaluation,
+    Label,
+    Lesions,
+    Maps,
+    Modules,
+    Nulls,
+    PlainPath,
+    Strict,
+)
 from myelosynth.synthesis.config import TrainingPreset, validated
 from myelosynth.synthesis.names import parse_system
 
@@ -36,6 +49,9 @@ class Dataset(Strict):
         default=None, description="BIDS derivative with ready masks and maps; null without any"
     )
     follow_symlinks: bool = Field(default=False, description="follow links that lead out of these folders")
+    participants: list[Label] | None = Field(
+        default=None, min_length=1, description="labels without sub- that are preprocessed; null for all"
+    )
 
 
 class Engines(Strict):
@@ -185,9 +201,7 @@ class Apply(Strict):
 
     bundle: PlainPath = Field(description="folder that `myelosynth bundle` wrote")
     # No defaults: Snakemake would set them in the section although it is null.
-    participants: list[Annotated[str, Field(pattern="^[0-9A-Za-z]+$")]] | None = Field(
-        description="labels without sub-; null for all"
-    )
+    participants: list[Label] | None = Field(description="labels without sub-; null for all")
     allow_intensity: bool = Field(description="predict although a source is far from the training's")
     unchanged: bool = Field(description="nothing changed between the sessions: fit the null of the predictions")
 
@@ -259,6 +273,11 @@ class StudyConfig(Strict):
 def read_study(record: Mapping[str, Any]) -> StudyConfig:
     """The study of a configuration. Raises InputError for the first key that is not valid."""
     return validated(StudyConfig, record, "configuration")
+
+
+def config_sha256(record: Mapping[str, Any]) -> str:
+    """SHA-256 over a configuration as JSON: keys in order, no white space."""
+    return hashlib.sha256(json.dumps(record, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def json_schema() -> dict:

@@ -10,6 +10,9 @@ from myelosynth.myelin.draws import least_draws
 PlainPath = Annotated[str, AfterValidator(plain_path)]
 """A path that rules can name and shells cannot misread."""
 
+Label = Annotated[str, Field(pattern="^[0-9A-Za-z]+$")]
+"""A participant's label without sub-."""
+
 
 class Strict(BaseModel):
     """A section in which a misspelt key is an error."""

@@ -90,6 +90,17 @@ class Roster:
         index = self.index
         return [(sub, ses) for sub in index.participants() for ses in index.sessions(sub) if index.has(sub, ses, "T1w")]
 
+    def sessions_of(self, participants: Sequence[str] | None) -> list[tuple[str, str]]:
+        """The sessions of some participants, by label; of all for None. Raises InputError for one who has none."""
+        if participants is None:
+            return self.sessions
+        having = dict.fromkeys(sub for sub, _ in self.sessions)
+        unknown = [f"sub-{sub}" for sub in participants if sub not in having]
+        if unknown:
+            values = f"{', '.join(unknown)}; the data set has T1w of {len(having)}: {', '.join(list(having)[:20])}"
+            raise InputError("participant without a T1w", "dataset.participants", values, "name others")
+        return [session for session in self.sessions if session[0] in participants]
+
     @cached_property
     def eligible(self) -> list[str]:
         """Participants with the sources' maps and a DVR at baseline, patients with lesions too: they are split."""

@@ -1,7 +1,7 @@
 """Tasks and training presets: YAML files, checked to the last key."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -183,14 +183,18 @@ def load_preset(name: str) -> TrainingPreset:
     return validated(TrainingPreset, record["training"], path)
 
 
-def config_path(name: str, kind: Literal["tasks", "presets"]) -> Path:
-    """The file that `name` means: a path when it looks like one, else config/KIND/NAME.yaml. Raises InputError."""
+def config_path(name: str, kind: Literal["tasks", "presets"], folders: Sequence[Path] = (Path(),)) -> Path:
+    """The file that `name` means, in the first of the folders that has it; the working directory by default.
+
+    A path when it looks like one, else config/KIND/NAME.yaml. Raises InputError.
+    """
     is_path = "/" in name or name.endswith((".yaml", ".yml"))
     path = Path(name) if is_path else Path("config", kind, f"{name}.yaml")
-    if not path.is_file():
-        cure = f"run in the folder that holds config/{kind}, or give the path of a YAML file"
-        raise InputError("file missing", path, f"no such file for {name!r}", cure)
-    return path
+    for folder in folders:
+        if (folder / path).is_file():
+            return folder / path
+    cure = f"run in the folder that holds config/{kind}, or give the path of a YAML file"
+    raise InputError("file missing", path, f"no such file for {name!r}", cure)
 
 
 def read_yaml(path: Path) -> dict[Any, Any]:
