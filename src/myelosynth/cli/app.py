@@ -19,7 +19,8 @@ app = typer.Typer(
 def main() -> None:
     """Run the command line; bad input gives one line on stderr and exit 1, `--verbose` shows the traceback.
 
-    What the operating system refuses (permissions, a full disk) is told in the same way.
+    What the operating system refuses (permissions, a full disk) is told in the same way. Where MYELOSYNTH_RECORD is
+    set, a command that succeeds ends with the record of the files that it read and wrote.
     """
     from myelosynth.cli import commands  # noqa: F401  (registers every command)
 
@@ -27,12 +28,30 @@ def main() -> None:
     arguments = [argument for argument in sys.argv[1:] if argument != "--verbose"]
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s: %(message)s")
     try:
-        app(args=arguments)
+        _run(arguments)
     except (InputError, OSError) as fault:
         if verbose:
             raise
         print(f"error: {fault if isinstance(fault, InputError) else _refused(fault)}", file=sys.stderr)
         sys.exit(1)
+
+
+def _run(arguments: list[str]) -> None:
+    """Run a command, and tell its record where the environment asks for one and the command succeeds."""
+    from myelosynth.audit.record import Recorder, wanted
+
+    if not wanted():
+        app(args=arguments)
+        return
+    recorder = Recorder(arguments)
+    recorder.install()
+    try:
+        app(args=arguments)
+    except SystemExit as end:
+        if end.code in (0, None):
+            sys.stderr.write(recorder.text())
+            sys.stderr.flush()
+        raise
 
 
 def _refused(fault: OSError) -> InputError:
