@@ -4,6 +4,10 @@ from snakemake.utils import min_version, validate
 min_version("9.0")
 
 
+# Every job ends its log with what it read and wrote (docs/audit.md); the rest is Snakemake's own prefix.
+shell.prefix("set -euo pipefail; export MYELOSYNTH_RECORD=1; ")
+
+
 report: "workflow/report/workflow.rst"
 
 

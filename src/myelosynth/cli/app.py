@@ -21,7 +21,8 @@ _NO_MEMORY = ("allocate memory", "out of memory", "failed to map segment", "fail
 def main() -> None:
     """Run the command line; bad input gives one line on stderr and exit 1, `--verbose` shows the traceback.
 
-    What the operating system refuses (permissions, a full disk, memory) is told in the same way.
+    What the operating system refuses (permissions, a full disk, memory) is told in the same way. Where
+    MYELOSYNTH_RECORD is set, a command that succeeds ends with the record of the files that it read and wrote.
     """
     from myelosynth.cli import commands  # noqa: F401  (registers every command)
 
@@ -29,7 +30,7 @@ def main() -> None:
     arguments = [argument for argument in sys.argv[1:] if argument != "--verbose"]
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s: %(message)s")
     try:
-        app(args=arguments)
+        _run(arguments)
     except (InputError, OSError, MemoryError, RuntimeError, ImportError) as fault:
         told = _told(fault)
         if verbose or told is None:
@@ -47,6 +48,24 @@ def _told(fault: Exception) -> InputError | None:
         values = " ".join(str(fault).split())[:200] or type(fault).__name__
         return InputError("out of memory", "", values, "give the job more memory (mem_mb of its rule), or the machine")
     return _refused(fault) if isinstance(fault, OSError) else None
+
+
+def _run(arguments: list[str]) -> None:
+    """Run a command, and tell its record where the environment asks for one and the command succeeds."""
+    from myelosynth.audit.record import Recorder, wanted
+
+    if not wanted():
+        app(args=arguments)
+        return
+    recorder = Recorder(arguments)
+    recorder.install()
+    try:
+        app(args=arguments)
+    except SystemExit as end:
+        if end.code in (0, None):
+            sys.stderr.write(recorder.text())
+            sys.stderr.flush()
+        raise
 
 
 def _refused(fault: OSError) -> InputError:

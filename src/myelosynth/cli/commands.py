@@ -1,6 +1,7 @@
 """Importing this module registers every command; each command imports its heavy libraries when it runs."""
 
 from myelosynth.cli import (  # noqa: F401
+    audit,
     bundle,
     clinical,
     controls,

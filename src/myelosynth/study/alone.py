@@ -10,36 +10,9 @@ from pathlib import Path
 from myelosynth.errors import InputError
 
 LOOKS_ONLY = frozenset(
-    [
-        "--unlock",
-        "--nolock",
-        "--lint",
-        "--summary",
-        "-S",
-        "--detailed-summary",
-        "-D",
-        "--report",
-        "--archive",
-        "--dag",
-        "--rulegraph",
-        "--filegraph",
-        "--d3dag",
-        "--list",
-        "--list-rules",
-        "-l",
-        "--list-target-rules",
-        "--lt",
-        "--list-changes",
-        "--lc",
-        "--list-input-changes",
-        "--li",
-        "--list-params-changes",
-        "--lp",
-        "--list-untracked",
-        "--lu",
-        "--list-conda-envs",
-        "--print-compilation",
-    ]
+    "--unlock --nolock --lint --summary -S --detailed-summary -D --report --archive --dag --rulegraph --filegraph --d3dag "
+    "--list --list-rules -l --list-target-rules --lt --list-changes --lc --list-input-changes --li "
+    "--list-params-changes --lp --list-untracked --lu --list-conda-envs --print-compilation".split()
 )
 """Options by which Snakemake runs no job, or was told not to lock."""
 

@@ -1,0 +1,123 @@
+"""What everybody said of a file while the study ran, held against the file as it is now."""
+
+import json
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from myelosynth.audit.files import State, short
+from myelosynth.audit.findings import Violation
+from myelosynth.audit.lineage import THREADS, Job, Lineage
+from myelosynth.audit.record import UNREAD
+from myelosynth.bids.names import sidecar_path
+from myelosynth.bids.sidecar import dataset_root
+
+
+class Claim(NamedTuple):
+    """A checksum that somebody took: `written` by its job, or `read` by one, with who said so."""
+
+    sha256: str
+    kind: str
+    by: str
+
+
+def sidecars(lineage: Lineage, now: Mapping[str, State]) -> dict[str, dict[str, Any]]:
+    """The JSON sidecars of outputs, by the path of the output; unreadable ones are left out."""
+    outputs = [path for job in lineage.jobs for path in job.outputs]
+    beside = {path: str(sidecar_path(Path(path))) for path in outputs}
+    wanted = {path: name for path, name in beside.items() if name in now and name not in outputs}
+    with ThreadPoolExecutor(THREADS) as pool:
+        texts = pool.map(lambda name: (lineage.root / name).read_bytes(), wanted.values())
+        return {path: record for path, text in zip(wanted, texts, strict=True) if (record := _object(text))}
+
+
+def _object(text: bytes) -> dict[str, Any]:
+    try:
+        record = json.loads(text)
+    except ValueError:
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def claims(lineage: Lineage, records: Mapping[str, Mapping[str, Any]]) -> dict[str, list[Claim]]:
+    """By file: of the logs' records, of Snakemake (inputs below 1 MB), of the sidecars."""
+    found: dict[str, list[Claim]] = defaultdict(list)
+    for job in lineage.jobs:
+        if job.record:
+            for path, digest in job.record.written.items():
+                found[path].append(Claim(digest, "written", job.name))
+            for path, digest in job.record.read.items():
+                if digest != UNREAD:
+                    found[path].append(Claim(digest, "read", job.name))
+        for path, digest in job.checksums.items():
+            found[path].append(Claim(digest, "read", job.name))
+    for path, record in records.items():
+        for source, digest in (record.get("SourcesSHA256") or {}).items():
+            if (there := _resolved(str(source), path, lineage)) is not None:
+                found[there].append(Claim(str(digest), "read", f"sidecar of {path}"))
+        for other, claim in _named(path, record, lineage.makers.get(path)):
+            found[other].append(claim)
+    return found
+
+
+def _named(path: str, record: Mapping[str, Any], job: Job | None) -> Iterator[tuple[str, Claim]]:
+    """Checkpoint and split that a sidecar names by checksum alone: the job's only inputs of that kind."""
+    if path.endswith(".pt") and "CheckpointSha256" in record:
+        yield path, Claim(str(record["CheckpointSha256"]), "written", f"sidecar of {path}")
+    inputs = job.inputs if job else ()
+    for key, names in (("CheckpointSha256", (".pt",)), ("SplitSha256", ("split.tsv",))):
+        files = [one for one in inputs if one.endswith(names)]
+        if key in record and len(files) == 1 and not (key == "CheckpointSha256" and path.endswith(".pt")):
+            yield files[0], Claim(str(record[key]), "read", f"sidecar of {path}")
+
+
+def _resolved(uri: str, sidecar_of: str, lineage: Lineage) -> str | None:
+    """The file that a BIDS URI, or a relative path, of a sidecar names; None for a data set that is not linked."""
+    here = (lineage.root / sidecar_of).parent
+    root = dataset_root(here)
+    scheme, _, rest = uri.partition(":")
+    if scheme != "bids":
+        return lineage.told((root or here) / uri)
+    name, _, inside = rest.partition(":")
+    if root is None:
+        return None
+    if not name:
+        return lineage.told(root / inside)
+    link = _object((root / "dataset_description.json").read_bytes()).get("DatasetLinks", {}).get(name)
+    return lineage.told(os.path.join(root, link, inside)) if link else None
+
+
+def changed(now: Mapping[str, State], said: Mapping[str, list[Claim]]) -> list[Violation]:
+    """One violation for every file that is not what somebody wrote or read."""
+    found = []
+    for path, all_said in sorted(said.items()):
+        state = now.get(path)
+        if state is None:
+            continue
+        wrong = [claim for claim in all_said if claim.sha256 != state.sha256]
+        if wrong:
+            found.append(_violation(path, state, all_said, wrong))
+    return found
+
+
+def _violation(path: str, state: State, said: list[Claim], wrong: list[Claim]) -> Violation:
+    written = [claim for claim in said if claim.kind == "written"]
+    kinds = {claim.kind for claim in wrong}
+    if "written" in kinds:
+        what = "file changed after it was written"
+    elif written:
+        what = "file was another when it was read"
+    else:
+        what = "file changed after it was read"
+    words = [f"SHA-256 now {short([state.sha256])}"]
+    for kind in ("written", "read"):
+        these = [claim for claim in wrong if claim.kind == kind]
+        if these:
+            by = Counter(claim.by for claim in these)
+            more = f" and {len(by) - 1} more" if len(by) > 1 else ""
+            words.append(f"{kind} as {short(claim.sha256 for claim in these)} by {these[0].by}{more}")
+    cure = "put the file back as it was, or run what made it and what depends on it again"
+    return Violation(what, path, "; ".join(words), cure)
