@@ -32,7 +32,7 @@ SEARCHED = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
 
 
 def obstacle() -> str:
-    """Why no cluster can run here, in one line; empty where it can. Missing packages are installed where that is possible."""
+    """Why no cluster can run here, in one line; empty where it can. Missing packages are installed where apt-get is."""
     if os.geteuid() != 0:
         return "the daemons of Slurm need root, and this is user " + str(os.geteuid())
     missing = {name: package for name, package in PACKAGES.items() if not shutil.which(name, path=SEARCHED)}

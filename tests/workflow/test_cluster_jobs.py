@@ -20,7 +20,7 @@ LOCAL = {"all", "describe", "describe_system", "manifest", "split", "inner_split
 
 @dataclass(frozen=True)
 class ClusterJob:
-    """One job as Slurm would see it: its group (empty for a rule of its own), its rules, the GPUs that each asks for."""
+    """One job as Slurm would see it: its group (empty for a rule of its own), its rules, the GPUs each asks for."""
 
     group: str
     rules: tuple[str, ...]
