@@ -8,7 +8,7 @@ export OMP_NUM_THREADS ?= 1
 export ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install lock demo test check bench schema vendor clean clean-results
+.PHONY: help install lock demo test test-slurm check bench schema vendor clean clean-results
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile
@@ -38,7 +38,11 @@ demo: install ## simulate a cohort, run the workflow, print the indices and the 
 	myelosynth report index results --system residual-context
 
 test: install ## the tests, a tiny end-to-end run among them, by folders side by side
-	pytest --numprocesses $(CORES) --maxprocesses 8 --no-loadscope-reorder
+	pytest -m "not slurm" --numprocesses $(CORES) --maxprocesses 8 --no-loadscope-reorder
+
+# One after the other, without pytest-xdist: the cluster fills the cores.
+test-slurm: install ## the workflow on a real Slurm that is started on this machine (root), minutes
+	pytest tests/slurm -m slurm -rs --durations=0
 
 check: install ## style, types, workflow
 	ruff check src tests benchmarks

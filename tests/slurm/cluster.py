@@ -25,13 +25,14 @@ PACKAGES = {
 NODES = ("n1", "n2", "n3")
 GPUS = {"n3": 2}
 """Nodes with GPUs: character devices that lead nowhere, so that Slurm has something to give."""
-ACCOUNT = "myelin"
+ACCOUNTS = ("guests", "myelin")
+"""The first one is the user's default."""
 CLUSTER = "loopback"
 SEARCHED = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
 
 
 def obstacle() -> str:
-    """Why no cluster can run here, in one line; empty where it can. Missing packages are installed where that is possible."""
+    """Why no cluster can run here, in one line; empty where it can. Missing packages are installed where apt-get is."""
     if os.geteuid() != 0:
         return "the daemons of Slurm need root, and this is user " + str(os.geteuid())
     missing = {name: package for name, package in PACKAGES.items() if not shutil.which(name, path=SEARCHED)}
@@ -65,7 +66,9 @@ class Cluster:
         self.folder, self.accounting = folder, accounting
         self.conf = folder / "slurm.conf"
         self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(("SLURM_", "SBATCH_", "SRUN_"))},
+            **{
+                name: value for name, value in os.environ.items() if not name.startswith(("SLURM_", "SBATCH_", "SRUN_"))
+            },
             "SLURM_CONF": str(self.conf),
             # The executor takes SLURM_* away from a job before it starts srun there.
             "PATH": f"{folder / 'bin'}:{SEARCHED}",
@@ -94,7 +97,11 @@ class Cluster:
     def jobs(self) -> list[dict[str, str]]:
         """Every job and array task that the controller remembers, as the fields of scontrol."""
         listed = self.run("scontrol", "--oneliner", "show", "job").splitlines()
-        return [dict(pair.partition("=")[::2] for pair in line.split() if "=" in pair) for line in listed if "JobId=" in line]
+        return [
+            dict(pair.partition("=")[::2] for pair in line.split() if "=" in pair)
+            for line in listed
+            if "JobId=" in line
+        ]
 
     def stop(self) -> None:
         """End the daemons by their own process ids, the last one first."""
@@ -113,7 +120,9 @@ class Cluster:
         for name in names:
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         shim = self.folder / "bin" / "srun"
-        shim.write_text(f'#!/bin/sh\nSLURM_CONF={self.conf}\nexport SLURM_CONF\nexec {shutil.which("srun", path=SEARCHED)} "$@"\n')
+        shim.write_text(
+            f'#!/bin/sh\nSLURM_CONF={self.conf}\nexport SLURM_CONF\nexec {shutil.which("srun", path=SEARCHED)} "$@"\n'
+        )
         shim.chmod(0o755)
         key = self.folder / "munge" / "munge.key"
         key.write_bytes(os.urandom(128))
@@ -216,18 +225,25 @@ class Cluster:
         install = ["mariadb-install-db", "--no-defaults", f"--datadir={data}", "--user=root", "--skip-test-db"]
         self.run(*install, "--auth-root-authentication-method=normal")
         options = [f"--datadir={data}", f"--socket={plug}", f"--port={self.database}", f"--pid-file={folder / 'pid'}"]
-        small = ["--bind-address=127.0.0.1", "--user=root", "--innodb-buffer-pool-size=64M", "--innodb-flush-log-at-trx-commit=0"]
+        small = [
+            "--bind-address=127.0.0.1",
+            "--user=root",
+            "--innodb-buffer-pool-size=64M",
+            "--innodb-flush-log-at-trx-commit=0",
+        ]
         self._daemon("mariadbd", "--no-defaults", *options, *small)
         client = ["mariadb", "--no-defaults", f"--socket={plug}", "--user=root"]
         self._until("mariadbd", lambda: self.run(*client, "-e", "SELECT 1"))
-        grants = "CREATE USER slurm@'127.0.0.1' IDENTIFIED BY 'loopback'; GRANT ALL ON slurm_acct_db.* TO slurm@'127.0.0.1'"
+        grants = (
+            "CREATE USER slurm@'127.0.0.1' IDENTIFIED BY 'loopback'; GRANT ALL ON slurm_acct_db.* TO slurm@'127.0.0.1'"
+        )
         self.run(*client, "-e", grants)
         self._daemon("slurmdbd", "-D")
         self._until("slurmdbd", lambda: self.run("sacctmgr", "-n", "list", "cluster"))
         for words in (
             f"add cluster {CLUSTER}",
-            f"add account {ACCOUNT} cluster={CLUSTER}",
-            f"add user root account={ACCOUNT} cluster={CLUSTER}",
+            f"add account {','.join(ACCOUNTS)} cluster={CLUSTER}",
+            f"add user root account={','.join(ACCOUNTS)} defaultaccount={ACCOUNTS[0]} cluster={CLUSTER}",
         ):
             self.run("sacctmgr", "-i", *words.split())
 
@@ -255,7 +271,8 @@ class Cluster:
                 told = str(fault)
             time.sleep(0.2)
         logs = "\n".join(
-            f"== {path.name}\n" + path.read_text(errors="replace")[-1500:] for path in sorted((self.folder / "log").iterdir())
+            f"== {path.name}\n" + path.read_text(errors="replace")[-1500:]
+            for path in sorted((self.folder / "log").iterdir())
         )
         raise RuntimeError(f"{what} did not come up within {seconds:.0f} s: {told}\n{logs}")
 

@@ -1,8 +1,10 @@
 """What `myelosynth apply` plans for a data set, before anything of it exists."""
 
+import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -110,3 +112,10 @@ def test_sessions_without_change_make_the_null_of_the_predictions(dry_run, raw):
     assert fit.count("--before ") == fit.count("--after ") == fit.count("--lesions ") == 1
     assert "--system residual-context" in fit
     assert "bundle/curve.tsv" in fit
+
+
+def test_on_a_cluster_participants_share_jobs_but_for_their_preprocessing(dry_run, repository):
+    done = dry_run("--profile", repository / "profiles" / "slurm")
+    assert done.returncode == 0, done.stdout[-4000:]
+    groups = Counter(re.findall(r"Group job (\S+)", done.stdout))
+    assert groups == {"check": 1, "subject": 2, "apply_predict": 1, "pages": 1}

@@ -1,0 +1,52 @@
+"""The whole line through `snakemake --profile slurm` on a real Slurm with accounting."""
+
+import pytest
+
+from myelosynth.bids.layout import Layout
+
+from .cluster import ACCOUNTS, Cluster
+from .conftest import place
+
+pytestmark = pytest.mark.slurm
+
+# The profile waits longer before its first look, as a queue does.
+SOON = ("--slurm-init-seconds-before-status-checks", "3")
+
+
+@pytest.fixture(scope="module")
+def study(slurm_here, tmp_path_factory, repository):
+    """A folder for a study beside a cluster with accounting."""
+    with Cluster(tmp_path_factory.mktemp("accounting"), accounting=True) as cluster:
+        yield place(tmp_path_factory.mktemp("study") / "study", repository, cluster, repository / "Snakefile")
+
+
+def accounted(study):
+    """Account, state and array or job number of every job and task that sacct knows, steps left out."""
+    listed = study.cluster.run("sacct", "-n", "-X", "-P", "-S", "now-1days", "-o", "account,state,jobid").splitlines()
+    return [line.split("|") for line in listed]
+
+
+def test_an_unknown_account_is_refused(study, repository, tmp_path):
+    small = place(tmp_path / "small", repository, study.cluster, repository / "tests" / "slurm" / "Snakefile")
+    process = small.start("--retries", "0", "trained.txt", SBATCH_ACCOUNT="nobody")
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode != 0
+    assert "Invalid account" in said
+    assert not accounted(study)
+
+
+def test_the_whole_line_ends_in_pages_through_few_jobs_of_the_account(study, repository):
+    options = ("--configfile", str(repository / "tests" / "slurm" / "study.yaml"))
+    said = study.run(*options, *SOON, seconds=1500, SBATCH_ACCOUNT=ACCOUNTS[1])
+    results = Layout(study.folder / "results")
+    assert "simulated data" in results.page("cohort").read_text().lower()
+    for name in ("summary", "index", "clinical", "nulls", "threshold_comparison"):
+        assert len(results.table(name).read_text().splitlines()) > 1, name
+    rows = accounted(study)
+    assert {account for account, _, _ in rows} == {ACCOUNTS[1]}
+    assert {state for _, state, _ in rows} == {"COMPLETED"}
+    steps = said.count("Finished jobid: ")
+    assert steps > 400
+    assert len(rows) < steps / 10, "short rules share cluster jobs"
+    assert any("_" in job for _, _, job in rows), "the curves of both folds are an array"
+    assert "Nothing to be done" in study.run("-n", *options)
