@@ -35,13 +35,14 @@ demo: install ## simulate a cohort, run the workflow, print the indices and the 
 test: install ## the tests, a tiny end-to-end run among them, by folders side by side
 	pytest --numprocesses $(CORES) --maxprocesses 8 --no-loadscope-reorder
 
-check: install ## style, types, workflow
+check: install ## style, types, workflow, dependencies
 	ruff check src tests benchmarks
 	ruff format --check src tests benchmarks
 	mypy
 	snakefmt --check Snakefile workflow
 	snakemake --lint
 	bash -n .ci/run
+	python .ci/audit_dependencies.py
 
 bench: install ## own engines beside their peers, as ratios in one run
 	python benchmarks/registration.py
