@@ -56,7 +56,7 @@ def advisories(pins: dict[str, str]) -> tuple[list[str], list[str], str]:
     except (json.JSONDecodeError, KeyError):
         return [], [], (done.stderr.strip().splitlines() or [f"pip-audit ended with {done.returncode}"])[-1]
     found = [
-        f"{package['name']} {package['version']}: {flaw['id']}, mended in {', '.join(flaw['fix_versions']) or 'nothing'}"
+        f"{package['name']} {package['version']}: {flaw['id']}, mended in {', '.join(flaw['fix_versions'] or ['none'])}"
         for package in packages
         for flaw in package.get("vulns", [])
     ]
