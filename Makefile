@@ -44,7 +44,7 @@ test: install ## the tests, a tiny end-to-end run among them, by folders side by
 test-slurm: install ## the workflow on a real Slurm that is started on this machine (root), minutes
 	pytest tests/slurm -m slurm -rs --durations=0
 
-check: install ## style, types, workflow
+check: install ## style, types, workflow, dependencies
 	ruff check src tests benchmarks
 	ruff format --check src tests benchmarks
 	mypy
@@ -52,6 +52,7 @@ check: install ## style, types, workflow
 	snakemake --lint
 	bash -n .ci/run envs/*.post-deploy.sh
 	hadolint Dockerfile
+	python .ci/audit_dependencies.py
 
 bench: install ## own engines beside their peers, as ratios in one run
 	python benchmarks/registration.py

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from matplotlib import pyplot
 
-from myelosynth.bids.index import SessionIndex
+from myelosynth.bids.index import IndexRow, SessionIndex, read_table
 from myelosynth.images.volume import load_volume, save_volume
 from myelosynth.reports.agreement_plots import _label_points
 from myelosynth.reports.cohort import write_cohort_page
@@ -26,7 +26,10 @@ def pages(build_study, tmp_path_factory):
     """Every page of a study whose first patient has the odd name."""
     folder = tmp_path_factory.mktemp("odd")
     study = build_study(folder, images=(ODD,), first=ODD)
-    index = SessionIndex.read(study.index, study.raw)
+    # Reading the index refuses such a name; a page must not depend on that.
+    rows = read_table(study.index, IndexRow._fields)
+    found = [IndexRow(*(row[field].replace("n/a", "") for field in IndexRow._fields)) for row in rows]
+    index = SessionIndex(study.raw, tuple(found))
     tables = study.results / "tables"
     write_session_page(study.layout, study.raw, index, ODD, "t0", folder / "session.html")
     write_patient_page(study.layout, index, ODD, MAIN, tables, folder / "patient.html", None)

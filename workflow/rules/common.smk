@@ -12,6 +12,7 @@ from myelosynth.bids.names import companion_path
 from myelosynth.bids.ready import in_t1w
 from myelosynth.errors import InputError
 from myelosynth.interfaces.engines import ENGINES, find_engine
+from myelosynth.sharing import share_with
 from myelosynth.study.alone import LOOKS_ONLY, stay_alone
 from myelosynth.study.config import config_sha256, read_study
 from myelosynth.study.plan import plan_split, read_task
@@ -22,6 +23,8 @@ from myelosynth.synthesis.names import CALIBRATED, FLOORS, parse_system
 
 try:
     study = read_study(config)
+    # Of the jobs too: they read this file, and inherit the environment.
+    share_with(study.share)
     # The bundle that is applied to patients without PET; None in a study of its own.
     applied = read_card(Path(study.apply.bundle)) if study.apply else None
     SOURCES = read_task(study).sources

@@ -214,6 +214,7 @@ def scan(raw: RawLayout, participants: Sequence[str] | None = None, leave_out: S
             cure = "add a row with its group"
             raise InputError("participant not in the table", raw.root / "participants.tsv", values, cure)
         _require_sessions(folder, contrasts)
+        raw.require_own(folder / f"sub-{sub}_sessions.tsv")
         for ses in sorted(require_label("ses", path.name[4:], path) for path in folder.glob("ses-*")):
             for fieldmap in (folder / f"ses-{ses}" / "fmap").glob("*"):
                 raw.require_own(fieldmap)

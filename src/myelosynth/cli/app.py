@@ -6,6 +6,7 @@ import sys
 import typer
 
 from myelosynth.errors import InputError
+from myelosynth.sharing import share_with, shared_with
 
 app = typer.Typer(
     add_completion=False,
@@ -30,6 +31,7 @@ def main() -> None:
     arguments = [argument for argument in sys.argv[1:] if argument != "--verbose"]
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s: %(message)s")
     try:
+        share_with(shared_with())
         _run(arguments)
     except (InputError, OSError, MemoryError, RuntimeError, ImportError) as fault:
         told = _told(fault)

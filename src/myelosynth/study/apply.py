@@ -9,6 +9,7 @@ from myelosynth.bids.layout import RawLayout
 from myelosynth.errors import InputError
 from myelosynth.images.grid import Grid
 from myelosynth.images.volume import open_image
+from myelosynth.sharing import shared_with
 from myelosynth.study.roster import MADE_OF, Roster
 from myelosynth.synthesis.bundle.card import Card
 from myelosynth.synthesis.bundle.statistics import TrainingStatistics
@@ -130,6 +131,7 @@ def overlay(
     return {
         "simulate": None,
         "output": str(out.absolute()),
+        "share": shared_with(),
         "dataset": {
             "bids_dir": str(raw.root.absolute()),
             "lesions": str(raw.lesions.absolute()),

@@ -210,6 +210,7 @@ class StudyConfig(Strict):
     """One study."""
 
     output: PlainPath
+    share: Literal["private", "group"] = Field(default="private", description="who may read what is written")
     simulate: Simulate | None
     dataset: Dataset
     engines: Engines
