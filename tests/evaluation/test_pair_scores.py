@@ -37,7 +37,7 @@ def study(root, permuted):
         save(layout.prediction("ridge", sub, "t0"), measured + 0.01 * random.standard_normal(GRID.shape))
         save(layout.prediction("mean-atlas", sub, "t0"), np.ones(GRID.shape))
         wrong = measured + permuted * random.standard_normal(GRID.shape)
-        save(layout.permuted_prediction("ridge", fold, sub, "t0"), wrong)
+        save(layout.permuted_prediction("ridge", sub, "t0"), wrong)
     layout.table("split").parent.mkdir(parents=True)
     layout.table("split").write_text("\n".join(rows) + "\n")
     return layout

@@ -70,18 +70,18 @@ use rule train as train_permuted with:
 
 use rule predict as predict_permuted with:
     input:
-        checkpoint=layout.permuted_checkpoint("{system}", "{fold}"),
+        checkpoint=lambda w: layout.permuted_checkpoint(w.system, fold_of(w.sub)),
         sources=lambda w: [
             layout.source(w.sub, w.ses, contrast) for contrast in SOURCES
         ],
         template=lambda w: layout.transform(w.sub, BASELINE, "PET", "MNI152"),
         mask=layout.brain_mask("{sub}", BASELINE, space="dvrt0"),
     output:
-        mean=layout.permuted_prediction("{system}", "{fold}", "{sub}", "{ses}"),
+        mean=layout.permuted_prediction("{system}", "{sub}", "{ses}"),
     log:
-        log_of("predict_permuted", "{system}_fold-{fold}_sub-{sub}_ses-{ses}"),
+        log_of("predict_permuted", "{system}_sub-{sub}_ses-{ses}"),
     benchmark:
-        benchmark_of("predict_permuted", "{system}_fold-{fold}_sub-{sub}_ses-{ses}")
+        benchmark_of("predict_permuted", "{system}_sub-{sub}_ses-{ses}")
 
 
 rule permuted_scores:
@@ -99,7 +99,7 @@ rule permuted_scores:
             for sub in permuted_patients()
         ],
         permuted=[
-            layout.permuted_prediction(PERMUTED, fold_of(sub), sub, BASELINE)
+            layout.permuted_prediction(PERMUTED, sub, BASELINE)
             for sub in permuted_patients()
         ],
     output:

@@ -93,9 +93,9 @@ class Layout:
         """A model that learned permuted pairs of MRI and PET."""
         return self.checkpoint(system, fold).parent / "permuted" / "checkpoint.pt"
 
-    def permuted_prediction(self, system: str, fold: int | str, sub: str, ses: str) -> Path:
-        """Its prediction of a test subject."""
-        return self.permuted_checkpoint(system, fold).parent / f"sub-{sub}_ses-{ses}.nii.gz"
+    def permuted_prediction(self, system: str, sub: str, ses: str) -> Path:
+        """The prediction of a test subject by such a model."""
+        return self.work(sub, ses, f"permuted_{system}.nii.gz")
 
     def rule_indices(self, system: str, sub: str, ses: str) -> Path:
         """The indices of a patient by the paper's threshold and by others."""

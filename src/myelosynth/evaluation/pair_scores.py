@@ -38,11 +38,11 @@ def pair_scores(
     floor: a system to stand beside the two; None for none. Raises InputError for a patient whom the split does not test
     and for an image that is missing or on another grid.
     """
-    fold_of = {row["participant_id"]: row["fold"] for row in _tested(split)}
+    tested = {row["participant_id"] for row in read_table(split, ("participant_id", "role")) if row["role"] == "test"}
     rows: list[dict[str, Any]] = []
     read: list[Path] = []
     for sub in people:
-        if f"sub-{sub}" not in fold_of:
+        if f"sub-{sub}" not in tested:
             values = f"sub-{sub} is test in no fold"
             raise InputError("not a test subject", split, values, "name patients whom the split tests")
         measured = load_volume(layout.source(sub, BASELINE, "DVR"))
@@ -50,7 +50,7 @@ def pair_scores(
         inside = load_mask(lesions, measured.grid, measured.path, allow_empty=True, labels=True)
         images = {
             (REAL, system): layout.prediction(system, sub, BASELINE),
-            (PERMUTED, system): layout.permuted_prediction(system, fold_of[f"sub-{sub}"], sub, BASELINE),
+            (PERMUTED, system): layout.permuted_prediction(system, sub, BASELINE),
         }
         images |= {(FLOOR, floor): layout.prediction(floor, sub, BASELINE)} if floor else {}
         read += [measured.path, lesions, *images.values()]
@@ -78,7 +78,3 @@ def read_pair_scores(path: Path) -> list[dict[str, Any]]:
     """The table again, its scores as numbers. Raises InputError for a file that is not such a table."""
     rows = read_table(path, tuple(COLUMNS))
     return [{**row, **{name: number(row[name], name, path) for name in SCORES}} for row in rows]
-
-
-def _tested(split: Path) -> list[dict[str, str]]:
-    return [row for row in read_table(split, ("participant_id", "fold", "role")) if row["role"] == "test"]
