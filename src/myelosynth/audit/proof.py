@@ -139,7 +139,7 @@ def evidence(
         if path.endswith("checkpoint.pt") and path in now:
             itself, faults = _of_checkpoint(lineage.root / path, path, fold)
             told, leaks = told | itself, leaks + faults
-        opened = {name for one in job.record.read if (name := participant_of(one))} if job.record else None
+        opened = _opened(job)
         overlap = (reached | told | (opened or set())) & test
         one = Evidence(
             fold,
@@ -163,7 +163,7 @@ def evidence(
 
 
 def _results_of_their_own(lineage: Lineage, results: str, split: Split, walk: Walk) -> list[Violation]:
-    """Results of a participant that depend on something learned from the same one, or in a fold that does not test it."""
+    """Results of a participant made with what was learned from the same one, or in a fold that does not test them."""
     makers = {path: (fold, job) for fold, path, job in learned_files(lineage, results)}
     found = []
     for job in lineage.jobs:
@@ -183,6 +183,13 @@ def _results_of_their_own(lineage: Lineage, results: str, split: Split, walk: Wa
                     values = f"{who} by {path}, not tested in fold {fold}"
                     found.append(Violation("result by another fold", job.outputs[0], values, _RERUN))
     return found
+
+
+def _opened(job: Job) -> set[str] | None:
+    """Participants whose files a job was seen to open; None without a record."""
+    if job.record is None or not job.record.commands:
+        return None
+    return {name for path in job.record.read if (name := participant_of(path))}
 
 
 def _told(record: Mapping[str, Any]) -> set[str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from myelosynth import __version__
 from myelosynth.audit import bookkeeping, checksums, inventory, planned
-from myelosynth.audit.files import OWN, State, role, states, within
+from myelosynth.audit.files import State, role, states, within
 from myelosynth.audit.findings import Violation
 from myelosynth.audit.lineage import Job, Lineage
 from myelosynth.audit.proof import Evidence, Split, evidence
@@ -124,7 +124,9 @@ def audit(results: Path, root: Path) -> Audit:
     plan = planned.compare(lineage, results / planned.PLAN)
     gaps = [] if plan else ["no plan is filed: what was executed is compared with nothing (`myelosynth run --plan`)"]
     if not lineage.recorded:
-        gaps.append("the study ran without records: what its jobs opened is not known, nor checksums of last outputs")
+        gaps.append(
+            "the study ran without records: what its jobs opened, and wrote besides their outputs, is not known"
+        )
     split, proof, leaks = _proof(lineage, top, records, now, gaps)
     parts = {
         "files as they were written and read": checksums.changed(now, said),

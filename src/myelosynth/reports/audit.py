@@ -153,11 +153,10 @@ def _controls(path: Path) -> Table | None:
     table = read_table(path, _CONTROLS)
     if table is None:
         return None
-    rows = [
-        [*(word(row[name]) for name in _CONTROLS[:3]), *(number(row[name]) for name in _CONTROLS[3:7])]
-        + [number(row["n"], 0), word(row["verdict"])]
-        for row in table.to_dict("records")
-    ]
+    rows = []
+    for row in table.to_dict("records"):
+        numbers = [number(row[name], 0 if name == "n" else 3) for name in _CONTROLS[3:8]]
+        rows.append([*(word(row[name]) for name in _CONTROLS[:3]), *numbers, word(row["verdict"])])
     heads = ("Control", "System", "Measure", "Real", "Control", "Interval, low", "high", "n", "Verdict")
     return Table(heads, rows, "Beside the real results", text_columns=3)
 

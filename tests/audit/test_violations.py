@@ -1,0 +1,260 @@
+"""Violations planted in a finished study, each found in one line; the clean study has none."""
+
+import json
+import shutil
+
+import pytest
+from typer.testing import CliRunner
+
+from . import made_up as made
+from .made_up import dvr, indices, model, predicted, raw, sketch
+
+SPLIT = "results/tables/split.tsv"
+CURVE_1 = "results/tables/curve_fold-1.tsv"
+
+
+def test_a_clean_study_has_no_violation_though_everybody_is_in_its_bookkeeping(study):
+    found = study.audit()
+    assert found.violations == []
+    (line,) = found.gaps
+    assert line.startswith("no plan is filed")
+    assert set(found.checks.values()) == {0}
+    by_file = {one.file: one for one in found.proof}
+    curve, best = by_file[CURVE_1], by_file[model("ridge", 1)]
+    assert (curve.reached, curve.opened, curve.told) == (["sub-06"], ["sub-06"], ["sub-06"])
+    assert best.reached == best.opened == best.told == ["sub-03", "sub-04", "sub-06"]
+    assert (best.fitted, best.chosen) == (["sub-03", "sub-06"], ["sub-04"])
+    assert by_file[model("refiner", 1)].reached == best.reached
+    assert by_file[sketch("03")].reached == ["sub-03", "sub-06"]
+    assert {one.kind for one in found.proof} == {
+        "checkpoint",
+        "checkpoint of an inner fold",
+        "control curve",
+        "sketch for a Refiner",
+        "threshold of change",
+    }
+
+
+def test_an_edited_split(study):
+    path = study.root / SPLIT
+    rows = path.read_text().replace("sub-01\tpatient\t1\ttest", "sub-01\tpatient\t1\ttrain")
+    path.write_text(rows.replace("sub-06\tpatient\t1\ttrain", "sub-06\tpatient\t1\ttest"))
+    found = study.violations()
+    assert ("file changed after it was written", SPLIT) in found
+    assert ("leak: control curve of test subjects", CURVE_1) in found
+    assert ("leak: checkpoint of test subjects", model("ridge", 1)) in found
+    assert ("split does not keep subjects apart", SPLIT) in found
+
+
+def test_a_swapped_checkpoint(study):
+    shutil.copy(study.root / model("ridge", 2), study.root / model("ridge", 1))
+    found = study.violations()
+    assert ("file changed after it was written", model("ridge", 1)) in found
+    assert ("checkpoint of another fold", model("ridge", 1)) in found
+    assert ("leak: checkpoint of test subjects", model("ridge", 1)) in found
+
+
+def test_a_checkpoint_that_is_none(study):
+    (study.root / model("ridge", 1)).write_bytes(b"no zip")
+    assert ("checkpoint cannot be read", model("ridge", 1)) in study.violations()
+
+
+@pytest.mark.parametrize(
+    ("path", "what"),
+    [
+        ("results/tables/summary.tsv", "file changed after it was written"),
+        ("results/reports/cohort.html", "file changed after it was written"),
+        (indices("01"), "file changed after it was written"),
+        (dvr("03"), "file changed after it was written"),
+        ("results/tables/summary.json", "file changed after it was written"),
+        (raw("03"), "file changed after it was read"),
+    ],
+)
+def test_a_file_that_was_touched_after_the_run(study, path, what):
+    with (study.root / path).open("a") as stream:
+        stream.write(" ")
+    assert study.violations() == {(what, path)}
+    (one,) = study.audit().violations
+    assert "SHA-256 now" in one.values
+
+
+def test_a_file_that_was_touched_with_its_log_rewritten(study):
+    """Whoever read the file, its sidecars and Snakemake's own records still tell what it was."""
+    path = dvr("03")
+    before = made.sha(study.root / path)
+    (study.root / path).write_text("another")
+    after = made.sha(study.root / path)
+    log = next(log for log in (study.root / "results/logs/dvr").iterdir() if before in log.read_text())
+    body = [line.removeprefix("record: ") for line in log.read_text().replace(before, after).splitlines()[1:-1]]
+    log.write_text("a word\n" + made.seal(body, b"a word\n"))
+    assert study.violations() == {("file was another when it was read", path)}
+
+
+@pytest.mark.parametrize("how", ["inputs", "reads", "told"])
+def test_a_test_subject_in_a_control_curve(changed_study, how):
+    """Declared, opened without being declared, or named by the sidecar alone."""
+    more = {"Participants": ["sub-06", "sub-01"]} if how == "told" else [dvr("01")]
+    found = changed_study(**{how: {CURVE_1: more}}).violations()
+    assert ("leak: control curve of test subjects", CURVE_1) in found
+    others = {what for what, where in found if where != CURVE_1}
+    assert others <= {"leak: result of a subject who was learned from"}
+
+
+@pytest.mark.parametrize(
+    ("learned", "more"),
+    [
+        (model("ridge", 1), dvr("02", "t1")),  # the other session of a test subject is the subject
+        (model("ridge", 1, 2), dvr("01")),
+        (sketch("03"), raw("05")),
+        ("results/tables/retest_noise_fold-1.tsv", raw("01")),
+        (model("ridge", 1), "data/raw/phenotype/edss.tsv"),
+        (model("ridge", 1), "data/raw/participants.tsv"),
+    ],
+)
+@pytest.mark.parametrize("how", ["inputs", "reads"])
+def test_a_test_subject_in_anything_else_that_a_fold_learns(changed_study, how, learned, more):
+    found = changed_study(**{how: {learned: [more]}}).violations()
+    assert any(what.startswith("leak: ") and where == learned for what, where in found)
+    downstream = model("refiner", 1)
+    assert ("leak: checkpoint of test subjects", downstream) in found or "retest" in learned or "data/raw" in more
+
+
+def test_a_sketch_by_a_sketcher_that_saw_its_participant(changed_study):
+    nested = model("ridge", 1, 1)
+    found = changed_study(reads={nested: [dvr("03")]}).violations()
+    assert found == {("leak: result of a subject who was learned from", sketch("03"))}
+
+
+def test_a_prediction_by_the_model_of_another_fold(changed_study):
+    found = changed_study(inputs={predicted("01", "t1"): [model("ridge", 2)]}).violations()
+    assert found == {("leak: result of a subject who was learned from", predicted("01", "t1"))}
+
+
+def test_a_manifest_that_calls_one_participants_image_anothers(study):
+    path = study.root / "results/tables/manifest.tsv"
+    path.write_text(path.read_text().replace(f"DVR\t{dvr('03')}", f"DVR\t{dvr('01')}"))
+    assert ("row of one participant names a file of another", "results/tables/manifest.tsv") in study.violations()
+
+
+def test_a_bookkeeping_table_with_a_measurement(study):
+    path = study.root / "results/tables/participants.tsv"
+    path.write_text("".join(f"{line}\t40\n" for line in path.read_text().splitlines()))
+    assert ("bookkeeping table with other columns", "results/tables/participants.tsv") in study.violations()
+
+
+def test_one_image_under_two_participants(study):
+    (study.root / raw("03")).write_bytes((study.root / raw("01")).read_bytes())
+    assert ("one image under two participants", raw("01")) in study.violations()
+
+
+@pytest.mark.parametrize(
+    ("path", "what"),
+    [
+        ("results/tables/extra.tsv", "file that no rule made"),
+        (f"{made.DERIVED}/sub-01/notes.txt", "file that no rule made"),
+        ("results/tables/.part-summary.tsv", "leftover of an interrupted job"),
+    ],
+)
+def test_an_extra_file(study, path, what):
+    study.text(path, "extra")
+    assert study.violations() == {(what, path)}
+
+
+@pytest.mark.parametrize(
+    "path", ["results/tables/summary.tsv", dvr("04"), "results/tables/summary.json", model("ridge", 2)]
+)
+def test_a_missing_file(study, path):
+    (study.root / path).unlink()
+    assert ("file missing", path) in study.violations()
+
+
+def test_a_missing_edited_or_emptied_log(study):
+    logs = sorted((study.root / "results/logs/dvr").iterdir())
+    logs[0].unlink()
+    logs[1].write_bytes(logs[1].read_bytes().replace(b"a word", b"a work"))
+    logs[2].write_text("a word\n")
+    names = [str(log.relative_to(study.root)) for log in logs]
+    whats = ("log missing", "record edited", "no record in the log")
+    assert study.violations() == set(zip(whats, names, strict=False))
+
+
+def test_a_study_without_records_says_what_it_cannot_prove(changed_study):
+    study = changed_study(recorded=False)
+    study.text("results/tables/extra.tsv", "who knows")
+    found = study.audit()
+    assert found.violations == []
+    assert any("ran without records" in gap for gap in found.gaps)
+    with (study.root / "results/tables/summary.tsv").open("a") as stream:
+        stream.write("x")
+    assert (
+        study.violations() == {("file was another when it was read", "results/tables/summary.tsv")}
+        or study.violations()
+    )
+
+
+def plan(study, change=lambda jobs: None):
+    jobs = {}
+    for path in sorted((study.root / ".snakemake/metadata").rglob("*")):
+        if path.is_file():
+            entry = json.loads(path.read_text())
+            name = "".join(part.lstrip("@") for part in path.relative_to(study.root / ".snakemake/metadata").parts)
+            one = {"rule": entry["rule"], "inputs": entry["input"], "outputs": [], "shell": entry["shellcmd"]}
+            jobs.setdefault(entry["shellcmd"], one)["outputs"].append(made.base64.urlsafe_b64decode(name).decode())
+    jobs = sorted(jobs.values(), key=lambda job: job["outputs"])
+    change(jobs)
+    record = {"format": 1, "created": "2026-01-01", "signed_off_by": "A", "targets": ["all"], "jobs": jobs}
+    study.text("results/audit/plan.json", json.dumps(record))
+
+
+def test_a_run_as_planned(study):
+    plan(study)
+    found = study.audit()
+    assert (found.violations, found.gaps) == ([], [])
+    assert found.plan.agreeing == found.plan.planned == found.plan.executed
+
+
+def test_a_run_other_than_planned(study):
+    def change(jobs):
+        summary = next(job for job in jobs if job["rule"] == "evaluate")
+        summary["shell"] = summary["shell"].replace("evaluate", "evaluate --strict")
+        jobs.remove(next(job for job in jobs if job["rule"] == "cohort_page"))
+        jobs.append({"rule": "clinical", "inputs": [], "outputs": ["results/tables/clinical.tsv"], "shell": "x"})
+
+    plan(study, change)
+    found = {(one.what, one.where): one.values for one in study.audit().violations}
+    assert set(found) == {
+        ("another command than planned", "results/tables/indices.tsv"),
+        ("executed, not planned", "results/reports/cohort.html"),
+        ("planned, not executed", "results/tables/clinical.tsv"),
+    }
+    told = found["another command than planned", "results/tables/indices.tsv"]
+    assert "--strict" in told.split("executed")[0]
+    assert "--strict" not in told.split("executed")[1]
+
+
+def test_the_command_writes_both_files_and_ends_with_one_where_something_is_wrong(study):
+    from myelosynth.cli import commands  # noqa: F401
+    from myelosynth.cli.app import app
+
+    def run():
+        return CliRunner().invoke(app, ["audit", str(study.results), "--workdir", str(study.root)])
+
+    clean = run()
+    assert (clean.exit_code, "0 violations" in clean.output) == (0, True), clean.output
+    study.text("results/tables/extra.tsv", "extra")
+    controls = (
+        "control system measure real control_value ci_low ci_high n verdict\nshuffled ridge psnr 30 20 19 21 3 holds\n"
+    )
+    study.text("results/tables/negative_controls.tsv", controls.replace(" ", "\t"))
+    done = run()
+    assert done.exit_code == 1
+    assert "violation: file that no rule made, results/tables/extra.tsv, " in done.output
+    record = json.loads((study.results / "audit/audit.json").read_text())
+    assert record["verdict"] == "violations"
+    paths = [file["path"] for file in record["files"]]
+    best = next(job for job in record["jobs"] if job["rule"] == "train" and "ridge/fold-1" in job["command"])
+    assert dvr("03") in [paths[number] for number in best["inputs"]]
+    assert {"path", "sha256", "rule", "role", "size"} == set(record["files"][0])
+    page = (study.results / "audit/audit.html").read_text()
+    for words in ("do not use the results", "Participants behind what each fold learned", "shuffled", "extra.tsv"):
+        assert words in page
