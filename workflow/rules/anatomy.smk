@@ -22,7 +22,7 @@ rule n4:
     threads: 1
     resources:
         mem_mb=grown(3000),
-        runtime=grown(30),
+        runtime=grown(15),
     params:
         engine=study.engines.n4,
     shell:
@@ -49,7 +49,7 @@ rule extract_brain:
     threads: 1
     resources:
         mem_mb=grown(4000),
-        runtime=grown(30),
+        runtime=grown(15),
     params:
         engine=study.engines.brain,
         gate=BRAIN_GATE,
@@ -113,7 +113,7 @@ rule segment_tissue:
     threads: 1
     resources:
         mem_mb=grown(8000 if FREESURFER else 4000),
-        runtime=grown(1440 if FREESURFER else 60),
+        runtime=grown(1440 if FREESURFER else 30),
     params:
         engine=study.engines.tissue,
         subject=fs_subject_option,

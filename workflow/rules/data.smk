@@ -65,7 +65,7 @@ if phantom:
             threads: 1
             resources:
                 mem_mb=grown(4000),
-                runtime=grown(60),
+                runtime=grown(20),
             params:
                 out=raw.root,
                 options=cohort_options,

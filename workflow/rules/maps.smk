@@ -21,7 +21,7 @@ rule register_distorted:
     threads: 1
     resources:
         mem_mb=grown(3000),
-        runtime=grown(20),
+        runtime=grown(10),
     params:
         engine=study.engines.registration,
     shell:
@@ -110,7 +110,7 @@ rule fit_tensor:
     threads: 1
     resources:
         mem_mb=grown(4000),
-        runtime=grown(60),
+        runtime=grown(30),
     params:
         folder=lambda w, output: Path(output.fa).parent,
         options=[

@@ -152,7 +152,7 @@ rule dvr_baseline:
     threads: 1
     resources:
         mem_mb=grown(4000),
-        runtime=grown(20),
+        runtime=grown(10),
     params:
         options=pet_options,
         domain=lambda w, input: ["--mask", input.brain],

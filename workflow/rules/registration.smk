@@ -21,7 +21,7 @@ rule register_rigid:
     threads: 1
     resources:
         mem_mb=grown(3000),
-        runtime=grown(20),
+        runtime=grown(10),
     params:
         engine=study.engines.registration,
     shell:
@@ -64,7 +64,7 @@ rule register_boundary:
     threads: 1
     resources:
         mem_mb=grown(2000),
-        runtime=grown(20),
+        runtime=grown(10),
     params:
         engine=study.engines.bbr,
         contrast=boundary_contrast,
@@ -95,7 +95,7 @@ rule register_followup:
     threads: 1
     resources:
         mem_mb=grown(3000),
-        runtime=grown(20),
+        runtime=grown(10),
     params:
         engine=study.engines.registration,
     shell:
@@ -139,7 +139,7 @@ rule register_template:
     threads: 1
     resources:
         mem_mb=grown(3000),
-        runtime=grown(20),
+        runtime=grown(10),
     params:
         engine=study.engines.registration,
     shell:
