@@ -37,7 +37,7 @@ _BOOKS = {
     r"tables/participants\.tsv": Book(("participant_id", "group"), "who can be split, stratified by group"),
     r"tables/(inner_)?split(_fold-\d+)?\.tsv": _SPLIT,
 }
-_ROSTER = Book(None, "participant_id and group, by the rule `manifest`; nothing that learns may open it")
+_ROSTER = Book(None, "participant_id and group, by the rule manifest; nothing that learns may open it")
 _DESCRIPTION = Book(None, "names and links of data sets")
 
 

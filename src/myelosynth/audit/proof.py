@@ -1,4 +1,4 @@
-"""That nothing was learned from a test subject: the participants behind every learned file, by walking its inputs back."""
+"""That nothing was learned from a test subject: who is behind every learned file, by walking its inputs back."""
 
 import re
 from collections import defaultdict

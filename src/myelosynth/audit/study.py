@@ -122,7 +122,7 @@ def audit(results: Path, root: Path) -> Audit:
     records = checksums.sidecars(lineage, now)
     said = checksums.claims(lineage, records)
     plan = planned.compare(lineage, results / planned.PLAN)
-    gaps = [] if plan else ["no plan is filed: what was executed is compared with nothing (`myelosynth run --plan`)"]
+    gaps = [] if plan else ["no plan is filed: what was executed is compared with nothing"]
     if not lineage.recorded:
         gaps.append(
             "the study ran without records: what its jobs opened, and wrote besides their outputs, is not known"

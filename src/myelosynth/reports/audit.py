@@ -1,6 +1,7 @@
 """The page of an audit: audit.json for people, verdicts first."""
 
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from myelosynth.reports.page import write_page
 from myelosynth.reports.simulated import is_simulated
 from myelosynth.reports.tables import MISSING, Table, number, read_table, word
 
-_SHOWN = 30
+_EACH = 5
 _CONTROLS = ("control", "system", "measure", "real", "control_value", "ci_low", "ci_high", "n", "verdict")
 _MAIN = ("image_metrics", "overlap", "indices", "agreement", "summary", "comparisons", "ranking", "clinical", "nulls")
 
@@ -52,16 +53,16 @@ def write_audit_page(audit: Path, results: Path, out: Path) -> None:
     """Write the page of an audit.json. Raises InputError for a table of negative controls without its columns."""
     record = json.loads(audit.read_text(encoding="utf-8"))
     chains, top = Chains(record["files"], record["jobs"]), record["results"]
-    patient = _patient(chains)
-    steps = _own_steps(chains, patient) if patient else []
-    violations = [", ".join(one.values()) for one in record["violations"]]
+    ends = _indices(chains)
+    patient = participant_of(chains.files[ends[0]]["path"]) if ends else None
+    steps = _own_steps(chains, ends, patient) if patient else []
     write_page(
         out,
         "audit.html",
         is_simulated(results),
         title="Audit of the study",
-        violations=violations[:_SHOWN],
-        count=len(violations),
+        violations=_violations(record["violations"]),
+        count=len(record["violations"]),
         gaps=[_Gap(*line.partition(": ")[::2]) for line in record["gaps"]],
         checks=_checks(record),
         proof=_proof(record),
@@ -85,6 +86,18 @@ def write_audit_page(audit: Path, results: Path, out: Path) -> None:
 class _Gap:
     what: str
     why: str
+
+
+def _violations(violations: Sequence[Mapping[str, str]]) -> list[str]:
+    """The first lines of every kind of violation, and how many more there are."""
+    kinds: dict[str, list[str]] = defaultdict(list)
+    for one in violations:
+        kinds[one["what"]].append(", ".join(one.values()))
+    shown = []
+    for what, lines in kinds.items():
+        more = [f"{what}: {len(lines) - _EACH} more, in audit.json"] if len(lines) > _EACH else []
+        shown += [*lines[:_EACH], *more]
+    return shown
 
 
 def _checks(record: Mapping[str, Any]) -> Table:
@@ -170,36 +183,39 @@ def _software(software: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def _tables(chains: Chains, top: str) -> Table:
-    rows = []
+    rows, known = [], dict[str, str]()
     for name in _MAIN:
         path = f"{top}/tables/{name}.tsv".lstrip("/")
         file = chains.number(path)
         if file is not None and (jobs := chains.behind(file)):
-            rules = Counter(chains.jobs[job]["rule"] for job in jobs)
+            rules = Counter(_rule(chains.jobs[job]) for job in jobs)
             read = {one for job in jobs for one in chains.jobs[job]["inputs"] if isinstance(one, int)}
             people = {who for one in read if (who := participant_of(chains.files[one]["path"]))}
             steps = " ← ".join(f"{rule}{f' ({times})' if times > 1 else ''}" for rule, times in rules.items())
+            first = known.setdefault(steps, name)
+            words = steps if first == name else f"as {first}.tsv"
             digest = chains.files[file]["sha256"][:12]
-            rows.append([f"{name}.tsv", digest, steps, str(len(jobs)), str(len(read)), str(len(people))])
+            rows.append([f"{name}.tsv", digest, words, str(len(jobs)), str(len(read)), str(len(people))])
     return Table(("Table", "SHA-256", "Steps", "Jobs", "Files read", "Participants"), rows, text_columns=3)
 
 
-def _patient(chains: Chains) -> str | None:
-    """The first participant with indices of change."""
-    return next((participant_of(file["path"]) for file in chains.files if _is_indices(file["path"])), None)
+def _rule(job: Mapping[str, Any]) -> str:
+    """The rule of a job; everybody in a simulated cohort has one of his own."""
+    return re.sub(r"^simulate_(?!tables).*", "simulate", job["rule"])
 
 
-def _is_indices(path: str) -> bool:
-    return path.endswith("_indices.tsv") and ("desc-true" in path or "desc-pred" in path)
+def _indices(chains: Chains) -> list[int]:
+    """Indices of change of the first participant who has them: by the measured PET and by the main system."""
+    mains = [main[1] for job in chains.jobs if (main := re.search(r" --main (\S+)", job["command"]))]
+    wanted = ("/myelosynth/", f"/{mains[0]}/" if mains else "/myelosynth/")
+    found = [number for number, file in enumerate(chains.files) if file["path"].endswith("_indices.tsv")]
+    shown = [number for number in found if any(part in chains.files[number]["path"] for part in wanted)]
+    first = participant_of(chains.files[shown[0]]["path"]) if shown else None
+    return [number for number in shown if participant_of(chains.files[number]["path"]) == first]
 
 
-def _own_steps(chains: Chains, patient: str) -> list[int]:
+def _own_steps(chains: Chains, ends: Sequence[int], patient: str) -> list[int]:
     """The jobs behind a patient's indices that made files of the patient, in the order in which they ended."""
-    ends = [
-        n
-        for n, file in enumerate(chains.files)
-        if _is_indices(file["path"]) and participant_of(file["path"]) == patient
-    ]
     jobs = {job for end in ends for job in chains.behind(end)}
     own = [job for job in jobs if any(patient == participant_of(path) for path in _outputs(chains, job))]
     return sorted(own, key=lambda job: (chains.jobs[job]["end"] or "", job))
@@ -219,4 +235,4 @@ def _steps(chains: Chains, steps: Sequence[int], patient: str | None) -> Table:
         ended = (chains.jobs[job]["end"] or MISSING)[:19].replace("T", " ")
         rows.append([chains.jobs[job]["rule"], made + more, digests, str(len(chains.jobs[job]["inputs"])), ended])
     heads = ("Rule", "Made", "SHA-256", "Inputs", "Ended (UTC)")
-    return Table(heads, rows, f"Steps of {patient}" if patient else "", text_columns=1)
+    return Table(heads, rows, f"Steps of {patient}" if patient else "", text_columns=3)
