@@ -106,8 +106,9 @@ rule train:
     resources:
         mem_mb=lambda w, attempt: 4000 * attempt,
         runtime=720,
-        gpu=gpus,
+        gpu=training_gpus,
     params:
+        command=training_command,
         model=lambda w: parse_system(w.system).options,
         settings=training_settings,
         # An inner fold is a fold of the inner split.
@@ -117,7 +118,7 @@ rule train:
         device=study.learning.device,
         seed=lambda w: study.learning.seed_of(w.system),
     shell:
-        "myelosynth train --task {input.task} {params.model} --fold {params.fold} --split {input.split}"
+        "{params.command} train --task {input.task} {params.model} --fold {params.fold} --split {input.split}"
         " --data {input.manifest} --out {params.folder} {params.sketches} --preset {input.preset}"
         " --device {params.device} --seed {params.seed} --threads {threads} --resume > {log} 2>&1"
 
