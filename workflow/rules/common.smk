@@ -144,6 +144,16 @@ def gpus(w):
     return int(study.learning.device == "cuda" and learns_there)
 
 
+def is_network(system):
+    """Whether several processes can share the training of a system."""
+    return parse_system(system).model not in (*FLOORS, *CALIBRATED)
+
+
+def training_gpus(w):
+    """The same of a training, which several of them may share."""
+    return gpus(w) * (study.learning.gpus if is_network(w.system) else 1)
+
+
 def engine_of(command):
     """The engine of a command, as the configuration names it; whether it can run is not asked."""
     return next(e for e in ENGINES[command] if e.name == CHOSEN[command])

@@ -106,8 +106,9 @@ rule train:
     resources:
         mem_mb=grown(4000),
         runtime=grown(720),
-        gpu=gpus,
+        gpu=training_gpus,
     params:
+        command=training_command,
         model=lambda w: parse_system(w.system).options.split(),
         settings=training_settings,
         # An inner fold is a fold of the inner split.
@@ -117,7 +118,7 @@ rule train:
         device=study.learning.device,
         seed=lambda w: study.learning.seed_of(w.system),
     shell:
-        "myelosynth train --task {input.task:q} {params.model:q} --fold {params.fold:q} --split {input.split:q}"
+        "{params.command:q} train --task {input.task:q} {params.model:q} --fold {params.fold:q} --split {input.split:q}"
         " --data {input.manifest:q} --out {params.folder:q} {params.sketches:q} --preset {input.preset:q}"
         " --device {params.device:q} --seed {params.seed:q} --threads {threads} --resume > {log:q} 2>&1"
 

@@ -43,6 +43,14 @@ def training_settings(w):
     return load_preset(study.learning.preset).model_dump_json()
 
 
+def training_command(w):
+    """How a training starts: by torchrun where several GPUs share each batch of a network."""
+    if study.learning.gpus == 1 or not is_network(w.system):
+        return ["myelosynth"]
+    torchrun = ["torchrun", "--standalone", "--nproc-per-node", study.learning.gpus]
+    return [*torchrun, "-m", "myelosynth"]
+
+
 def sketcher_checkpoint(w):
     """The checkpoint that a Refiner builds on, of the same fold; nothing for other systems."""
     sketcher = parse_system(w.system).sketcher

@@ -156,6 +156,7 @@ class Learning(Strict):
     inner_folds: int = Field(ge=2, description="Sketchers of a fold that make its out-of-fold sketches")
     inner_validation: int = Field(ge=0, description="validation participants of each inner fold")
     device: Literal["auto", "cpu", "cuda"]
+    gpus: int = Field(default=1, ge=1, description="GPUs that share each batch of a network's training, by torchrun")
     seed: int = Field(ge=0)
     replicates: int = Field(ge=1, description="trainings of every system, each with a seed of its own")
 
@@ -168,6 +169,12 @@ class Learning(Strict):
     def seed_of(self, system: str) -> int:
         """The training seed of a system: replicates count on from the first."""
         return self.seed + parse_system(system).replicate - 1
+
+    @model_validator(mode="after")
+    def _gpus_are_used(self) -> "Learning":
+        if self.gpus > 1 and self.device == "cpu":
+            raise ValueError(f"gpus is {self.gpus}, device is cpu: set device to cuda or auto, or gpus to 1")
+        return self
 
     @model_validator(mode="after")
     def _systems_fit(self) -> "Learning":

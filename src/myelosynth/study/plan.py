@@ -16,8 +16,8 @@ from myelosynth.synthesis.names import CALIBRATED, FLOORS, parse_system
 def read_task(config: StudyConfig) -> Task:
     """The task of a study.
 
-    Raises InputError for a task that no rule can serve, a preset that lacks a network, or a configuration whose
-    `training` is not that of its preset.
+    Raises InputError for a task that no rule can serve, a preset that lacks a network or whose batch its GPUs cannot
+    share, or a configuration whose `training` is not that of its preset.
     """
     task = load_task(config.learning.task)
     wanted = (task.target, task.training_sessions)
@@ -39,6 +39,9 @@ def read_task(config: StudyConfig) -> Task:
             _ = preset.own
         elif model not in FLOORS:
             preset.network(model)
+            if preset.batch % config.learning.gpus:
+                values = f"batch {preset.batch} of {config.learning.preset}, learning.gpus {config.learning.gpus}"
+                raise InputError("batch cannot be shared", "learning.gpus", values, "make `batch` a multiple of the GPUs")
     return task
 
 
