@@ -152,7 +152,7 @@ def test_one_image_under_two_participants(study):
     [
         ("results/tables/extra.tsv", "file that no rule made"),
         (f"{made.DERIVED}/sub-01/notes.txt", "file that no rule made"),
-        ("results/tables/.part-summary.tsv", "leftover of an interrupted job"),
+        ("results/tables/.part-node-12-x/summary.tsv", "leftover of an interrupted job"),
     ],
 )
 def test_an_extra_file(study, path, what):

@@ -7,9 +7,8 @@ from pathlib import Path
 from myelosynth.audit.files import State, within
 from myelosynth.audit.findings import Violation
 from myelosynth.audit.lineage import Job, Lineage
-from myelosynth.images.atomic import part_path
+from myelosynth.images.atomic import PART
 
-_LEFTOVER = part_path(Path("x")).name.removesuffix("x")
 # Files that a run leaves beside its results where the working directory is the folder of results.
 _OF_RUNS = (".apply.lock", ".myelosynth.lock", "apply.yaml", "participant.yaml", "group.yaml")
 
@@ -36,7 +35,7 @@ def unexpected(lineage: Lineage, results: str, now: Collection[str]) -> list[Vio
         inside = within(path, results)
         if inside is None or inside in _OF_RUNS or path in known:
             continue
-        if Path(path).name.startswith(_LEFTOVER):
+        if any(part.startswith(PART) for part in Path(path).parts):
             values, cure = "left by a job that was interrupted", "remove it"
             found.append(Violation("leftover of an interrupted job", path, values, cure))
         elif lineage.recorded:

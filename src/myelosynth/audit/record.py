@@ -62,7 +62,7 @@ class Recorder:
 
     def text(self) -> str:
         """The record, line by line: files read, files written, versions, and a seal over all of it."""
-        written = [path for path in list(self._written) if self._ours(path)]
+        written = [path for place in list(self._written) for path in _files(place) if self._ours(path)]
         named = [path for path in self._arguments if os.path.isfile(path)]
         read = [path for path in {**dict.fromkeys(named), **self._read} if path not in self._written]
         lines = [f"read sha256={self._digest(path)} {self._told(path)}" for path in read if self._ours(path)]
@@ -93,6 +93,15 @@ def _candidates(arguments: Iterable[str]) -> Iterator[str]:
         for mark in "=:":
             if mark in argument:
                 yield argument.partition(mark)[2]
+
+
+def _files(place: str) -> Iterator[str]:
+    """A file itself, and all files of a folder that was put in place as one."""
+    if not os.path.isdir(place):
+        yield place
+        return
+    for folder, _, names in os.walk(place):
+        yield from (os.path.join(folder, name) for name in sorted(names))
 
 
 def _sha256(path: str) -> str:

@@ -11,7 +11,10 @@ from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
-_ROOM = re.compile(r"\.part-(?P<machine>.+)-(?P<pid>\d+)-[^-]+")
+PART = ".part-"
+"""How the name of a folder begins in which files are made."""
+
+_ROOM = re.compile(rf"{re.escape(PART)}(?P<machine>.+)-(?P<pid>\d+)-[^-]+")
 
 
 @contextmanager
@@ -62,12 +65,12 @@ def _room(folder: Path) -> Path:
     """A hidden folder for this process alone; those of processes of this machine that are gone are removed."""
     folder.mkdir(parents=True, exist_ok=True)
     with os.scandir(folder) as entries:
-        others = [entry.name for entry in entries if entry.name.startswith(".part-")]
+        others = [entry.name for entry in entries if entry.name.startswith(PART)]
     for name in others:
         owner = _ROOM.fullmatch(name)
         if owner and owner["machine"] == _machine() and not _runs(int(owner["pid"])):
             shutil.rmtree(folder / name, ignore_errors=True)
-    return Path(tempfile.mkdtemp(prefix=f".part-{_machine()}-{os.getpid()}-", dir=folder))
+    return Path(tempfile.mkdtemp(prefix=f"{PART}{_machine()}-{os.getpid()}-", dir=folder))
 
 
 @lru_cache(maxsize=1)
@@ -120,7 +123,7 @@ def _naming(targets: list[Path]) -> Iterator[None]:
         yield
     except OSError as fault:
         named = str(fault.filename or "")
-        if fault.errno is None or (named and "/.part-" not in named):
+        if fault.errno is None or (named and f"/{PART}" not in named):
             raise
         meant = [target for target in targets if target.name == Path(named).name] or targets
         raise OSError(fault.errno, fault.strerror, str(meant[0])) from fault
