@@ -52,9 +52,9 @@ class WorkflowRun:
         """Run Snakemake in `out`; a dry run writes nothing.
 
         Each folder of results is a working directory of its own, with Snakemake's records in it, so that runs into
-        different ones do not meet, and the checkout is only read. Raises InputError for a folder without the workflow, a
-        configuration that Snakemake would run code of (a bundle brings one along), results that another run is writing,
-        or when the run fails.
+        different ones do not meet, and the checkout is only read. Raises InputError for a folder without the workflow,
+        a configuration that Snakemake would run code of (a bundle brings one along), results that another run is
+        writing, or when the run fails.
         """
         checkout = self.checkout
         for path in self.configfiles:
