@@ -5,6 +5,7 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -86,8 +87,14 @@ def _resolved(uri: str, sidecar_of: str, lineage: Lineage) -> str | None:
         return None
     if not name:
         return lineage.told(root / inside)
-    link = _object((root / "dataset_description.json").read_bytes()).get("DatasetLinks", {}).get(name)
+    link = _links(root).get(name)
     return lineage.told(os.path.join(root, link, inside)) if link else None
+
+
+@lru_cache(maxsize=1024)
+def _links(root: Path) -> dict[str, str]:
+    """The data sets that a data set links to."""
+    return _object((root / "dataset_description.json").read_bytes()).get("DatasetLinks") or {}
 
 
 def changed(now: Mapping[str, State], said: Mapping[str, list[Claim]]) -> list[Violation]:
