@@ -143,7 +143,7 @@ def _require_plain(folder: Path, record: dict[str, Any]) -> None:
         require_word("contrast", str(name), path)
     for name in (CARD, *files):
         if (folder / name).is_symlink():
-            require_inside(folder / name, [folder], "copy the file itself into the bundle")
+            require_inside(folder / name, (folder,), "copy the file itself into the bundle")
 
 
 def load_bundle(folder: Path) -> Card:
