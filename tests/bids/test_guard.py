@@ -108,13 +108,13 @@ def test_links_stay_within_the_folders_that_were_named(tmp_path):
     (data / ".git" / "annex" / "key").write_text("x")
     (elsewhere / "secret").write_text("x")
     (data / "sub-A" / "annexed").symlink_to("../.git/annex/key")
-    require_inside(data / "sub-A" / "annexed", [data], "")
+    require_inside(data / "sub-A" / "annexed", (data,), "")
     (tmp_path / "way").symlink_to(data)
-    require_inside(tmp_path / "way" / "sub-A" / "annexed", [tmp_path / "way"], "")
+    require_inside(tmp_path / "way" / "sub-A" / "annexed", (tmp_path / "way",), "")
     (data / "sub-A" / "out").symlink_to(elsewhere / "secret")
     (data / "sub-B").symlink_to(elsewhere)
     (data / "sub-A" / "broken").symlink_to("/nowhere/at/all")
     for path in (data / "sub-A" / "out", data / "sub-B" / "secret", data / "sub-A" / "broken"):
         with pytest.raises(InputError, match="link leaves the data set"):
-            require_inside(path, [data], "copy it")
-    require_inside(data / "sub-A" / "out", [data, elsewhere], "")
+            require_inside(path, (data,), "copy it")
+    require_inside(data / "sub-A" / "out", (data, elsewhere), "")

@@ -1,9 +1,8 @@
 """What may come from outside: labels, file names and paths, looked at before they reach a path, a shell or a page."""
 
 import re
-from collections.abc import Iterable
 from functools import lru_cache
-from os.path import islink, join, realpath
+from os.path import islink, realpath
 from pathlib import Path, PurePath
 
 from myelosynth.errors import InputError
@@ -59,16 +58,20 @@ def plain_name(text: str) -> bool:
     return text.isprintable() and "\\" not in text and PurePath(text).name == text and text not in ("", ".", "..")
 
 
-def require_inside(path: Path, roots: Iterable[Path], cure: str) -> None:
+def require_inside(path: Path, roots: tuple[Path, ...], cure: str) -> None:
     """Raise InputError for a file that is there by a link out of every one of the folders `roots`.
 
     The folders themselves may be links: a person named them. Links within them, as DataLad and git-annex make, stay.
     """
-    there = realpath(path) if islink(path) else join(_real_folder(path.parent), path.name)
-    if not any(PurePath(there).is_relative_to(_real_folder(root)) for root in roots):
-        raise InputError("link leaves the data set", path, f"it leads to {there}", cure)
+    inside = _inside(path, roots) if islink(path) else _folder_inside(path.parent, roots)
+    if not inside:
+        raise InputError("link leaves the data set", path, f"it leads to {realpath(path)}", cure)
 
 
-@lru_cache(maxsize=65536)
-def _real_folder(folder: Path) -> str:
-    return realpath(folder)
+def _inside(path: Path, roots: tuple[Path, ...]) -> bool:
+    there = PurePath(realpath(path))
+    return any(there.is_relative_to(realpath(root)) for root in roots)
+
+
+# Images share folders.
+_folder_inside = lru_cache(maxsize=65536)(_inside)

@@ -3,7 +3,9 @@
 All methods take `sub` and `ses` labels (no prefix); Snakemake passes "{sub}" and "{ses}".
 """
 
+import os
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from myelosynth.bids.guard import require_inside
@@ -33,10 +35,15 @@ class RawLayout:
         """Raise InputError for a file, or one that belongs to it, that is there by a link out of the data set."""
         if self.follow_symlinks:
             return
-        roots = [root for root in (self.root, self.lesions, self.ready) if root is not None]
         cure = "copy it there, or set dataset.follow_symlinks: true (--follow-symlinks)"
-        for file in (path, *(companion_path(path, extension) for extension in (".json", ".bval", ".bvec"))):
-            require_inside(file, roots, cure)
+        stem = os.fspath(companion_path(path, ""))
+        links = [Path(f"{stem}{end}") for end in (".json", ".bval", ".bvec") if os.path.islink(f"{stem}{end}")]
+        for file in (path, *links):
+            require_inside(file, self._roots, cure)
+
+    @cached_property
+    def _roots(self) -> tuple[Path, ...]:
+        return tuple(root for root in (self.root, self.lesions, self.ready) if root is not None)
 
     def anat(self, sub: str, ses: str, suffix: str, mt: str | None = None) -> Path:
         return bids_path(self.root, "anat", suffix, sub=sub, ses=ses, mt=mt)

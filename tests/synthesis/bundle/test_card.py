@@ -52,6 +52,11 @@ def test_a_card_that_points_elsewhere_is_refused(tmp_path, changes, told):
         load_bundle(write(tmp_path / "bad", **changes))
 
 
+def test_a_member_without_a_file_is_told_when_it_is_wanted(tmp_path):
+    with pytest.raises(InputError, match="a member has no Checkpoint"):
+        _ = load_bundle(write(tmp_path / "bundle", Members=[{}])).checkpoints
+
+
 def test_a_link_out_of_the_bundle_is_refused_and_one_within_it_not(tmp_path):
     folder = write(tmp_path / "bundle")
     content = folder / "checkpoint.pt"

@@ -66,8 +66,11 @@ class Card:
 
     @property
     def checkpoints(self) -> list[Path]:
-        """The members of the ensemble."""
-        return [self.folder / member["Checkpoint"] for member in self.record["Members"]]
+        """The members of the ensemble. Raises InputError where the card names no file of one."""
+        names = [member.get("Checkpoint") for member in self.record["Members"]]
+        if not all(names):
+            raise InputError("bundle not understood", self.folder / CARD, "a member has no Checkpoint", _AGAIN)
+        return [self.folder / name for name in names]
 
     @property
     def task(self) -> Path:
@@ -125,10 +128,10 @@ def read_card(folder: Path) -> Card:
 def _require_plain(folder: Path, record: dict[str, Any]) -> None:
     """Raise InputError for a card that names files outside its folder, an unknown system, or odd names of contrasts."""
     path, files = folder / CARD, record["Files"]
-    members = [member.get("Checkpoint") for member in record["Members"] if isinstance(member, dict)]
+    members = [member.get("Checkpoint", "") for member in record["Members"] if isinstance(member, dict)]
     if not isinstance(files, dict) or not all(isinstance(name, str) and plain_name(name) for name in files):
         raise InputError("bundle not understood", path, "Files names something outside the folder", _AGAIN)
-    strangers = [name for name in members if name not in files]
+    strangers = [name for name in members if name and name not in files]
     if strangers or len(members) < len(record["Members"]):
         found = f"Members name {', '.join(map(str, strangers)) or 'no checkpoint'}, expected some of Files"
         raise InputError("bundle not understood", path, found, _AGAIN)
@@ -140,7 +143,7 @@ def _require_plain(folder: Path, record: dict[str, Any]) -> None:
         require_word("contrast", str(name), path)
     for name in (CARD, *files):
         if (folder / name).is_symlink():
-            require_inside(folder / name, [folder], "copy the file itself into the bundle")
+            require_inside(folder / name, (folder,), "copy the file itself into the bundle")
 
 
 def load_bundle(folder: Path) -> Card:
