@@ -8,7 +8,7 @@ export OMP_NUM_THREADS ?= 1
 export ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check bench schema vendor clean clean-results
+.PHONY: help install demo test test-kills check bench schema vendor clean clean-results
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile
@@ -34,6 +34,11 @@ demo: install ## simulate a cohort, run the workflow, print the indices and the 
 
 test: install ## the tests, a tiny end-to-end run among them, by folders side by side
 	pytest --numprocesses $(CORES) --maxprocesses 8 --no-loadscope-reorder
+
+# An hour on two idle cores, half of it for the study that is left alone; goes on where it was broken off.
+test-kills: install ## SIGKILL in every rule of the tiny study, damaged inputs of every rule
+	python benchmarks/kills.py data/simulated/kills
+	python benchmarks/damage.py data/simulated/kills
 
 check: install ## style, types, workflow
 	ruff check src tests benchmarks
