@@ -8,7 +8,7 @@ export OMP_NUM_THREADS ?= 1
 export ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install lock demo test test-slurm check bench schema vendor clean clean-results
+.PHONY: help install lock demo test test-slurm test-kills check bench schema vendor clean clean-results
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile
@@ -43,6 +43,11 @@ test: install ## the tests, a tiny end-to-end run among them, by folders side by
 # One after the other, without pytest-xdist: the cluster fills the cores.
 test-slurm: install ## the workflow on a real Slurm that is started on this machine (root), minutes
 	pytest tests/slurm -m slurm -rs --durations=0
+
+# An hour on two idle cores, half of it for the study that is left alone; goes on where it was broken off.
+test-kills: install ## SIGKILL in every rule of the tiny study, damaged inputs of every rule
+	python benchmarks/kills.py data/simulated/kills
+	python benchmarks/damage.py data/simulated/kills
 
 check: install ## style, types, workflow, dependencies
 	ruff check src tests benchmarks

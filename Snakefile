@@ -71,6 +71,10 @@ onstart:
     require_engines()
 
 
+onerror:
+    tell_killed(log)
+
+
 rule all:
     default_target: True
     input:

@@ -1,7 +1,9 @@
 """Every fault of a raw data set is told in one line with both values and the cure."""
 
 import json
+import os
 import re
+import time
 
 import nibabel as nib
 import numpy as np
@@ -231,3 +233,16 @@ def test_ready_maps_are_listed_and_their_faults_found(raw):
     assert "ready: sub-A ses-t0 reference (T1w space): used with pet.reference: given" in result.output
     save(fa, np.full(SHAPE, 1.5))
     assert "FA from 1.5 to 1.5, expected 0 to 1" in str(CliRunner().invoke(app, arguments).exception)
+
+
+def test_a_file_from_the_future_is_a_fault(raw):
+    """What is made of it would look older than it for ever."""
+    path, ahead = raw.anat("A", "t0", "T1w"), time.time() + 3600
+    os.utime(path, (ahead, ahead))
+    told = str(run(raw).exception)
+    assert told.startswith(
+        f"file from the future, {path}, changed at {time.strftime('%Y-%m-%d', time.localtime(ahead))} "
+    )
+    assert "the clock says" in told
+    os.utime(path, (0, 0))
+    assert run(raw).exit_code == 0, "an old file is none"

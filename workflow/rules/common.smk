@@ -13,10 +13,10 @@ from myelosynth.bids.ready import in_t1w
 from myelosynth.errors import InputError
 from myelosynth.interfaces.engines import ENGINES, find_engine
 from myelosynth.sharing import share_with
-from myelosynth.study.alone import LOOKS_ONLY, stay_alone
 from myelosynth.study.config import config_sha256, read_study
 from myelosynth.study.plan import plan_split, read_task
 from myelosynth.study.roster import Roster, raw_layout, session_index, simulated_cohort
+from myelosynth.study.runs import LOOKS_ONLY, killed_jobs, stay_alone
 from myelosynth.synthesis.bundle.card import read_card
 from myelosynth.synthesis.config import TEMPLATE, load_preset
 from myelosynth.synthesis.names import CALIBRATED, FLOORS, parse_system
@@ -207,6 +207,13 @@ def require_alone():
         stay_alone(Path(".snakemake").absolute())
     except InputError as fault:
         raise SystemExit(f"error: {fault}") from None
+
+
+def tell_killed(logs):
+    """One line for every job that was killed: its own log cannot tell."""
+    for path in logs:
+        for fault in killed_jobs(Path(path).read_text(errors="replace")):
+            print(f"error: {fault}", file=sys.stderr)
 
 
 def require_engines():

@@ -129,7 +129,8 @@ def without_sources(layout: Layout, sub: str, system: str, sessions: Sequence[st
 def estimates(layout: Layout, analysis: Analysis, system: str, sessions: Sequence[str]) -> list[IndexCard]:
     """Every index of the prediction beside its null; without a follow-up the share at each scan alone."""
     path = layout.indices(system, analysis.sub, FOLLOW_UP)
-    row = pd.read_csv(path, sep="\t").iloc[0] if path.is_file() else None
+    table = read_table(path, [index.key for index in INDICES])
+    row = table.iloc[0] if table is not None and len(table) else None
     intervals = read_table(layout.index_intervals(system, analysis.sub, FOLLOW_UP), INTERVAL_COLUMNS)
     nulls, found = patient_nulls(layout, system, analysis.sub), []
     for index in INDICES:

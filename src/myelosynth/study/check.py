@@ -1,5 +1,6 @@
 """Faults of a raw data set stop a study before it starts; gaps are told and counted."""
 
+import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from myelosynth.bids.layout import RawLayout
 from myelosynth.bids.names import companion_path, sidecar_path
 from myelosynth.bids.ready import READY, anchor_of, in_t1w
 from myelosynth.bids.sidecar import read_json
+from myelosynth.errors import InputError
 from myelosynth.images.grid import Grid
 from myelosynth.images.volume import Volume, load_mask, load_volume, open_image
 from myelosynth.physics.frames import Frames
@@ -21,6 +23,8 @@ from myelosynth.study.roster import Roster
 
 FOUR_DIMENSIONAL = ("DWI", "PET")
 REGION = "reference"
+# How far the clock of a file server may be ahead, seconds.
+_AHEAD = 60
 
 
 def check_files(index: SessionIndex, raw: RawLayout) -> list[str]:
@@ -35,6 +39,7 @@ def check_files(index: SessionIndex, raw: RawLayout) -> list[str]:
             continue
         sub, ses = row.participant_id[4:], row.session_id[4:]
         path = index.path(sub, ses, row.contrast)
+        _require_past(path)
         if row.contrast == "lesions":
             if not _lesions(path, index, sub, ses).any() and ses == BASELINE:
                 without_lesions.append(sub)
@@ -53,6 +58,21 @@ def check_files(index: SessionIndex, raw: RawLayout) -> list[str]:
         if row.contrast == "PET":
             Frames.from_sidecar(read_json(sidecar_path(path)), volume.data.shape[3], sidecar_path(path))
     return without_lesions
+
+
+def _require_past(path: Path) -> None:
+    """Raise InputError for a file that is newer than now: what is made of it would look older than it for ever."""
+    if not path.is_file():  # told where it is opened
+        return
+    changed, now = path.stat().st_mtime, time.time()
+    if changed > now + _AHEAD:
+        values = f"changed at {_clock(changed)}, the clock says {_clock(now)}"
+        cure = "set the clock, or `touch` the file: what is made of it would be made again in every run"
+        raise InputError("file from the future", path, values, cure)
+
+
+def _clock(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
 
 
 def _lesions(path: Path, index: SessionIndex, sub: str, ses: str) -> NDArray[np.bool_]:

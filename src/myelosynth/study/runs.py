@@ -1,20 +1,36 @@
-"""One run at a time in a working directory, and none held up by one that was killed."""
+"""One run at a time in a working directory, none held up by one that was killed, and what killed jobs are told as."""
 
 import atexit
 import fcntl
 import os
 import platform
+import re
 import sys
 from pathlib import Path
 
 from myelosynth.errors import InputError
 
 LOOKS_ONLY = frozenset(
-    "--unlock --nolock --lint --summary -S --detailed-summary -D --report --archive --dag --rulegraph --filegraph --d3dag "
-    "--list --list-rules -l --list-target-rules --lt --list-changes --lc --list-input-changes --li "
-    "--list-params-changes --lp --list-untracked --lu --list-conda-envs --print-compilation".split()
+    {
+        *("--unlock", "--nolock", "--lint", "--summary", "-S", "--detailed-summary", "-D", "--report", "--archive"),
+        *("--dag", "--rulegraph", "--filegraph", "--d3dag", "--list", "--list-rules", "-l", "--list-target-rules"),
+        *("--lt", "--list-changes", "--lc", "--list-input-changes", "--li", "--list-params-changes", "--lp"),
+        *("--list-untracked", "--lu", "--list-conda-envs", "--print-compilation"),
+    }
 )
 """Options by which Snakemake runs no job, or was told not to lock."""
+
+_KILLED = re.compile(
+    r"(?:returned non-zero exit status 137|died with <Signals\.SIGKILL: 9>).*?^Error in rule (\S+):$.*?^    log: (\S+)",
+    re.MULTILINE | re.DOTALL,
+)
+
+
+def killed_jobs(said: str) -> list[InputError]:
+    """The jobs of a run that were killed from outside, by what Snakemake said; their logs end without a word."""
+    values = "SIGKILL from outside, most often because memory ran out"
+    cure = "give it more (mem_mb) and run the same again"
+    return [InputError(f"job of rule {rule} was killed", log, values, cure) for rule, log in _KILLED.findall(said)]
 
 
 def stay_alone(folder: Path) -> None:
