@@ -3,6 +3,7 @@
 from myelosynth.cli import (  # noqa: F401
     bundle,
     clinical,
+    crate,
     curve,
     distortion,
     evaluation,
