@@ -62,7 +62,7 @@ def test_refusals(repository, tmp_path):
         bids_run("group", RAW, tmp_path, None, repository, overlay(tmp_path, apply=bundle), [])
     with pytest.raises(InputError, match=r"settings not valid, configuration, pet.t_stra"):
         bids_run("group", RAW, tmp_path, None, repository, overlay(tmp_path, pet={"t_stra": 2}), [])
-    with pytest.raises(InputError, match="file missing, .*nowhere.yaml"):
+    with pytest.raises(InputError, match=r"file missing, .*nowhere.yaml"):
         bids_run("group", RAW, tmp_path, None, repository, overlay(tmp_path, learning={"preset": "nowhere"}), [])
 
 
