@@ -54,7 +54,8 @@ class Plan:
         new one, with its date in its name.
         """
         path = self.results / PLAN
-        kept = _beside(path, replace) if path.exists() else None
+        refuse_filed(self.results, replace)
+        kept = _beside(path) if path.exists() else None
         head = {
             "format": FORMAT,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -74,6 +75,15 @@ class Plan:
             if kept:
                 shutil.copy2(path, kept)
         return path
+
+
+def refuse_filed(results: Path, replace: bool) -> None:
+    """Raise InputError where a plan is filed already, unless it is to be replaced."""
+    path = results / PLAN
+    if path.exists() and not replace:
+        filed = read_json(path)
+        values = f"of {filed.get('created')}, signed off by {filed.get('signed_off_by') or 'nobody'}"
+        raise InputError("a plan is filed", path, values, "keep it, or give --replace: the old one stays beside it")
 
 
 def plan_run(run: WorkflowRun) -> Plan:
@@ -144,13 +154,9 @@ def _version_control(checkout: Path) -> dict[str, Any]:
     return {"commit": commit, "uncommitted": bool(changed)} if Path(top) == checkout.resolve() else unknown
 
 
-def _beside(path: Path, replace: bool) -> Path:
-    """Where the plan that is filed will be kept. Raises InputError when it is not to be replaced."""
-    filed = read_json(path)
-    created = str(filed.get("created", "unknown"))
-    if not replace:
-        values = f"of {created}, signed off by {filed.get('signed_off_by') or 'nobody'}"
-        raise InputError("a plan is filed", path, values, "keep it, or give --replace: the old one stays beside it")
+def _beside(path: Path) -> Path:
+    """Where the plan that is filed will be kept."""
+    created = str(read_json(path).get("created", "unknown"))
     stem = f"plan-{created.replace(':', '').replace('+0000', 'Z')}"
     names = (f"{stem}{f'-{number}' if number else ''}.json" for number in count())
     return next(kept for kept in map(path.with_name, names) if not kept.exists())

@@ -5,6 +5,7 @@ from myelosynth.cli import (  # noqa: F401
     bundle,
     clinical,
     controls,
+    crate,
     curve,
     distortion,
     evaluation,

@@ -61,8 +61,9 @@ def run(
     if (signed_off_by or replace) and not plan:
         raise InputError("nothing to sign", "--plan", "not given", "give it too")
     if plan:
-        from myelosynth.audit.signed_plan import plan_run
+        from myelosynth.audit.signed_plan import plan_run, refuse_filed
 
+        refuse_filed(out, replace)  # before the dry run, which may take minutes
         _file(plan_run(job), signed_off_by, replace)
         return
     job.start(dry_run)

@@ -34,7 +34,7 @@ def bids_run(
         raise InputError("a group is everybody", "group", values, "leave it out, or run the level participant")
     from snakemake.utils import update_config
 
-    run = WorkflowRun("run", TARGETS[level], workflow, out, {}, configfiles, options)
+    run = WorkflowRun(level, TARGETS[level], workflow, out, {}, configfiles, options)
     merged = dict[str, Any]()
     for path in run.all_configfiles:
         update_config(merged, read_yaml(path))

@@ -26,8 +26,8 @@ LOCK = ".myelosynth.lock"
 class WorkflowRun:
     """One target of a checkout's workflow, made in a folder of results.
 
-    name: of the command; the settings are kept as OUT/NAME.yaml, and lie over the configuration files, the shipped one
-    first. options: for Snakemake.
+    name: the settings are kept as OUT/NAME.yaml; they lie over the configuration files, the shipped one first.
+    options: for Snakemake.
     """
 
     name: str
@@ -129,6 +129,6 @@ def _alone(run: WorkflowRun | None) -> Iterator[tuple[int, ...]]:
             values = f"another run writes there ({lock.read().strip() or 'process not known'})"
             raise InputError("results in use", run.out, values, "wait for it, or give another folder") from fault
         lock.truncate(0)
-        lock.write(f"`myelosynth {run.name}`, process {os.getpid()} on {platform.node()}")
+        lock.write(f"process {os.getpid()} on {platform.node()}")
         lock.flush()
         yield (lock.fileno(),)
