@@ -13,11 +13,10 @@ from myelosynth.evaluation.clinical import fitted
 from myelosynth.evaluation.clinical_summary import Model
 from myelosynth.evaluation.negative_controls import (
     COLUMNS,
+    DESCRIBED,
     EXPECTED,
     FEW,
-    NO_GAIN,
     UNEXPECTED,
-    UNJUDGED,
     pair_rows,
     permuted_score_rows,
     unchanged_rows,
@@ -54,9 +53,9 @@ def test_permuted_pairs_that_lose_the_skill_are_as_expected():
     rows = pair_rows(scores(permuted=0.08), 1, 999)
     assert verdicts(rows) == {
         "lesion_mae": EXPECTED,
-        "lesion_mae, gain over mean-atlas": EXPECTED,
+        "lesion_mae, gain over mean-atlas": DESCRIBED,
         "lesion_correlation": EXPECTED,
-        "lesion_correlation, gain over mean-atlas": UNJUDGED,
+        "lesion_correlation, gain over mean-atlas": DESCRIBED,
     }
     error = rows[0]
     assert error["ci_low"] < error["control_value"] - error["real"] < error["ci_high"]
@@ -71,27 +70,18 @@ def test_permuted_pairs_that_lose_the_skill_are_as_expected():
 def test_a_system_that_scores_as_before_is_flagged(permuted):
     found = verdicts(pair_rows(scores(permuted), 1, 999))
     assert found["lesion_mae"] == found["lesion_correlation"] == UNEXPECTED
-    assert found["lesion_mae, gain over mean-atlas"] == UNEXPECTED
 
 
 def test_pairs_that_were_never_permuted_are_flagged():
     real = [row for row in scores(0.08) if row["trained"] != "permuted"]
     same = [row | {"trained": "permuted"} for row in real if row["trained"] == "real"]
     rows = pair_rows(real + same, 1, 999)
-    assert [row["verdict"] for row in rows] == [UNEXPECTED, UNEXPECTED, UNEXPECTED, UNJUDGED]
+    assert [row["verdict"] for row in rows] == [UNEXPECTED, DESCRIBED, UNEXPECTED, DESCRIBED]
     assert (rows[0]["ci_low"], rows[0]["ci_high"]) == (0, 0)
 
 
-def test_a_little_worse_is_not_enough_where_most_of_the_gain_is_kept():
-    found = verdicts(pair_rows(scores(permuted=0.046), 1, 999))
-    assert found["lesion_mae"] == EXPECTED
-    assert found["lesion_mae, gain over mean-atlas"] == UNEXPECTED
-
-
-def test_few_patients_and_a_system_below_the_floor_decide_nothing():
+def test_few_patients_decide_nothing():
     assert verdicts(pair_rows(scores(0.08, n=6), 1, 999))["lesion_mae"] == FEW
-    assert verdicts(pair_rows(scores(0.04, n=6), 1, 999))["lesion_mae, gain over mean-atlas"] == FEW
-    assert verdicts(pair_rows(scores(0.1, real=0.09), 1, 999))["lesion_mae, gain over mean-atlas"] == NO_GAIN
     assert len(pair_rows(scores(0.08, floor=None), 1, 999)) == 2
 
 

@@ -15,14 +15,14 @@ rule permuted_target:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=5,
+        mem_mb=grown(2000),
+        runtime=grown(5),
     params:
         chain=lambda w, input: transform_options(
             input.steps[0], f"inverse:{input.steps[1]}"
         ),
     shell:
-        "myelosynth transform {input.image} {input.grid} {output} {params.chain} > {log} 2>&1"
+        "myelosynth transform {input.image:q} {input.grid:q} {output:q} {params.chain:q} > {log:q} 2>&1"
 
 
 rule permuted_manifest:
@@ -40,14 +40,14 @@ rule permuted_manifest:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=grown(500),
+        runtime=grown(5),
     params:
         root=layout.root,
         seed=study.folds.seed,
     shell:
-        "myelosynth permuted-manifest {params.root} {input.manifest} {output} --split {input.split}"
-        " --seed {params.seed} > {log} 2>&1"
+        "myelosynth permuted-manifest {params.root:q} {input.manifest:q} {output:q} --split {input.split:q}"
+        " --seed {params.seed:q} > {log:q} 2>&1"
 
 
 use rule train as train_permuted with:
@@ -112,16 +112,16 @@ rule permuted_scores:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=grown(2000),
+        runtime=grown(20),
     params:
         root=layout.root,
         system=PERMUTED,
-        floor=" ".join(f"--floor {name}" for name in PERMUTED_FLOOR),
-        people=" ".join(f"--sub {sub}" for sub in permuted_patients()),
+        floor=[word for name in PERMUTED_FLOOR for word in ("--floor", name)],
+        people=[word for sub in permuted_patients() for word in ("--sub", sub)],
     shell:
-        "myelosynth permuted-scores {params.root} --split {input.split} --system {params.system} {params.floor}"
-        " {params.people} --out {output} > {log} 2>&1"
+        "myelosynth permuted-scores {params.root:q} --split {input.split:q} --system {params.system:q} {params.floor:q}"
+        " {params.people:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule negative_controls:
@@ -140,15 +140,15 @@ rule negative_controls:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=grown(1000),
+        runtime=grown(10),
     params:
-        tables=lambda w, input: " ".join(
-            f"--{name} {path}" for name, path in input.items() if path
+        tables=lambda w, input: named_options(
+            {name: path for name, path in input.items() if path}
         ),
         # The first score of the study, EDSS unless it says otherwise.
         response=study.clinical.responses[0],
         seed=study.clinical.seed,
     shell:
-        "myelosynth negative-controls {output} {params.tables} --response {params.response} --seed {params.seed}"
-        " > {log} 2>&1"
+        "myelosynth negative-controls {output:q} {params.tables:q} --response {params.response:q} --seed {params.seed:q}"
+        " > {log:q} 2>&1"

@@ -34,6 +34,10 @@ _IMAGES = ("path", "mask", "lesions", "nawm")
 _BOOKS = {
     r"tables/index(_sub-[0-9A-Za-z]+)?\.tsv": _INDEX,
     r"tables/manifest\.tsv": Book(OF_MANIFEST, "the rows of the fold's training and validation participants", _IMAGES),
+    # Whose PET stands in a row is told (target_of), and that image is an input of the training: the walk goes through it.
+    r"tables/permuted_manifest\.tsv": Book(
+        (*OF_MANIFEST, "target_of"), "the same of a control's training, with the PET of others", _IMAGES
+    ),
     r"tables/participants\.tsv": Book(("participant_id", "group"), "who can be split, stratified by group"),
     r"tables/(inner_)?split(_fold-\d+)?\.tsv": _SPLIT,
 }
