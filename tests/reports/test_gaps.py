@@ -51,6 +51,16 @@ def native(layout, name):
     return layout.work("001", "t0", f"{name}.nii.gz")
 
 
+def test_a_session_page_does_not_tell_whether_the_analysis_grid_was_there_before_it(lean, tmp_path):
+    index, chain = SessionIndex.read(lean.index, lean.raw), lean.layout.transform("001", "t0", "T1w", "dvrt0")
+    write_session_page(lean.layout, lean.raw, index, "001", "t0", tmp_path / "after.html")
+    kept = chain.read_text()
+    chain.unlink()
+    write_session_page(lean.layout, lean.raw, index, "001", "t0", tmp_path / "before.html")
+    chain.write_text(kept)
+    assert (tmp_path / "before.html").read_bytes() == (tmp_path / "after.html").read_bytes()
+
+
 def test_session_without_pet_mt_dwi_and_lesions(lean, tmp_path):
     out = tmp_path / "page.html"
     write_session_page(lean.layout, lean.raw, SessionIndex.read(lean.index, lean.raw), "001", "t0", out)

@@ -74,6 +74,8 @@ def session_derivatives(sub, ses):
         files.append(native_map(sub, ses, TARGET))
     if roster.follows_baseline(sub, ses):
         files.append(layout.transform(sub, ses, f"T1w{ses}", "T1wt0"))
+        # The page outlines the white matter that the follow-up was moved to.
+        files.append(layout.label_mask(sub, BASELINE, "WM"))
     if roster.has_lesions(sub):
         files.append(layout.label_mask(sub, ses, "NAWM"))
     return files

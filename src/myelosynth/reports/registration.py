@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from myelosynth.bids.index import BASELINE, SessionIndex
-from myelosynth.bids.layout import Layout
+from myelosynth.bids.layout import APPLIED_SPACE, MEASURED_SPACE, Layout
 from myelosynth.bids.names import entities_of, sidecar_path
 from myelosynth.bids.ready import READY
 from myelosynth.bids.sidecar import read_json
@@ -68,9 +68,13 @@ def fixed_of(layout: Layout, sub: str, ses: str) -> Fixed | None:
 
 
 def transforms(layout: Layout, sub: str, ses: str) -> list[Path]:
-    """Every transform filed under the session, in name order."""
+    """Every transform filed under the session, in name order; without the chain to the analysis grid.
+
+    That is made after the session's page, or before it: the page is the same.
+    """
     folder = layout.transform(sub, ses, "x", "y").parent
-    return sorted(folder.glob(f"sub-{sub}_ses-{ses}_from-*_xfm.txt"))
+    chains = {layout.transform(sub, ses, "T1w", space) for space in (MEASURED_SPACE, APPLIED_SPACE)}
+    return sorted(set(folder.glob(f"sub-{sub}_ses-{ses}_from-*_xfm.txt")) - chains)
 
 
 def contrast_of(source: str) -> str | None:
