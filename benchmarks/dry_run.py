@@ -52,7 +52,10 @@ def configuration(folder: Path, patients: int, controls: int, scanned: bool) -> 
         return {"simulate": {"patients": patients, "controls": controls}}
     root = folder / "raw"
     raw = RawLayout(root, root / "derivatives" / "lesions")
-    people = [(f"{number:05d}", "patient" if number <= patients else "control") for number in range(1, patients + controls + 1)]
+    people = [
+        (f"{number:05d}", "patient" if number <= patients else "control")
+        for number in range(1, patients + controls + 1)
+    ]
     root.mkdir()
     rows = ["participant_id\tgroup", *(f"sub-{sub}\t{group}" for sub, group in people)]
     (root / "participants.tsv").write_text("\n".join(rows) + "\n")

@@ -1,6 +1,7 @@
 """Between our volumes and antspyx: LPS images, one thread, fixed seed."""
 
 import os
+import sys
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -13,6 +14,8 @@ from myelosynth.images.transform import LinearTransform
 
 _LPS = np.diag([-1.0, -1.0, 1.0])
 _SEED = 20
+_LEFT_OUT = ("ants.plotting", "ants.learn", "ants.deeplearn")
+"""Parts that nothing here calls; they import matplotlib and scikit-learn, a third of what `import ants` costs."""
 
 
 @cache
@@ -22,8 +25,13 @@ def load_ants() -> ModuleType:
     ITK sums in the order its threads finish, so only one thread gives the same bytes again.
     """
     threads = os.environ.get("ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS") or os.environ.get("OMP_NUM_THREADS") or "1"
+    if "ants" not in sys.modules:
+        sys.modules.update({name: ModuleType(name) for name in _LEFT_OUT})
     import ants
 
+    for name in _LEFT_OUT:
+        if getattr(sys.modules.get(name), "__file__", None) is None:
+            sys.modules.pop(name, None)  # an import of the part itself finds the part
     ants.config.set_ants_deterministic(True, seed_value=_SEED)  # sets ITK's thread count to 1
     os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = threads
     return ants

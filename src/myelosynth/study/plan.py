@@ -41,7 +41,9 @@ def read_task(config: StudyConfig) -> Task:
             preset.network(model)
             if preset.batch % config.learning.gpus:
                 values = f"batch {preset.batch} of {config.learning.preset}, learning.gpus {config.learning.gpus}"
-                raise InputError("batch cannot be shared", "learning.gpus", values, "make `batch` a multiple of the GPUs")
+                raise InputError(
+                    "batch cannot be shared", "learning.gpus", values, "make `batch` a multiple of the GPUs"
+                )
     return task
 
 

@@ -3,12 +3,14 @@
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from myelosynth.errors import InputError
 from myelosynth.synthesis.data.split import Assignment
 from myelosynth.synthesis.data.tables import read_table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 COLUMNS = ("participant_id", "group", "fold", "role")
 EXCLUDED = "excluded"
@@ -53,8 +55,10 @@ def read_groups(path: Path) -> dict[str, str]:
     return groups
 
 
-def split_table(rows: list[Assignment]) -> pd.DataFrame:
+def split_table(rows: list[Assignment]) -> "pd.DataFrame":
     """The assignment as a table: participant_id, group, fold, role."""
+    import pandas as pd
+
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 

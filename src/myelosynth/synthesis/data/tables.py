@@ -1,14 +1,18 @@
-"""Tab-separated tables, checked on reading."""
+"""Tab-separated tables, checked on reading; a prediction reads none, so pandas is imported with the first."""
 
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from myelosynth.errors import InputError
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+
+def read_table(path: Path, columns: tuple[str, ...]) -> "pd.DataFrame":
     """A tab-separated table, all text, with these columns and at least one row. Raises InputError."""
+    import pandas as pd
+
     path = Path(path)
     if not path.is_file():
         raise InputError("file missing", path, "no such file", "check the path or run the step that makes it")

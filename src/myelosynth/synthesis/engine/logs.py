@@ -9,7 +9,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from rich.console import Console
 from rich.progress import track
 
@@ -94,6 +93,8 @@ def require_tensorboard() -> None:
 
 def write_log(path: Path, rows: list[dict[str, Any]]) -> None:
     """Write the training log with its sidecar."""
+    import pandas as pd
+
     table = pd.DataFrame(rows, columns=list(LOG_COLUMNS))
     write_text(path, table.to_csv(sep="\t", index=False, na_rep="n/a", float_format="%.6g", lineterminator="\n"))
     write_json(sidecar_path(path), LOG_COLUMNS)
