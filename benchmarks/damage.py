@@ -46,7 +46,7 @@ def jobs_of(study: Study) -> dict[str, dict[str, Any]]:
         told = json.loads(path.read_text())
         name = "".join(part.removeprefix("@") for part in path.relative_to(records).parts)
         job = jobs.setdefault(told["rule"], told | {"output": []})
-        if job["starttime"] == told["starttime"] and job["log"] == told["log"]:
+        if job["log"] == told["log"]:
             job["output"].append(base64.urlsafe_b64decode(name).decode())
     return {rule: job for rule, job in jobs.items() if job["shellcmd"]}
 

@@ -35,7 +35,7 @@ MANNERS = ("all", "snakemake", "job")
 TELLS_TIME = re.compile(r"results/(logs|benchmarks)/|results/reports/(cohort|comparison)\.html$")
 STARTS = re.compile(r"^(?:local)?rule (\S+):\n((?:    .*\n)+)", re.MULTILINE)
 # How long a run may take to reach the job, and to end after a job of it was killed, seconds.
-PATIENCE, FAREWELL = 600, 60
+PATIENCE, FAREWELL = 3600, 60
 
 
 class Rule(NamedTuple):
@@ -72,7 +72,7 @@ class Study:
 
     def rules(self) -> dict[str, Rule]:
         """Every rule that ran, by Snakemake's own records; the participants' `simulate_` rules are one kind."""
-        records, jobs = self.folder / ".snakemake" / "metadata", dict[tuple[str, float], list[tuple[str, float]]]()
+        records, jobs = self.folder / ".snakemake" / "metadata", dict[tuple[str, str], list[tuple[str, float]]]()
         for path in sorted(records.rglob("*")):
             if path.is_file():
                 told = json.loads(path.read_text())
@@ -80,7 +80,8 @@ class Study:
                 output = base64.urlsafe_b64decode(name).decode()
                 kind = re.sub(r"^simulate_\d+$", "simulate", told["rule"])
                 seconds = told["endtime"] - told["starttime"]
-                jobs.setdefault((kind, told["starttime"]), []).append((output, seconds))
+                # Outputs of a job may have different times; its log is its own.
+                jobs.setdefault((kind, told["log"][0]), []).append((output, seconds))
         rules = dict[str, Rule]()
         for (kind, _), made in sorted(jobs.items()):
             rules.setdefault(kind, Rule(0, [])).jobs.append([output for output, _ in made])
