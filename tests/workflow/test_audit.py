@@ -44,7 +44,7 @@ def test_a_training_opens_the_images_of_its_own_participants_alone(finished):
         assert set(one.opened) <= set(one.reached), one.file
         assert not set(one.reached) & found.split.test(one.fold), one.file
     kinds = {one.kind for one in found.proof}
-    assert {"checkpoint", "control curve", "null of the indices"} <= kinds
+    assert {"checkpoint", "control curve"} <= kinds
 
 
 def test_a_checkpoint_of_another_fold_is_found(finished):

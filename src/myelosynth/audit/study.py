@@ -120,7 +120,7 @@ def audit(results: Path, root: Path) -> Audit:
         raise InputError("not the results of this run", results, values, "name the folder of the run with --workdir")
     now = states(lineage, top)
     records = checksums.sidecars(lineage, now)
-    said = checksums.claims(lineage, records)
+    said = checksums.claims(lineage, records, top)
     plan = planned.compare(lineage, results / planned.PLAN)
     gaps = [] if plan else ["no plan is filed: what was executed is compared with nothing"]
     if not lineage.recorded:
