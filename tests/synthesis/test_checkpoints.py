@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from myelosynth.errors import InputError
-from myelosynth.synthesis.checkpoints import Checkpoint, export_safetensors, load_checkpoint
+from myelosynth.synthesis.checkpoints import Checkpoint, export_safetensors, load_checkpoint, load_state, save_state
 
 CONTENT = {
     "weights": {"head.bias": torch.tensor([1.5]), "half": torch.ones(2, 3, dtype=torch.bfloat16).T},
@@ -82,3 +82,15 @@ def test_safetensors_with_a_damaged_record_are_told(tmp_path, metadata):
     save_file({"x": torch.ones(1)}, tmp_path / "w.safetensors", {"myelosynth": metadata})
     with pytest.raises(InputError, match="not a readable safetensors file"):
         load_checkpoint(tmp_path / "w.safetensors")
+
+
+def test_equal_states_give_equal_bytes_whatever_objects_they_are_of(tmp_path):
+    """A training that resumes, with one part read and another computed, ends with the bytes of one that did not."""
+    weights = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.BatchNorm1d(2)).state_dict()
+    key, other = "scale", "".join(("sc", "ale"))
+    assert key is not other
+    save_state(tmp_path / "first.pt", {"weights": weights, "a": {key: 1}, "b": [{key: 2}]})
+    read = load_state(tmp_path / "first.pt")
+    assert read["weights"]._metadata == weights._metadata
+    save_state(tmp_path / "second.pt", {"weights": read["weights"], "a": {key: 1}, "b": [{other: 2}]})
+    assert (tmp_path / "first.pt").read_bytes() == (tmp_path / "second.pt").read_bytes()

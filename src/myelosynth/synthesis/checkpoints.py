@@ -5,6 +5,8 @@ import io
 import json
 import pickle
 import re
+import sys
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -108,10 +110,23 @@ def _with_tensors(value: Any, tensors: dict[str, Tensor]) -> Any:
 
 
 def save_state(path: Path, state: Mapping[str, Any]) -> None:
-    """Write tensors, numbers and text in one step."""
+    """Write tensors, numbers and text in one step; equal states give equal bytes, whether computed or read from a file."""
     content = io.BytesIO()
-    torch.save(dict(state), content)
+    torch.save(_interned(dict(state)), content)
     write_bytes(path, content.getbuffer())
+
+
+def _interned(value: Any) -> Any:
+    """The same with one object for equal texts: pickle writes a text that it has met as an object once, not as a value."""
+    if isinstance(value, str):
+        return sys.intern(value)
+    if isinstance(value, dict):
+        copy = (OrderedDict if isinstance(value, OrderedDict) else dict)()
+        copy.update((_interned(key), _interned(item)) for key, item in value.items())
+        if isinstance(copy, OrderedDict):  # what torch notes of versions
+            copy.__dict__.update(_interned(value.__dict__))
+        return copy
+    return type(value)(_interned(item) for item in value) if type(value) in (list, tuple) else value
 
 
 def load_state(path: Path) -> dict[str, Any]:
