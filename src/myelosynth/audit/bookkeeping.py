@@ -34,7 +34,7 @@ _IMAGES = ("path", "mask", "lesions", "nawm")
 _BOOKS = {
     r"tables/index(_sub-[0-9A-Za-z]+)?\.tsv": _INDEX,
     r"tables/manifest\.tsv": Book(OF_MANIFEST, "the rows of the fold's training and validation participants", _IMAGES),
-    # Whose PET stands in a row is told (target_of); that image is an input of the training, so the walk goes through it.
+    # Whose PET stands in a row is told (target_of); that image is an input of the training: the walk goes through it.
     r"tables/permuted_manifest\.tsv": Book(
         (*OF_MANIFEST, "target_of"), "the same of a control's training, with the PET of others", _IMAGES
     ),

@@ -110,14 +110,14 @@ def _with_tensors(value: Any, tensors: dict[str, Tensor]) -> Any:
 
 
 def save_state(path: Path, state: Mapping[str, Any]) -> None:
-    """Write tensors, numbers and text in one step; equal states give equal bytes, whether computed or read from a file."""
+    """Write tensors, numbers and text in one step; equal states give equal bytes, computed or read from a file."""
     content = io.BytesIO()
     torch.save(_interned(dict(state)), content)
     write_bytes(path, content.getbuffer())
 
 
 def _interned(value: Any) -> Any:
-    """The same with one object for equal texts: pickle writes a text that it has met as an object once, not as a value."""
+    """The same with one object for equal texts: pickle writes a text again unless it meets the very same object."""
     if isinstance(value, str):
         return sys.intern(value)
     if isinstance(value, dict):
