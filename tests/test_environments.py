@@ -29,7 +29,7 @@ from pathlib import Path
 from snakemake.api import SnakemakeApi
 from snakemake.settings.types import ConfigSettings, OutputSettings, ResourceSettings
 for number, overlays in enumerate(sys.argv[2:]):
-    with SnakemakeApi(OutputSettings()) as api:
+    with SnakemakeApi(OutputSettings(dryrun=True)) as api:
         settings = ConfigSettings(configfiles=[Path(path).resolve() for path in overlays.split()])
         planned = api.workflow(ResourceSettings(), config_settings=settings, snakefile=Path(sys.argv[1]))
         workflow = planned._get_workflow(check_envvars=False)
@@ -51,8 +51,9 @@ def rules(repository, tmp_path_factory):
     engines, site = folder / "engines.yaml", folder / "site.yaml"
     engines.write_text("engines: {brain: bet, registration: flirt, n4: ants}")
     site.write_text("modules: {fsl: [gcc/12, fsl/6.0.7]}")
+    (folder / "config").symlink_to(repository / "config")
     command = [sys.executable, "-c", RULES, repository / "Snakefile", "", str(engines), f"{engines} {site}"]
-    done = subprocess.run(command, cwd=repository, text=True, capture_output=True)
+    done = subprocess.run(command, cwd=folder, text=True, capture_output=True)
     assert done.returncode == 0, done.stderr[-4000:]
     found: list[dict[str, list[str]]] = [{}, {}, {}]
     for line in done.stdout.splitlines():

@@ -72,7 +72,12 @@ def test_a_followup_follows_its_participant(tmp_path):
 
 @pytest.mark.parametrize("stranger", ["sub-003_patch-01", "sub-003_slice-7"])
 def test_pieces_of_a_participant_are_nobody(tmp_path, stranger):
-    scans = read_manifest(table(tmp_path, (stranger, "ses-t0", "FA", "a.nii.gz", "m", "", "")))
+    with pytest.raises(InputError, match="not a BIDS label"):
+        read_manifest(table(tmp_path, (stranger, "ses-t0", "FA", "a.nii.gz", "m", "", "")))
+
+
+def test_who_has_no_role_is_refused(tmp_path):
+    scans = read_manifest(table(tmp_path, ("sub-003patch01", "ses-t0", "FA", "a.nii.gz", "m", "", "")))
     with pytest.raises(InputError, match="role unknown"):
         select(scans, FOLD, ["t0"], ["FA"], tmp_path)
 
