@@ -121,7 +121,7 @@ def _interned(value: Any) -> Any:
     if isinstance(value, str):
         return sys.intern(value)
     if isinstance(value, dict):
-        copy = (OrderedDict if isinstance(value, OrderedDict) else dict)()
+        copy: dict[Any, Any] = (OrderedDict if isinstance(value, OrderedDict) else dict)()
         copy.update((_interned(key), _interned(item)) for key, item in value.items())
         if isinstance(copy, OrderedDict):  # what torch notes of versions
             copy.__dict__.update(_interned(value.__dict__))
