@@ -42,7 +42,7 @@ test: install ## the tests, a tiny end-to-end run among them, by folders side by
 
 # One after the other, without pytest-xdist: the cluster fills the cores.
 test-slurm: install ## the workflow on a real Slurm that is started on this machine (root), minutes
-	pytest tests/slurm -m slurm -rs --durations=0
+	MYELOSYNTH_TEST_SLURM=1 pytest tests/slurm -m slurm --durations=0
 
 # An hour on two idle cores, half of it for the study that is left alone; goes on where it was broken off.
 test-kills: install ## SIGKILL in every rule of the tiny study, damaged inputs of every rule
@@ -55,7 +55,7 @@ check: install ## style, types, workflow, dependencies
 	mypy
 	snakefmt --check Snakefile workflow
 	snakemake --lint
-	bash -n .ci/run envs/*.post-deploy.sh
+	for script in .ci/run envs/*.post-deploy.sh; do bash -n $$script || exit 1; done
 	hadolint Dockerfile
 	python .ci/audit_dependencies.py
 

@@ -87,3 +87,10 @@ def test_no_field_map_is_one_clear_line(session):
     with pytest.raises(InputError, match=r"no field map, .*fmap, 0 files") as fault:
         find(session, "fieldmap")
     assert "\n" not in str(fault.value)
+
+
+@pytest.mark.parametrize("name", ["sub-B_ses-t0_phasediff.nii.gz", "sub-A_ses-t0 $(id)_phasediff.nii.gz"])
+def test_a_field_map_of_somebody_else_or_of_no_name_is_refused(session, name):
+    write(session / "fmap" / name, EchoTime1=0.004, EchoTime2=0.006)
+    with pytest.raises(InputError, match="not a BIDS name"):
+        find(session, "fieldmap")

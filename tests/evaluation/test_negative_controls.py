@@ -17,6 +17,7 @@ from myelosynth.evaluation.negative_controls import (
     EXPECTED,
     FEW,
     UNEXPECTED,
+    UNSHOWN,
     pair_rows,
     permuted_score_rows,
     unchanged_rows,
@@ -66,10 +67,10 @@ def test_permuted_pairs_that_lose_the_skill_are_as_expected():
     assert gain["ci_low"] < gain["control_value"] < gain["ci_high"]
 
 
-@pytest.mark.parametrize("permuted", [0.04, 0.039])
-def test_a_system_that_scores_as_before_is_flagged(permuted):
+@pytest.mark.parametrize(("permuted", "verdict"), [(0.04, UNSHOWN), (0.03, UNEXPECTED)])
+def test_a_system_that_scores_as_before_shows_no_fall_and_one_that_scores_better_is_flagged(permuted, verdict):
     found = verdicts(pair_rows(scores(permuted), 1, 999))
-    assert found["lesion_mae"] == found["lesion_correlation"] == UNEXPECTED
+    assert found["lesion_mae"] == found["lesion_correlation"] == verdict
 
 
 def test_pairs_that_were_never_permuted_are_flagged():

@@ -66,7 +66,9 @@ def test_scores_are_of_the_lesions_alone():
     assert lesion_scores(predicted, measured, lesions)["lesion_correlation"] is None
 
 
-@pytest.mark.parametrize(("error", "verdict"), [(0.1, "as expected"), (0.01, "not as expected")])
+@pytest.mark.parametrize(
+    ("error", "verdict"), [(0.1, "as expected"), (0.01, "not shown: the interval holds 0"), (0.0, "not as expected")]
+)
 def test_a_leak_shows_from_the_images_to_the_verdict(tmp_path, error, verdict):
     layout = study(tmp_path, error)
     done, pairs = scored(layout, *PEOPLE)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .cluster import Cluster, obstacle
+from .cluster import ASKED, Cluster, obstacle
 
 CI = ("--workflow-profile", "profiles/ci-slurm")
 """Squeue, small jobs and short waits, on top of `--profile slurm`."""
@@ -66,7 +66,7 @@ def place(folder: Path, repository: Path, cluster: Cluster, snakefile: Path) -> 
 def slurm_here() -> None:
     """Skips where no cluster can run; `make test-slurm` says why."""
     if why := obstacle():
-        pytest.skip(f"no Slurm can run here: {why}")
+        (pytest.fail if ASKED else pytest.skip)(f"no Slurm can run here: {why}")
 
 
 @pytest.fixture(scope="module")

@@ -107,3 +107,18 @@ def test_a_run_that_was_killed_does_not_lock_its_folder(checkout, tmp_path):
     (tmp_path / "go").touch()
     ran(checkout, out, tmp_path / "go")
     assert (out / "done").is_file()
+
+
+def test_a_folder_in_which_snakemake_runs_by_hand_is_in_use(checkout, tmp_path):
+    out = tmp_path / "out"
+    code = "from pathlib import Path; from myelosynth.study.runs import stay_alone\n"
+    code += f"stay_alone(Path({str(out)!r}, '.snakemake'))"
+    byhand = subprocess.Popen(
+        [sys.executable, "-c", f"{code}; print('held', flush=True); input()"], stdin=-1, stdout=-1
+    )
+    assert byhand.stdout.readline() == b"held\n"
+    with pytest.raises(InputError, match=rf"results in use, .*process {byhand.pid} on"):
+        ran(checkout, out)
+    byhand.communicate(b"\n")
+    (tmp_path / "go").touch()
+    ran(checkout, out, tmp_path / "go")

@@ -33,7 +33,12 @@ def planned(repository, tmp_path_factory):
     folder = tmp_path_factory.mktemp("cluster")
     overlay = folder / "overlay.yaml"
     overlay.write_text(f"simulate: {{patients: {PATIENTS}, controls: {CONTROLS}}}\nlearning: {{device: cuda}}\n")
-    said = Study(folder / "study", repository, overlay).snakemake("-n", "--profile", "slurm", "--nocolor").stdout
+    return dealt_out(Study(folder / "study", repository, overlay))
+
+
+def dealt_out(study: Study, *targets: str) -> list[ClusterJob]:
+    """The cluster jobs of a dry run, without the steps that run where Snakemake runs."""
+    said = study.snakemake("-n", "--profile", "slurm", "--nocolor", "--", *targets).stdout
     assert "This was a dry-run" in said, said[-3000:]
     plan = []
     for block in re.split(r"^\[[^\]\n]+\] *\n?", said, flags=re.MULTILINE)[1:]:
@@ -62,6 +67,22 @@ def test_five_hundred_participants_with_two_sessions_make_fewer_than_1500_jobs(p
     predictions = SYSTEMS * ceil(2 * people / PREDICTED) + 3 * ceil(people / PREDICTED)
     total = 2 * people + ceil(people / SIMULATED) + predictions + ceil(people / PAGES) + others
     assert total < 1500, total
+
+
+def test_preprocessing_alone_makes_one_job_a_participant(repository, tmp_path):
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text("simulate: {patients: 2, controls: 1}\n")
+    jobs = Counter(
+        job.group or job.rules[0] for job in dealt_out(Study(tmp_path / "study", repository, overlay), "preprocessing")
+    )
+    assert sum(count for name, count in jobs.items() if name.startswith("subject")) == 3
+    assert set(jobs) - {name for name in jobs if name.startswith("subject")} <= {
+        "simulate",
+        "simulate_tables",
+        "check",
+        "template",
+        "preprocessing",
+    }
 
 
 def test_a_job_asks_for_a_gpu_as_a_whole_or_not_at_all(planned):

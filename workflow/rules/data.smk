@@ -89,7 +89,7 @@ rule check:
     threads: 1
     resources:
         mem_mb=grown(4000),
-        runtime=grown(60),
+        runtime=grown(60 + len(roster.sessions)),
     params:
         bids=raw.root,
         lesions=raw.lesions,

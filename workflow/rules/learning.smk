@@ -99,7 +99,6 @@ rule train:
         benchmark_of("train", "{system}_fold-{fold}")
     wildcard_constraints:
         system="|".join(TRAINED),
-    retries: 1
     conda:
         "../../envs/core.yaml"
     threads: 1
@@ -107,6 +106,8 @@ rule train:
         mem_mb=grown(4000),
         runtime=grown(720),
         gpu=training_gpus,
+        # Processes that share a batch meet on one node.
+        nodes=1,
     params:
         command=training_command,
         model=lambda w: parse_system(w.system).options.split(),

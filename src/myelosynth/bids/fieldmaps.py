@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from myelosynth.bids.guard import require_image_name
 from myelosynth.bids.names import sidecar_path
 from myelosynth.bids.sidecar import read_json
 from myelosynth.errors import InputError
@@ -19,7 +20,7 @@ def find_fieldmap(dwi: Path, method: str) -> dict[str, Path]:
 
     method `fieldmap`: a field map, or a phase difference of two echoes, with its magnitude; method `reverse`: the b0 of
     opposite phase encoding. It must name the series by IntendedFor or B0FieldIdentifier; one that names nothing at all
-    is taken if it is alone. Raises InputError for none, or more than one.
+    is taken if it is alone. Raises InputError for none, more than one, or a name of somebody else.
     """
     folder = dwi.parent.parent / "fmap"
     found = sorted(path for pattern in _PATTERNS[method] for path in folder.glob(pattern))
@@ -38,6 +39,8 @@ def find_fieldmap(dwi: Path, method: str) -> dict[str, Path]:
         raise InputError(
             f"no {'b0 of opposite phase encoding' if method == 'reverse' else 'field map'}", folder, values, cure
         )
+    sub, ses = (part.partition("-")[2] for part in dwi.name.split("_")[:2])
+    require_image_name(usable[0], sub, ses)
     if method == "reverse":
         return {"reverse": usable[0]}
     head, _, rest = usable[0].name.rpartition("_")

@@ -82,5 +82,5 @@ def negative_controls(
     settings = {"permutations": permutations, "bootstrap": bootstrap, "seed": seed}
     write_table(out, controls.COLUMNS, rows, sources, Settings=settings)
     for row in rows:
-        if row["verdict"] == controls.UNEXPECTED:
+        if row["verdict"] in (controls.UNEXPECTED, controls.UNSHOWN):
             typer.echo(f"warning: {row['control']} {row['system']} {row['measure']}: {row['verdict']}", err=True)

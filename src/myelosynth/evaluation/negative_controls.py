@@ -4,8 +4,9 @@ permuted-pairs: a system that learned from the MRI of one participant and the PE
 permuted-edss: regressions of scores that were dealt out to the patients anew. no-change: second scans of tissue that
 did not change, held against the null of the indices.
 
-A control is "not as expected" only beyond chance: by an interval over subjects, or by an exact test after Holm's
-correction over the rows of the control. With SMALLEST_N subjects or fewer it is "too few to tell".
+A control is "not as expected" only beyond chance: by an interval (over subjects; of the shuffles' share of p), or by an
+exact test after Holm's correction over the rows of the control. With SMALLEST_N subjects or fewer it is "too few to
+tell".
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,6 +32,7 @@ REAL, PERMUTED, FLOOR = "real", "permuted", "floor"
 ROLES = (REAL, PERMUTED, FLOOR)
 SCORES = {"lesion_mae": -1, "lesion_correlation": 1}
 """The scores of permuted pairs; -1: less is better."""
+UNSHOWN = "not shown: the interval holds 0"
 DESCRIBED = "not judged: permuted pairs teach what patients share, such as tissue contrast, as well"
 COLUMNS = {
     "control": {"Description": f"{PAIRS}, {EDSS} or {UNCHANGED}"},
@@ -51,8 +53,8 @@ COLUMNS = {
     "ci_high": {"Description": "upper end of that interval"},
     "n": {"Description": "patients"},
     "verdict": {
-        "Description": f"{EXPECTED}, {UNEXPECTED}, {FEW}, not judged or {UNMADE}, with the reason. {PAIRS}: the score "
-        f"must get worse, beyond the interval, and what is kept of the gain over a floor is told alone; {EDSS}: "
+        "Description": f"{EXPECTED}, {UNEXPECTED}, {FEW}, not shown, not judged or {UNMADE}, with the reason. {PAIRS}: "
+        f"the score must get worse, beyond the interval, and what is kept of the gain over a floor is told alone; {EDSS}: "
         "p < .05 in no more than 5 % of the shuffles (exact test, Holm), and no significant index that shuffles match "
         f"more often; {UNCHANGED}: no more patients beyond the null than its level allows (exact test, Holm)"
     },
@@ -75,10 +77,10 @@ def pair_rows(scores: Sequence[Mapping[str, Any]], seed: int, resamples: int) ->
     for name, sign in SCORES.items():
         real, permuted = _paired(scores, name, (REAL, PERMUTED))
         low, high = _interval(permuted - real, seed, resamples)
-        worse = high < 0 if sign > 0 else low > 0
+        least, most = (low, high) if sign < 0 else (-high, -low)  # how much worse
         row = {"control": PAIRS, "system": named[REAL], "measure": name, "real": _mean(real)}
         row |= {"control_value": _mean(permuted), "ci_low": low, "ci_high": high, "n": len(real)}
-        rows.append(row | {"verdict": _judged(worse, len(real))})
+        rows.append(row | {"verdict": _fallen(least, most, len(real))})
         if FLOOR in named:
             real, permuted, floor = (sign * values for values in _paired(scores, name, ROLES))
             gain, kept = _mean(real - floor), permuted - floor
@@ -173,6 +175,11 @@ def _judge(tested: Sequence[tuple[Row, float]]) -> None:
     """Verdicts of rows whose p says that there is more than chance allows, after Holm's correction over them all."""
     for (row, _), p in zip(tested, holm([p for _, p in tested]), strict=True):
         row["verdict"] = _judged(p is None or p >= LEVEL, row["n"])
+
+
+def _fallen(least: float, most: float, n: int) -> str:
+    """The verdict on a score that must get worse, by between `least` and `most`."""
+    return UNSHOWN if n > SMALLEST_N and least <= 0 < most else _judged(least > 0, n)
 
 
 def _judged(holds: bool, n: int) -> str:

@@ -18,8 +18,8 @@ from myelosynth.errors import InputError
 from myelosynth.images.atomic import write_text
 from myelosynth.synthesis.config import read_yaml
 
-LOCK = ".myelosynth.lock"
-"""In a folder of results: who writes there."""
+LOCK = Path(".snakemake", "run.lock")
+"""In a folder of results: who writes there, here and where Snakemake is called by hand (`study.runs`)."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def _alone(run: WorkflowRun | None) -> Iterator[tuple[int, ...]]:
     if run is None:
         yield ()
         return
-    run.out.mkdir(parents=True, exist_ok=True)
+    (run.out / LOCK).parent.mkdir(parents=True, exist_ok=True)
     with (run.out / LOCK).open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

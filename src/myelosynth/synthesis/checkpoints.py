@@ -6,6 +6,7 @@ import json
 import pickle
 import re
 import sys
+import zlib
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -134,12 +135,12 @@ def load_state(path: Path) -> dict[str, Any]:
     path = Path(path)
     if not path.is_file():
         raise InputError("file missing", path, "no such file", "check the path or run `myelosynth train` first")
-    if not is_zipfile(path):  # torch would take it for an older format and fail in many ways
-        values = "not a whole zip archive, as torch writes them"
-        cure = "give a checkpoint.pt; if it is one, delete it and run the same again: it is trained anew"
-        raise InputError("not a readable checkpoint", path, values, cure)
     cure = "delete it and run the same again: it is trained anew"
     try:
+        if not is_zipfile(path):  # torch would take it for an older format and fail in many ways
+            values = "not a whole zip archive, as torch writes them"
+            another = f"give a checkpoint.pt; if it is one, {cure}"
+            raise InputError("not a readable checkpoint", path, values, another)
         with ZipFile(path) as archive:
             damaged = archive.testzip()  # torch does not compare the checksums
         if damaged:
@@ -150,7 +151,7 @@ def load_state(path: Path) -> dict[str, Any]:
         asked = re.search(r"(?:GLOBAL|function) (\S+)", str(fault))
         values = f"it asks for {asked[1] if asked else 'code'}, expected tensors, numbers and text; nothing was run"
         raise InputError("checkpoint asks to run code", path, values, "do not open it by other means") from fault
-    except (RuntimeError, EOFError, BadZipFile, OSError) as fault:
+    except (RuntimeError, EOFError, BadZipFile, OSError, ValueError, zlib.error) as fault:
         reason = str(fault).splitlines()[0] if str(fault) else type(fault).__name__
         raise InputError("not a readable checkpoint", path, reason, cure) from fault
     if not isinstance(record, dict):
