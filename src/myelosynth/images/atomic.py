@@ -24,8 +24,8 @@ def staged(*paths: Path) -> Iterator[list[Path]]:
     A temporary path has its target's name, in a hidden folder `.part-*` beside the target that no other job writes to,
     and is on the disk before it is moved. What is written may be a file or a folder. On an exception everything
     temporary is removed and every target left as it was; what a killed job leaves is removed by the next one of
-    the same machine that writes into the same folder. Raises FileNotFoundError when the body left one of the temporary paths unwritten; an
-    OSError names the target.
+    the same machine that writes into the same folder. Raises FileNotFoundError when the body left one of the temporary
+    paths unwritten; an OSError names the target.
     """
     targets = [Path(path) for path in paths]
     rooms = dict[Path, Path]()
