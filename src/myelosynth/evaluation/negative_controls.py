@@ -55,8 +55,8 @@ COLUMNS = {
     "verdict": {
         "Description": f"{EXPECTED}, {UNEXPECTED}, {FEW}, not shown, not judged or {UNMADE}, with the reason. {PAIRS}: "
         "the score must get worse, beyond the interval, and what is kept of the gain over a floor is told alone; "
-        f"{EDSS}: p < .05 in no more than 5 % of the shuffles (exact test, Holm), and no significant index that shuffles "
-        "match "
+        f"{EDSS}: p < .05 in no more than 5 % of the shuffles (exact test, Holm), and no significant index that "
+        "shuffles match "
         f"more often; {UNCHANGED}: no more patients beyond the null than its level allows (exact test, Holm)"
     },
 }
