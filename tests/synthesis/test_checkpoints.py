@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from myelosynth.errors import InputError
-from myelosynth.synthesis.checkpoints import Checkpoint, export_safetensors, load_checkpoint
+from myelosynth.synthesis.checkpoints import Checkpoint, export_safetensors, load_checkpoint, load_state, save_state
 
 CONTENT = {
     "weights": {"head.bias": torch.tensor([1.5]), "half": torch.ones(2, 3, dtype=torch.bfloat16).T},
@@ -42,3 +42,12 @@ def test_foreign_and_damaged_files_are_told(tmp_path):
     save_file({"x": torch.ones(1)}, tmp_path / "foreign.safetensors")
     with pytest.raises(InputError, match="not a myelosynth checkpoint"):
         load_checkpoint(tmp_path / "foreign.safetensors")
+
+
+def test_a_state_that_was_read_is_written_to_the_same_bytes(tmp_path):
+    """Else a training that was resumed would have another checkpoint, and its predictions other sidecars."""
+    words = ["".join(("mem", "ber")) for _ in range(2)]
+    state = {"members": [{word: torch.ones(2), "names": ("a", word)} for word in words], "log": [words, words]}
+    save_state(tmp_path / "one.pt", state)
+    save_state(tmp_path / "two.pt", load_state(tmp_path / "one.pt"))
+    assert (tmp_path / "one.pt").read_bytes() == (tmp_path / "two.pt").read_bytes()

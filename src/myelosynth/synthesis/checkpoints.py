@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import pickle
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -104,10 +105,19 @@ def _with_tensors(value: Any, tensors: dict[str, Tensor]) -> Any:
 
 
 def save_state(path: Path, state: Mapping[str, Any]) -> None:
-    """Write tensors, numbers and text in one step."""
+    """Write tensors, numbers and text in one step; equal states give equal bytes, computed or read from a file."""
     content = io.BytesIO()
-    torch.save(dict(state), content)
+    torch.save(_plain(state), content)
     write_bytes(path, content.getbuffer())
+
+
+def _plain(value: Any) -> Any:
+    """The value with one object for equal texts and none in two places: a pickle tells such twice as a reference."""
+    if isinstance(value, Mapping):
+        return {_plain(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)([_plain(item) for item in value])
+    return sys.intern(value) if type(value) is str else value
 
 
 def load_state(path: Path) -> dict[str, Any]:
