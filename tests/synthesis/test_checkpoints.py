@@ -94,3 +94,12 @@ def test_equal_states_give_equal_bytes_whatever_objects_they_are_of(tmp_path):
     assert read["weights"]._metadata == weights._metadata
     save_state(tmp_path / "second.pt", {"weights": read["weights"], "a": {key: 1}, "b": [{other: 2}]})
     assert (tmp_path / "first.pt").read_bytes() == (tmp_path / "second.pt").read_bytes()
+
+
+def test_a_state_that_was_read_is_written_to_the_same_bytes(tmp_path):
+    """Else a training that was resumed would have another checkpoint, and its predictions other sidecars."""
+    words = ["".join(("mem", "ber")) for _ in range(2)]
+    state = {"members": [{word: torch.ones(2), "names": ("a", word)} for word in words], "log": [words, words]}
+    save_state(tmp_path / "one.pt", state)
+    save_state(tmp_path / "two.pt", load_state(tmp_path / "one.pt"))
+    assert (tmp_path / "one.pt").read_bytes() == (tmp_path / "two.pt").read_bytes()

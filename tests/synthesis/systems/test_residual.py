@@ -179,6 +179,7 @@ def test_a_training_goes_on_with_the_members_it_has(folder, cohort, run, tmp_pat
     run(cohort.options(MODEL, tmp_path, "--resume"))
     whole, resumed = (load_checkpoint(path / "checkpoint.pt").content for path in (folder, tmp_path))
     assert same(whole, resumed)
+    assert (folder / "checkpoint.pt").read_bytes() == (tmp_path / "checkpoint.pt").read_bytes()
     assert (tmp_path / "log.tsv").read_bytes() == (folder / "log.tsv").read_bytes()
     assert set(whole["calibration"]) >= {key_of((0,)), key_of((0, 1, 2, 3))}
 
