@@ -62,12 +62,16 @@ def checkpoint(path, fold, train, validation=()):
 
 @dataclass
 class MadeUp:
-    """A study on disk; `inputs`, `reads`, `told`: what a job (by its first output) declares, opens, names besides."""
+    """A study on disk; `inputs`, `reads`, `told`: what a job (by its first output) declares, opens, names besides.
+
+    `options`: what stands on its command line besides.
+    """
 
     root: Path
     inputs: dict[str, list[str]] = field(default_factory=dict)
     reads: dict[str, list[str]] = field(default_factory=dict)
     told: dict[str, dict] = field(default_factory=dict)
+    options: dict[str, str] = field(default_factory=dict)
     recorded: bool = True
 
     @property
@@ -106,7 +110,7 @@ class MadeUp:
         if sidecar != first:
             self.text(sidecar, json.dumps({"GeneratedBy": makers, "SourcesSHA256": record, **fields}))
         log = f"results/logs/{rule}/{Path(first).name}-{hashlib.md5(first.encode()).hexdigest()[:6]}.log"
-        command = f"myelosynth {rule} {first} > {log} 2>&1"
+        command = " ".join(["myelosynth", rule, first, *filter(None, [self.options.get(first)]), f"> {log} 2>&1"])
         read = [*inputs, *self.reads.get(first, [])]
         told = [f"read sha256={sha(self.root / name)} {name}" for name in read]
         told += [f"wrote sha256={sha(self.root / name)} {name}" for name in dict.fromkeys([*outputs, sidecar])]

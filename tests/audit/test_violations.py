@@ -6,10 +6,14 @@ import shutil
 import pytest
 from typer.testing import CliRunner
 
+from myelosynth.audit.study import audit
+from myelosynth.study.config import config_sha256
+
 from . import made_up as made
 from .made_up import dvr, indices, model, predicted, raw, sketch
 
 SPLIT = "results/tables/split.tsv"
+PLAN = "results/audit/plan.json"
 CURVE_1 = "results/tables/curve_fold-1.tsv"
 
 
@@ -192,7 +196,78 @@ def test_a_study_without_records_says_what_it_cannot_prove(changed_study):
     )
 
 
-def plan(study, change=lambda jobs: None):
+@pytest.mark.parametrize("how", ["inputs", "reads"])
+def test_a_file_of_nobody_knows_whom_behind_what_is_learned(changed_study, how):
+    study = changed_study()
+    path = study.text("data/average.nii.gz", "of everybody")
+    made.build(made.MadeUp(study.root, **{how: {sketch("03"): [path]}}))
+    found = study.violations()
+    assert found == {("origin not known", sketch("03")), ("origin not known", model("refiner", 1))}
+
+
+def test_a_manifest_with_a_path_that_names_nobody(study):
+    path = study.root / "results/tables/manifest.tsv"
+    path.write_text(path.read_text().replace(f"DVR\t{dvr('03')}", "DVR\tdata/average.nii.gz"))
+    assert ("row of one participant names a file of nobody", "results/tables/manifest.tsv") in study.violations()
+
+
+def test_learned_files_without_a_split(study):
+    for end in ("tsv", "json"):
+        (study.root / f"results/tables/split.{end}").unlink()
+    assert ("learned without a split", SPLIT) in study.violations()
+
+
+def test_a_raw_image_that_is_gone(study):
+    (study.root / raw("03")).unlink()
+    assert study.violations() == {("input missing", raw("03"))}
+
+
+@pytest.mark.parametrize(
+    ("path", "broken", "what"),
+    [
+        (SPLIT, b"participant_id\tgroup\tfold\trole\nsub-01\tpatient\tone\ttest\n", "split does not keep subjects apart"),
+        (SPLIT, b"participant_id\tgroup\tround\trole\nsub-01\tpatient\t1\ttest\n", "split does not keep subjects apart"),
+        (SPLIT, b"\xff\xfe", "bookkeeping table that cannot be read"),
+        ("results/tables/manifest.tsv", b"\xff\xfe", "bookkeeping table that cannot be read"),
+        ("results/tables/curve_fold-1.json", b'{"SourcesSHA256": ["x"]}', "sidecar malformed"),
+        ("results/tables/curve_fold-1.json", b'{"Participants": 1, "GeneratedBy": ["x"]}', "sidecar malformed"),
+        ("results/tables/curve_fold-1.json", b'{"Participants": {"train": 1}}', "file changed after it was written"),
+        (f"{made.DERIVED}/dataset_description.json", b'{"DatasetLinks": ["x"]}', "file changed after it was written"),
+        ("results/audit/plan.json", b'{"format": 1, "jobs": ["x"]}', "not a plan"),
+        ("results/audit/plan.json", b"[]", "not a plan"),
+        ("results/audit/plan.json", b"\xff", "not a plan"),
+    ],
+)  # fmt: skip
+def test_a_file_that_nobody_can_read_is_a_violation_and_no_crash(study, path, broken, what):
+    study.path(path).write_bytes(broken)
+    assert (what, path) in study.violations()
+    study.audit().write(study.path("results/audit/audit.json"))
+
+
+def test_what_grows_with_the_study_is_not_held_against_who_read_it_before(changed_study):
+    """The index, names of data sets, a comment in a preset; a task, and every other table, are."""
+    names = ["config/presets/mine.yaml", "config/tasks/mine.yaml", "data/raw/dataset_description.json"]
+    best = model("ridge", 1)
+    study = changed_study()
+    for name in names:
+        study.text(name, "{}")
+    study = made.build(made.MadeUp(study.root, inputs={best: names}, options={best: f"--preset {names[0]}"}))
+    index = "results/tables/index.tsv"
+    text = (study.root / index).read_text()
+    row = text.splitlines()[-1].replace("sub-06", "sub-07")
+    study.job("check", ["data/raw/participants.tsv"], {index: f"{text}{row}\n"})
+    for name in names:
+        study.text(name, "{} # more")
+    found = study.audit()
+    assert [(one.what, one.where) for one in found.violations] == [("file changed after it was read", names[1])]
+    assert [gap for gap in found.gaps if names[0] in gap]
+
+
+def test_a_working_directory_that_is_named_by_a_detour(study):
+    assert audit(study.results, study.root / "results" / "..").violations == []
+
+
+def plan(study, change=lambda jobs: None, **head):
     jobs = {}
     for path in sorted((study.root / ".snakemake/metadata").rglob("*")):
         if path.is_file():
@@ -202,8 +277,9 @@ def plan(study, change=lambda jobs: None):
             jobs.setdefault(entry["shellcmd"], one)["outputs"].append(made.base64.urlsafe_b64decode(name).decode())
     jobs = sorted(jobs.values(), key=lambda job: job["outputs"])
     change(jobs)
-    record = {"format": 1, "created": "2026-01-01", "signed_off_by": "A", "targets": ["all"], "jobs": jobs}
-    study.text("results/audit/plan.json", json.dumps(record))
+    record = {"format": 1, "created": "1970-01-01T00:00:00+00:00", "signed_off_by": "A", "targets": ["all"]}
+    record |= {"config": {"folds": 2}, "config_sha256": config_sha256({"folds": 2}), "jobs": jobs, **head}
+    study.text(PLAN, json.dumps(record))
 
 
 def test_a_run_as_planned(study):
@@ -211,6 +287,42 @@ def test_a_run_as_planned(study):
     found = study.audit()
     assert (found.violations, found.gaps) == ([], [])
     assert found.plan.agreeing == found.plan.planned == found.plan.executed
+
+
+def test_a_plan_that_was_filed_after_the_run_signs_nothing_off(study):
+    plan(study, created="1970-01-01T00:00:02+00:00")
+    assert study.violations() == {("run before the plan was filed", PLAN)}
+    study.text("results/audit/plan-1970.json", "{}")
+    found = study.audit()
+    assert found.violations == []
+    assert [gap for gap in found.gaps if gap.startswith("run before the plan was filed: ")]
+
+
+def test_a_plan_whose_configuration_was_edited(study):
+    plan(study, config={"folds": 3})
+    assert study.violations() == {("plan edited", PLAN)}
+
+
+def test_a_plan_of_a_checkout_that_nobody_can_get_back(study):
+    plan(study, commit="1bb", uncommitted=True)
+    found = study.audit()
+    assert (found.violations, found.gaps) == ([], ["the plan is of commit 1bb with changes that were not committed"])
+
+
+def test_other_inputs_another_rule_and_jobs_that_were_put_together(study):
+    def change(jobs):
+        by_rule = {job["rule"]: job for job in jobs}
+        by_rule["evaluate"]["inputs"].pop()
+        by_rule["split"]["rule"] = "divide"
+        by_rule["cohort_page"]["outputs"].append(jobs[0]["outputs"][0])
+        del jobs[0]
+
+    plan(study, change)
+    assert {what for what, _ in study.violations()} == {
+        "other inputs than planned",
+        "another rule than planned",
+        "another job than planned",
+    }
 
 
 def test_a_run_other_than_planned(study):

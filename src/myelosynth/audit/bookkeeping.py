@@ -57,6 +57,11 @@ def book_of(path: str, results: str) -> Book | None:
     return next((book for pattern, book in _BOOKS.items() if re.fullmatch(pattern, table)), None)
 
 
+def grows(path: str, results: str) -> bool:
+    """Whether a book may be another than its readers saw: an index, or names of data sets, when people are added."""
+    return book_of(path, results) in (_INDEX, _DESCRIPTION)
+
+
 def is_roster(path: str, results: str) -> bool:
     """Whether a file is a table of people outside the results: it may hold age, sex or scores of everybody."""
     return within(path, results) is None and path.endswith((".tsv", ".csv")) and participant_of(path) is None
@@ -76,7 +81,12 @@ def faults(paths: Iterable[str], root: Path, results: str) -> list[Violation]:
         book = book_of(path, results)
         if book is None or book.columns is None or not path.endswith(".tsv"):
             continue
-        columns, rows = read_rows(root / path)
+        try:
+            columns, rows = read_rows(root / path)
+        except (ValueError, csv.Error) as fault:
+            cure = "run the rule that makes it again"
+            found.append(Violation("bookkeeping table that cannot be read", path, str(fault), cure))
+            continue
         if columns != list(book.columns):
             values = f"columns {', '.join(columns)}, expected {', '.join(book.columns)}"
             cure = "run the rule that makes it again; if the columns are meant, teach audit/bookkeeping.py why"
@@ -89,9 +99,11 @@ def _strangers(path: str, columns: Sequence[str], rows: Sequence[dict[str, str]]
     found = []
     for number, row in enumerate(rows, 2):
         for column in columns:
-            named = participant_of(row.get(column, "") or "-")
-            if named is not None and named != row.get("participant_id"):
-                values = f"row {number}: {column} {row[column]} of {named} for {row.get('participant_id')}"
+            value = row.get(column, "")
+            named = participant_of(value) if value not in ("", "n/a") else row.get("participant_id")
+            if named != row.get("participant_id"):
+                what = f"row of one participant names a file of {'another' if named else 'nobody'}"
+                values = f"row {number}: {column} {value} of {named or 'nobody'} for {row.get('participant_id')}"
                 cure = "run the rule that makes it again, and everything that read it"
-                found.append(Violation("row of one participant names a file of another", path, values, cure))
+                found.append(Violation(what, path, values, cure))
     return found

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -9,12 +10,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from myelosynth.audit.bookkeeping import grows
 from myelosynth.audit.files import State, role, short
 from myelosynth.audit.findings import Violation
 from myelosynth.audit.lineage import THREADS, Job, Lineage
 from myelosynth.audit.record import UNREAD
 from myelosynth.bids.names import sidecar_path
 from myelosynth.bids.sidecar import dataset_root
+
+_PRESET = re.compile(r"--preset[ =]'?([^\s']+)")
 
 
 class Claim(NamedTuple):
@@ -46,24 +50,74 @@ def _object(text: bytes) -> dict[str, Any]:
 def claims(lineage: Lineage, records: Mapping[str, Mapping[str, Any]], results: str) -> dict[str, list[Claim]]:
     """By file: of the logs' records, of Snakemake (inputs below 1 MB), of the sidecars.
 
-    Nobody is held to a benchmark that a page has read: run times are others when a job is made again.
+    No reader is held to a benchmark (run times are others when a job is made again), to an index or names of data sets
+    (they grow with the participants), or to a preset (its numbers are parameters of the jobs): see `presets_changed`.
     """
+    free = presets(lineage)
+
+    def held(path: str) -> bool:
+        return role(path, results) != "benchmark" and path not in free and not grows(path, results)
+
     found: dict[str, list[Claim]] = defaultdict(list)
     for job in lineage.jobs:
         if job.record:
             for path, digest in job.record.written.items():
                 found[path].append(Claim(digest, "written", job.name))
             for path, digest in job.record.read.items():
-                if digest != UNREAD and role(path, results) != "benchmark":
+                if digest != UNREAD:
                     found[path].append(Claim(digest, "read", job.name))
         for path, digest in job.checksums.items():
             found[path].append(Claim(digest, "read", job.name))
     for path, record in records.items():
-        for source, digest in (record.get("SourcesSHA256") or {}).items():
+        for source, digest in sources(record).items():
             if (there := _resolved(str(source), path, lineage)) is not None:
                 found[there].append(Claim(str(digest), "read", f"sidecar of {path}"))
         for other, claim in _named(path, record, lineage.makers.get(path)):
             found[other].append(claim)
+    kept = {path: [one for one in said if one.kind == "written" or held(path)] for path, said in found.items()}
+    return {path: said for path, said in kept.items() if said}
+
+
+def sources(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The sources that a sidecar names; none where they are no mapping (see `malformed`)."""
+    told = record.get("SourcesSHA256")
+    return told if isinstance(told, dict) else {}
+
+
+_SHAPES: dict[str, tuple[type, ...]] = {
+    "SourcesSHA256": (dict,),
+    "Participants": (dict, list),
+    "TrainingScans": (list,),
+    "ValidationScans": (list,),
+    "GeneratedBy": (list,),
+}
+
+
+def malformed(records: Mapping[str, Mapping[str, Any]]) -> list[Violation]:
+    """Sidecars with a field of ours that is of another kind than ours."""
+    found = []
+    for path, record in sorted(records.items()):
+        for key, kinds in _SHAPES.items():
+            value = record.get(key)
+            if value is not None and not isinstance(value, kinds):
+                names = " or ".join(kind.__name__ for kind in kinds)
+                values = f"{key} is a {type(value).__name__}, expected a {names}"
+                found.append(Violation("sidecar malformed", path, values, "put it back, or run the job again"))
+    return found
+
+
+def presets(lineage: Lineage) -> set[str]:
+    """Presets of trainings, as the commands name them."""
+    return {lineage.told(path) for job in lineage.jobs for path in _PRESET.findall(job.command)}
+
+
+def presets_changed(lineage: Lineage, now: Mapping[str, State]) -> list[str]:
+    """Presets that are others than their trainings read, for the gaps: maybe in a comment alone."""
+    found = []
+    for path in sorted(presets(lineage) & now.keys()):
+        read = {job.record.read[path] for job in lineage.jobs if job.record and path in job.record.read}
+        if read - {now[path].sha256}:
+            found.append(f"{path} is another file than trainings read: whether in more than a comment is not known")
     return found
 
 
@@ -97,7 +151,8 @@ def _resolved(uri: str, sidecar_of: str, lineage: Lineage) -> str | None:
 @lru_cache(maxsize=1024)
 def _links(root: Path) -> dict[str, str]:
     """The data sets that a data set links to."""
-    return _object((root / "dataset_description.json").read_bytes()).get("DatasetLinks") or {}
+    links = _object((root / "dataset_description.json").read_bytes()).get("DatasetLinks")
+    return links if isinstance(links, dict) else {}
 
 
 def changed(now: Mapping[str, State], said: Mapping[str, list[Claim]]) -> list[Violation]:

@@ -54,10 +54,25 @@ def missing(lineage: Lineage, now: Mapping[str, State]) -> list[Violation]:
         for path, job in sorted(made.items())
         if path not in now
     ]
-    gone = [(log, job) for job in lineage.jobs for log in job.log if not (lineage.root / log).is_file()]
+    lost = [(log, job) for job in lineage.jobs for log in job.log if not (lineage.root / log).is_file()]
     return found + [
         Violation("log missing", log, f"of {job.name}, not there now", "put it back, or run the job again")
-        for log, job in gone
+        for log, job in lost
+    ]
+
+
+def gone(lineage: Lineage) -> list[Violation]:
+    """Files that a job read, that no job made, and that are not there now: raw images above all."""
+    readers: dict[str, Job] = {}
+    for job in lineage.jobs:
+        for path in job.read:
+            if lineage.maker(path) is None and f"/{PART}" not in path:
+                readers.setdefault(path, job)
+    cure = "put it back: what was made from it cannot be checked or made again without it"
+    return [
+        Violation("input missing", path, f"read by {job.name}, not there now", cure)
+        for path, job in sorted(readers.items())
+        if not (lineage.root / path).exists()
     ]
 
 

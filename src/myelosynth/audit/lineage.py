@@ -62,7 +62,7 @@ class Lineage:
 
         Raises InputError where Snakemake has left no records, or one that cannot be read.
         """
-        root = root.absolute()
+        root = Path(os.path.abspath(root))
         jobs = _jobs(root)
         with ThreadPoolExecutor(THREADS) as pool:
             for job, record in zip(jobs, pool.map(lambda job: _record_of(job, root), jobs), strict=True):

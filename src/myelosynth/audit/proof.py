@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from myelosynth.audit.findings import Violation
 from myelosynth.audit.lineage import Job, Lineage
 from myelosynth.bids.names import participant_of
 from myelosynth.errors import InputError
+from myelosynth.synthesis.data.folds import COLUMNS as OF_SPLIT
 
 _FOLD = re.compile(r"(?:^|[/_])fold-(\d+)(?=[/_.])")
 _KINDS = (
@@ -63,7 +64,10 @@ class Split:
     def read(cls, path: Path) -> "Split":
         """Read a split; two roles in one fold, or other than one test fold, are faults of it."""
         split, tests = cls(), defaultdict[str, list[int]](list)
-        for row in read_rows(path)[1]:
+        for number, row in enumerate(_rows(path, split.faults), 2):
+            if not re.fullmatch(r"\d+", row["fold"], re.ASCII):
+                split.faults.append(f"row {number}: fold {row['fold']!r}, expected a number")
+                continue
             fold, who, role = int(row["fold"]), row["participant_id"], row["role"]
             roles = split.roles.setdefault(fold, {})
             if roles.setdefault(who, role) != role:
@@ -77,38 +81,71 @@ class Split:
         return split
 
 
+def _rows(path: Path, faults: list[str]) -> list[dict[str, str]]:
+    """The rows of a split; none where it cannot be read as one."""
+    try:
+        columns, rows = read_rows(path)
+    except ValueError as fault:
+        faults.append(f"not a table: {fault}")
+        return []
+    if missing := [name for name in OF_SPLIT if name not in columns]:
+        faults.append(f"columns {', '.join(columns)}, without {', '.join(missing)}")
+        return []
+    return rows
+
+
 class Walk:
-    """The participants behind a job: those that its inputs name, and those behind the jobs that made them."""
+    """The participants behind a job: those that its inputs name, and those behind the jobs that made them.
+
+    Bookkeeping is left out (audit/bookkeeping.py).
+    """
 
     def __init__(self, lineage: Lineage, results: str, everybody: frozenset[str]) -> None:
         self._lineage, self._results, self._everybody = lineage, results, everybody
-        self._known: dict[int, frozenset[str]] = {}
+        self._read: dict[int, list[str]] = {}
+        self._named: dict[int, frozenset[str]] = {}
+        self._jobs: dict[int, list[Job]] = {}
 
-    def behind(self, job: Job) -> frozenset[str]:
-        """Participants behind a job, bookkeeping left out (audit/bookkeeping.py)."""
-        if id(job) not in self._known:
-            self._known[id(job)] = frozenset()  # a job that reads what it writes ends here
-            found = set[str]()
-            for path in job.read:
-                if book_of(path, self._results) is None:
-                    found |= self.of(path, job)
-            self._known[id(job)] = frozenset(found)
-        return self._known[id(job)]
+    def jobs(self, job: Job) -> list[Job]:
+        """The job, and every job that it depends on; a job that reads what it writes is met once."""
+        if id(job) not in self._jobs:
+            found, left = {id(job): job}, [job]
+            while left:
+                makers = map(self._lineage.maker, self._paths(left.pop()))
+                more = {id(maker): maker for maker in makers if maker is not None and id(maker) not in found}
+                found |= more
+                left += more.values()
+            self._jobs[id(job)] = list(found.values())
+        return self._jobs[id(job)]
 
-    def of(self, path: str, reader: Job | None = None) -> set[str]:
-        """Participants behind one file."""
-        named, maker = participant_of(path), self._lineage.maker(path)
-        found = {named} if named else set()
-        if is_roster(path, self._results):
-            found |= self._everybody
-        elif maker is not None and maker is not reader:
-            found |= self.behind(maker)
-        return found
+    def _paths(self, job: Job) -> list[str]:
+        """What a job read, tables that list everybody left out."""
+        if id(job) not in self._read:
+            self._read[id(job)] = sorted(path for path in job.read if book_of(path, self._results) is None)
+        return self._read[id(job)]
 
-    def learned(self, job: Job) -> set[str]:
-        """The same of a job that learns: a table of people outside the results is everybody."""
+    def behind(self, job: Job) -> set[str]:
+        """Participants behind a job; a table of people outside the results, opened by one that learns, is everybody."""
         rosters = any(is_roster(path, self._results) for path in job.read)
-        return set(self.behind(job)) | (self._everybody if rosters else frozenset())
+        named = {name for one in self.jobs(job) for name in self._of(one)}
+        return named | (self._everybody if rosters else frozenset())
+
+    def _of(self, job: Job) -> frozenset[str]:
+        """Participants whom the inputs of one job name."""
+        if id(job) not in self._named:
+            names = {name for path in self._paths(job) if (name := participant_of(path))}
+            rosters = any(is_roster(path, self._results) for path in self._paths(job))
+            self._named[id(job)] = frozenset(names | (self._everybody if rosters else frozenset()))
+        return self._named[id(job)]
+
+    def unknown(self, job: Job) -> set[str]:
+        """Files anywhere behind a job of which nobody can say whose they are: of no participant, and made by no job."""
+        return {path for one in self.jobs(job) for path in self._paths(one) if self._is_unknown(path)}
+
+    def _is_unknown(self, path: str) -> bool:
+        if participant_of(path) or self._lineage.maker(path) or is_roster(path, self._results):
+            return False
+        return not path.endswith((".yaml", ".yml"))  # a task or a preset, in words
 
 
 def learned_files(lineage: Lineage, results: str) -> Iterator[tuple[int, str, Job]]:
@@ -134,11 +171,15 @@ def evidence(
     everybody = frozenset(who for roles in split.roles.values() for who in roles)
     walk, found, leaks = Walk(lineage, results, everybody), list[Evidence](), list[Violation]()
     for fold, path, job in sorted(learned_files(lineage, results), key=lambda item: item[:2]):
-        record, reached, test = sidecars.get(path, {}), walk.learned(job), split.test(fold)
+        record, reached, test = sidecars.get(path, {}), walk.behind(job), split.test(fold)
         told = _told(record)
         if path.endswith("checkpoint.pt") and path in now:
             itself, faults = _of_checkpoint(lineage.root / path, path, fold)
             told, leaks = told | itself, leaks + faults
+        if unknown := sorted(walk.unknown(job)):
+            values = f"{len(unknown)} files behind it of no participant and made by no job, such as {unknown[0]}"
+            cure = "give the learning jobs files of participants, or of the study, alone; then run the fold again"
+            leaks.append(Violation("origin not known", path, values, cure))
         opened = _opened(job)
         overlap = (reached | told | (opened or set())) & test
         one = Evidence(
@@ -174,7 +215,7 @@ def _results_of_their_own(lineage: Lineage, results: str, split: Split, walk: Wa
                 inside = within(job.outputs[0], results) or ""
                 if "/controls/" in inside:  # by the model of the fold whose curve they make: meant
                     continue
-                if who in walk.learned(maker):
+                if who in walk.behind(maker):
                     values = f"depends on {path}, which learned from {who}"
                     found.append(
                         Violation("leak: result of a subject who was learned from", job.outputs[0], values, _RERUN)
@@ -196,13 +237,18 @@ def _told(record: Mapping[str, Any]) -> set[str]:
     """Whom a sidecar names as learned from: participants of the roles train and validation, or all it lists."""
     named = record.get("Participants") or []
     if isinstance(named, Mapping):
-        named = [who for role in ("train", "validation") for who in named.get(role) or []]
-    scans = [*(record.get("TrainingScans") or []), *(record.get("ValidationScans") or [])]
-    return {str(who) for who in named} | set(_of_scans(scans))
+        named = [who for role in ("train", "validation") for who in _listed(named.get(role))]
+    scans = [*_listed(record.get("TrainingScans")), *_listed(record.get("ValidationScans"))]
+    return {str(who) for who in _listed(named)} | set(_of_scans(scans))
 
 
-def _of_scans(scans: Sequence[str] | None) -> list[str]:
-    return sorted({str(scan).split("_ses-")[0] for scan in scans or []})
+def _listed(value: Any) -> list[Any]:
+    """A list; what is none is told as a malformed sidecar (audit/checksums.py)."""
+    return value if isinstance(value, list) else []
+
+
+def _of_scans(scans: Any) -> list[str]:
+    return sorted({str(scan).split("_ses-")[0] for scan in _listed(scans)})
 
 
 def _of_checkpoint(file: Path, path: str, fold: int) -> tuple[set[str], list[Violation]]:

@@ -13,7 +13,7 @@ from myelosynth.audit import bookkeeping, checksums, inventory, planned
 from myelosynth.audit.files import State, role, states, within
 from myelosynth.audit.findings import Violation
 from myelosynth.audit.lineage import Job, Lineage
-from myelosynth.audit.proof import Evidence, Split, evidence
+from myelosynth.audit.proof import Evidence, Split, evidence, learned_files
 from myelosynth.bids.names import entities_of, participant_of
 from myelosynth.errors import InputError
 from myelosynth.images.atomic import staged
@@ -122,11 +122,12 @@ def audit(results: Path, root: Path) -> Audit:
     records = checksums.sidecars(lineage, now)
     said = checksums.claims(lineage, records, top)
     plan = planned.compare(lineage, results / planned.PLAN)
-    gaps = [] if plan else ["no plan is filed: what was executed is compared with nothing"]
+    gaps = [*plan.gaps] if plan else ["no plan is filed: what was executed is compared with nothing"]
     if not lineage.recorded:
         gaps.append(
             "the study ran without records: what its jobs opened, and wrote besides their outputs, is not known"
         )
+    gaps += checksums.presets_changed(lineage, now)
     split, proof, leaks = _proof(lineage, top, records, now, gaps)
     parts = {
         "files as they were written and read": checksums.changed(now, said),
@@ -134,8 +135,8 @@ def audit(results: Path, root: Path) -> Audit:
         "bookkeeping tables": bookkeeping.faults(now, lineage.root, top),
         "planned against executed": plan.violations if plan else [],
         "no unexpected files": inventory.unexpected(lineage, top, now),
-        "no file missing": inventory.missing(lineage, now),
-        "records whole": inventory.records(lineage),
+        "no file missing": [*inventory.missing(lineage, now), *inventory.gone(lineage)],
+        "records whole": [*inventory.records(lineage), *checksums.malformed(records)],
     }
     checks = {name: len(found) for name, found in parts.items() if plan or name != "planned against executed"}
     violations = [violation for found in parts.values() for violation in found]
@@ -147,6 +148,10 @@ def _proof(
 ) -> tuple[Split | None, list[Evidence], list[Violation]]:
     path = f"{results}/tables/split.tsv".lstrip("/")
     if path not in now:
+        if learned := sorted(name for _, name, _ in learned_files(lineage, results)):
+            values = f"{len(learned)} learned files, such as {learned[0]}; who is tested is not known"
+            cure = "put the split back as it was, or run the study again"
+            return None, [], [Violation("learned without a split", path, values, cure)]
         gaps.append(f"no {path}: nothing was learned here, so there is nothing to prove of it")
         return None, [], []
     split = Split.read(lineage.root / path)
@@ -191,5 +196,6 @@ def _software(lineage: Lineage, records: Mapping[str, Mapping[str, Any]]) -> dic
 
 def _engines(records: Iterable[Mapping[str, Any]]) -> Iterable[tuple[str, str]]:
     for record in records:
-        for maker in record.get("GeneratedBy") or []:
+        makers = record.get("GeneratedBy")
+        for maker in [one for one in makers if isinstance(one, dict)] if isinstance(makers, list) else []:
             yield str(maker.get("Name")), str(maker.get("Version"))
