@@ -24,7 +24,7 @@ class Job:
     """One job. Paths as the workflow writes them: from the working directory on where they lie below it.
 
     inputs: those that were declared, of the files that `record` adds; checksums: of small inputs, by Snakemake; start,
-    end: seconds since 1970.
+    end: seconds since 1970; touched: outputs whose job took no time, as `snakemake --touch` leaves them.
     """
 
     rule: str
@@ -35,6 +35,7 @@ class Job:
     checksums: dict[str, str] = field(default_factory=dict)
     start: float | None = None
     end: float | None = None
+    touched: list[str] = field(default_factory=list)
     record: Record | None = None
 
     @property
@@ -124,6 +125,8 @@ def _add(found: dict[tuple[str, str], Job], output: str, record: dict[str, Any],
         job = Job(record["rule"], command, tuple(map(told, log)), tuple(map(told, inputs)))
         found[record["rule"], command] = job
     job.outputs.append(told(output))
+    if record.get("starttime") is not None and record["starttime"] == record.get("endtime"):
+        job.touched.append(told(output))
     checksums = record.get("input_checksums") or {}
     job.checksums |= {told(path): str(value).removeprefix("sha256:") for path, value in checksums.items()}
     times = [time for time in (job.start, record.get("starttime")) if time is not None]
@@ -141,6 +144,7 @@ def _record_of(job: Job, root: Path) -> Record | None:
         one = parse(log.read_bytes())
         whole.read |= one.read
         whole.written |= one.written
+        whole.ran += one.ran
         whole.software += one.software
         whole.faults += one.faults
     return whole
