@@ -313,6 +313,20 @@ def test_a_working_directory_that_is_named_by_a_detour(study):
     assert audit(study.results, study.root / "results" / "..").violations == []
 
 
+def test_results_with_absolute_paths_that_were_moved(tmp_path):
+    """As `myelosynth run` leaves them: the working directory is the folder of results."""
+    study, there = made.MadeUp(tmp_path / "there"), tmp_path / "there"
+    image, mean = str(study.path("derivatives/sub-01/sub-01_pet.nii.gz")), str(study.path("tables/mean.tsv"))
+    source = made.MadeUp(tmp_path).text("raw/sub-01_T1w.nii.gz", "raw")
+    study.job("one", [str(tmp_path / source)], {image: "x"})
+    study.job("two", [image], {mean: "y\n"})
+    there.rename(tmp_path / "moved")
+    (tmp_path / "moved" / "results").rename(tmp_path / "moved" / "aside")
+    assert audit(tmp_path / "moved", tmp_path / "moved").lineage.makers["tables/mean.tsv"].inputs == (
+        "derivatives/sub-01/sub-01_pet.nii.gz",
+    )
+
+
 def plan(study, change=lambda jobs: None, **head):
     jobs = {}
     for path in sorted((study.root / ".snakemake/metadata").rglob("*")):

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from myelosynth import __version__
+from myelosynth.images.opened import EVENT as READ
 
 SWITCH = "MYELOSYNTH_RECORD"
 """The environment variable that asks for records; the Snakefile sets it for every job."""
@@ -31,6 +32,8 @@ _LIBRARIES = {
     **{name: name for name in ("pandas", "safetensors", "scipy", "statsmodels", "torch")},
     **{"antspyx": "ants", "fslpy": "fsl", "scikit-image": "skimage", "scikit-learn": "sklearn"},
 }
+# Events of what a process makes for itself; their first argument is the path.
+_MAKING = ("tempfile.mkdtemp", "tempfile.mkstemp", "os.mkdir")
 _SYSTEM = ("/bin/", "/dev/", "/etc/", "/lib/", "/lib64/", "/proc/", "/run/", "/sbin/", "/sys/", "/usr/", "/var/")
 
 
@@ -43,12 +46,13 @@ class Recorder:
     """Notices what this process opens from now on. Call `install` once; `text` is the record."""
 
     def __init__(self, arguments: Sequence[str]) -> None:
-        self._here, self._elsewhere = f"{os.getcwd()}/", (*_SYSTEM, f"{tempfile.gettempdir()}/")
+        self._here, self._temporary = f"{os.getcwd()}/", f"{tempfile.gettempdir()}/"
         self._programs = tuple(f"{place}/" for place in (sys.prefix, sys.base_prefix, Path(__file__).parents[1]))
         self._ran = ran(arguments)
         self._arguments = list(dict.fromkeys(os.path.abspath(path) for path in _candidates(arguments)))
         self._read: dict[str, None] = {}
         self._written: dict[str, None] = {}
+        self._made: dict[str, None] = {}
 
     def install(self) -> None:
         sys.addaudithook(self._notice)
@@ -61,6 +65,10 @@ class Recorder:
                 (self._written if writes else self._read).setdefault(os.path.abspath(os.fsdecode(path)))
         elif event == "os.rename":
             self._written.setdefault(os.path.abspath(os.fsdecode(args[1])))
+        elif event == READ:
+            self._read.setdefault(os.path.abspath(os.fsdecode(args[0])))
+        elif event in _MAKING:
+            self._made.setdefault(os.path.abspath(os.fsdecode(args[0])))
 
     def text(self) -> str:
         """The record, line by line: files read and written, the command, versions, and a seal over all of it."""
@@ -86,7 +94,13 @@ class Recorder:
             return False
         if path in self._arguments or path.startswith(self._here):
             return "/.snakemake/" not in path
-        return not path.startswith(self._elsewhere) and "/." not in path
+        return not path.startswith(_SYSTEM) and "/." not in path and not self._passing(path)
+
+    def _passing(self, path: str) -> bool:
+        """Whether a file is in the system's temporary folder because this process put it there."""
+        if not path.startswith(self._temporary):
+            return False
+        return path in self._written or any(str(place) in self._made for place in (path, *Path(path).parents))
 
 
 def ran(arguments: Sequence[str]) -> str:
