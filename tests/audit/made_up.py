@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from myelosynth.audit.record import parse, seal, software
+from myelosynth.audit.record import parse, ran, seal, software
 from myelosynth.audit.study import audit
 from myelosynth.bids.index import IndexRow
 from myelosynth.bids.names import sidecar_path
@@ -64,7 +64,7 @@ def checkpoint(path, fold, train, validation=()):
 class MadeUp:
     """A study on disk; `inputs`, `reads`, `told`: what a job (by its first output) declares, opens, names besides.
 
-    `options`: what stands on its command line besides.
+    `options`: what stands on its command line besides; `ran`: what its log tells to have run.
     """
 
     root: Path
@@ -72,6 +72,7 @@ class MadeUp:
     reads: dict[str, list[str]] = field(default_factory=dict)
     told: dict[str, dict] = field(default_factory=dict)
     options: dict[str, str] = field(default_factory=dict)
+    ran: dict[str, str] = field(default_factory=dict)
     recorded: bool = True
 
     @property
@@ -114,6 +115,7 @@ class MadeUp:
         read = [*inputs, *self.reads.get(first, [])]
         told = [f"read sha256={sha(self.root / name)} {name}" for name in read]
         told += [f"wrote sha256={sha(self.root / name)} {name}" for name in dict.fromkeys([*outputs, sidecar])]
+        told.append(f"ran {self.ran.get(first) or ran(command.partition(' > ')[0].split()[1:])}")
         told.append(f"with {' '.join(f'{key}={value}' for key, value in VERSIONS.items())}")
         self.text(log, seal(told, b"a word\n") if self.recorded else "a word\n")
         if self.recorded:

@@ -4,6 +4,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -41,6 +42,7 @@ def test_it_tells_what_was_read_and_written_with_checksums_and_versions(tmp_path
     assert record.read == {"participants.tsv": sha(tmp_path / "participants.tsv")}
     names = ("tables/split.tsv", "tables/split.json")
     assert record.written == {name: sha(tmp_path / name) for name in names}
+    assert record.ran == ["split participants.tsv tables/split.tsv --folds 2"]
     (software,) = record.software
     assert {"myelosynth", "code", "python", "pandas", "numpy"} <= set(software)
 
@@ -107,3 +109,42 @@ def test_no_record_of_a_command_that_fails_or_was_not_asked(tmp_path, job):
     assert job("unasked", "split", "participants.tsv", "split.tsv", "--folds", 2, **{SWITCH: ""}) == 0
     assert job("rank", "split", "participants.tsv", "split.tsv", "--folds", 2, RANK="1") == 0
     assert b"record:" not in b"".join((tmp_path / name).read_bytes() for name in ("failed", "unasked", "rank"))
+
+
+def test_a_file_that_a_library_opens_past_python_is_in_the_record(tmp_path, monkeypatch):
+    from myelosynth.errors import InputError
+    from myelosynth.interfaces import ants_bridge
+    from myelosynth.synthesis import checkpoints
+
+    told = []
+    weights, affine = tmp_path / "weights.safetensors", tmp_path / "0GenericAffine.mat"
+    weights.write_bytes(b"none")
+    itk = SimpleNamespace(parameters=[1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0], fixed_parameters=[0, 0, 0])
+    monkeypatch.setattr(ants_bridge, "load_ants", lambda: SimpleNamespace(read_transform=lambda path: itk))
+    for module in (checkpoints, ants_bridge):
+        monkeypatch.setattr(module, "opened", told.append)
+    with pytest.raises(InputError, match="not a readable safetensors file"):
+        checkpoints.load_checkpoint(weights)
+    ants_bridge.read_mat(str(affine))
+    assert told == [weights, str(affine)]
+
+
+def test_what_this_process_made_in_the_temporary_folder_is_left_out_and_nothing_else(tmp_path):
+    """Files of somebody else may be there too; a file told by `opened` is in the record as any other."""
+    code = (
+        "import os, tempfile; from pathlib import Path; from myelosynth.audit.record import Recorder;"
+        "from myelosynth.images.opened import opened;"
+        "r = Recorder([]); r.install(); place = Path(tempfile.mkdtemp()); (place / 'own.txt').write_text('x');"
+        "os.system(f'echo > {place}/program.txt'); (place / 'program.txt').read_text();"
+        "temporary = Path(tempfile.gettempdir()); (temporary / 'note.txt').write_text('y');"
+        "(temporary / 'theirs.txt').read_text(); opened('told.txt'); print(r.text(), end='')"
+    )
+    temporary, here = tmp_path / "temporary", tmp_path / "here"
+    for path in (temporary / "theirs.txt", here / "told.txt"):
+        path.parent.mkdir()
+        path.write_text("z")
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=here, env=environment, capture_output=True, check=True)
+    record = parse(done.stdout)
+    assert sorted(record.read) == [str(temporary / "theirs.txt"), "told.txt"]
+    assert record.written == {}

@@ -6,6 +6,7 @@ import shutil
 import pytest
 from typer.testing import CliRunner
 
+from myelosynth.audit.record import seal
 from myelosynth.audit.study import audit
 from myelosynth.study.config import config_sha256
 
@@ -14,6 +15,7 @@ from .made_up import dvr, indices, model, predicted, raw, sketch
 
 SPLIT = "results/tables/split.tsv"
 PLAN = "results/audit/plan.json"
+HEAD = b"participant_id\tgroup\tfold\trole"
 CURVE_1 = "results/tables/curve_fold-1.tsv"
 
 
@@ -151,6 +153,14 @@ def test_one_image_under_two_participants(study):
     assert ("one image under two participants", raw("01")) in study.violations()
 
 
+def test_one_uncompressed_image_under_two_participants(study):
+    images = [raw(sub).removesuffix(".gz") for sub in ("01", "03")]
+    for image in images:
+        study.text(image, "the same")
+    study.job("look", images, {"results/tables/look.tsv": "x\n"})
+    assert study.violations() == {("one image under two participants", images[0])}
+
+
 @pytest.mark.parametrize(
     ("path", "what"),
     [
@@ -188,12 +198,48 @@ def test_a_study_without_records_says_what_it_cannot_prove(changed_study):
     found = study.audit()
     assert found.violations == []
     assert any("ran without records" in gap for gap in found.gaps)
-    with (study.root / "results/tables/summary.tsv").open("a") as stream:
+    summary = "results/tables/summary.tsv"
+    with (study.root / summary).open("a") as stream:
         stream.write("x")
-    assert (
-        study.violations() == {("file was another when it was read", "results/tables/summary.tsv")}
-        or study.violations()
+    assert study.violations() == {("file changed after it was read", summary)}
+
+
+def test_a_job_that_was_touched_and_never_ran(study):
+    summary = "results/tables/summary.tsv"
+    name = made.base64.urlsafe_b64encode(summary.encode()).decode()
+    path = study.root / ".snakemake/metadata" / name
+    path.write_text(path.read_text().replace('"endtime": 2.0', '"endtime": 1.0'))
+    assert study.violations() == {("touched, not run", summary)}
+
+
+def test_a_record_of_another_command_than_snakemake_says(changed_study):
+    study = changed_study(ran={CURVE_1: f"myelin-curve {CURVE_1} --smooth 3"})
+    assert study.violations() == {("another command than recorded", CURVE_1)}
+    (one,) = study.audit().violations
+    assert "the log tells myelin-curve" in one.values
+
+
+def test_records_from_before_they_told_their_commands(changed_study, monkeypatch):
+    monkeypatch.setattr(
+        made, "seal", lambda lines, before: seal([one for one in lines if not one.startswith("ran ")], before)
     )
+    study = changed_study()
+    assert not any(job.record.ran for job in study.audit().lineage.jobs)
+    assert study.violations() == set()
+
+
+def test_a_chain_of_files_that_depend_on_each_other_hides_nobody(changed_study):
+    """Two jobs that each read what the other wrote: whoever is behind one is behind both."""
+    first, second = "results/work/a.nii.gz", "results/work/b.nii.gz"
+    study = changed_study()
+    for name in (first, second):
+        study.text(name, "x")
+    study.job("one", [second], {first: None})
+    study.job("two", [first, dvr("01")], {second: None})
+    study = made.build(made.MadeUp(study.root, inputs={CURVE_1: [second], model("ridge", 1): [first]}))
+    found = study.violations()
+    assert ("leak: control curve of test subjects", CURVE_1) in found
+    assert ("leak: checkpoint of test subjects", model("ridge", 1)) in found
 
 
 @pytest.mark.parametrize("how", ["inputs", "reads"])
@@ -225,8 +271,8 @@ def test_a_raw_image_that_is_gone(study):
 @pytest.mark.parametrize(
     ("path", "broken", "what"),
     [
-        (SPLIT, b"participant_id\tgroup\tfold\trole\nsub-01\tpatient\tone\ttest\n", "split does not keep subjects apart"),
-        (SPLIT, b"participant_id\tgroup\tround\trole\nsub-01\tpatient\t1\ttest\n", "split does not keep subjects apart"),
+        (SPLIT, HEAD + b"\nsub-01\tpatient\tone\ttest\n", "split does not keep subjects apart"),
+        (SPLIT, HEAD + b"s\nsub-01\tpatient\t1\ttest\n", "split does not keep subjects apart"),
         (SPLIT, b"\xff\xfe", "bookkeeping table that cannot be read"),
         ("results/tables/manifest.tsv", b"\xff\xfe", "bookkeeping table that cannot be read"),
         ("results/tables/curve_fold-1.json", b'{"SourcesSHA256": ["x"]}', "sidecar malformed"),
@@ -265,6 +311,20 @@ def test_what_grows_with_the_study_is_not_held_against_who_read_it_before(change
 
 def test_a_working_directory_that_is_named_by_a_detour(study):
     assert audit(study.results, study.root / "results" / "..").violations == []
+
+
+def test_results_with_absolute_paths_that_were_moved(tmp_path):
+    """As `myelosynth run` leaves them: the working directory is the folder of results."""
+    study, there = made.MadeUp(tmp_path / "there"), tmp_path / "there"
+    image, mean = str(study.path("derivatives/sub-01/sub-01_pet.nii.gz")), str(study.path("tables/mean.tsv"))
+    source = made.MadeUp(tmp_path).text("raw/sub-01_T1w.nii.gz", "raw")
+    study.job("one", [str(tmp_path / source)], {image: "x"})
+    study.job("two", [image], {mean: "y\n"})
+    there.rename(tmp_path / "moved")
+    (tmp_path / "moved" / "results").rename(tmp_path / "moved" / "aside")
+    assert audit(tmp_path / "moved", tmp_path / "moved").lineage.makers["tables/mean.tsv"].inputs == (
+        "derivatives/sub-01/sub-01_pet.nii.gz",
+    )
 
 
 def plan(study, change=lambda jobs: None, **head):

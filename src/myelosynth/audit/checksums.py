@@ -102,7 +102,8 @@ def malformed(records: Mapping[str, Mapping[str, Any]]) -> list[Violation]:
             if value is not None and not isinstance(value, kinds):
                 names = " or ".join(kind.__name__ for kind in kinds)
                 values = f"{key} is a {type(value).__name__}, expected a {names}"
-                found.append(Violation("sidecar malformed", path, values, "put it back, or run the job again"))
+                where = str(sidecar_path(Path(path)))
+                found.append(Violation("sidecar malformed", where, values, "put it back, or run the job again"))
     return found
 
 

@@ -4,7 +4,8 @@ import base64
 import binascii
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +25,7 @@ class Job:
     """One job. Paths as the workflow writes them: from the working directory on where they lie below it.
 
     inputs: those that were declared, of the files that `record` adds; checksums: of small inputs, by Snakemake; start,
-    end: seconds since 1970.
+    end: seconds since 1970; touched: outputs whose job took no time, as `snakemake --touch` leaves them.
     """
 
     rule: str
@@ -35,6 +36,7 @@ class Job:
     checksums: dict[str, str] = field(default_factory=dict)
     start: float | None = None
     end: float | None = None
+    touched: list[str] = field(default_factory=list)
     record: Record | None = None
 
     @property
@@ -50,11 +52,12 @@ class Job:
 
 @dataclass(frozen=True)
 class Lineage:
-    """All jobs of a working directory; `maker` finds the job behind a file."""
+    """All jobs of a working directory; `maker` finds the job behind a file; old: where the directory was in the run."""
 
     root: Path
     jobs: list[Job]
     makers: Mapping[str, Job]
+    old: Path
 
     @classmethod
     def read(cls, root: Path) -> "Lineage":
@@ -63,11 +66,11 @@ class Lineage:
         Raises InputError where Snakemake has left no records, or one that cannot be read.
         """
         root = Path(os.path.abspath(root))
-        jobs = _jobs(root)
+        jobs, old = _jobs(root)
         with ThreadPoolExecutor(THREADS) as pool:
             for job, record in zip(jobs, pool.map(lambda job: _record_of(job, root), jobs), strict=True):
                 job.record = record
-        return cls(root, jobs, _makers(jobs))
+        return cls(root, jobs, _makers(jobs), old)
 
     def maker(self, path: str) -> Job | None:
         """The job that made a file; a sidecar belongs to the job of its file."""
@@ -80,10 +83,16 @@ class Lineage:
 
     def told(self, path: str | Path) -> str:
         """A path as the workflow writes it."""
-        return os.path.normpath(path).removeprefix(f"{self.root}/")
+        return _inside(os.path.normpath(path), self.root, self.old)
 
 
-def _jobs(root: Path) -> list[Job]:
+def _inside(path: str, *roots: Path) -> str:
+    """A path from the first root on below which it lies."""
+    return next((path.removeprefix(f"{root}/") for root in roots if path.startswith(f"{root}/")), path)
+
+
+def _jobs(root: Path) -> tuple[list[Job], Path]:
+    """All jobs, and where the working directory was when they ran."""
     folder = root / METADATA
     if not folder.is_dir():
         cure = "name the folder in which snakemake was run with --workdir"
@@ -91,9 +100,30 @@ def _jobs(root: Path) -> list[Job]:
     found: dict[tuple[str, str], Job] = {}
     paths = sorted(Path(place, name) for place, _, names in os.walk(folder) for name in names)
     with ThreadPoolExecutor(THREADS) as pool:
-        for path, text in zip(paths, pool.map(Path.read_bytes, paths), strict=True):
-            _add(found, _output(path.relative_to(folder), path), _loaded(path, text), root)
-    return [found[key] for key in sorted(found)]
+        texts = pool.map(Path.read_bytes, paths)
+        records = {
+            _output(path.relative_to(folder), path): _loaded(path, text)
+            for path, text in zip(paths, texts, strict=True)
+        }
+    old = _old_root(root, records)
+    for output, record in records.items():
+        _add(found, output, record, (root, old))
+    return [found[key] for key in sorted(found)], old
+
+
+def _old_root(root: Path, outputs: Iterable[str]) -> Path:
+    """The folder that now is `root`, where its outputs are absolute and lie below none of that name: it was moved.
+
+    It is the folder above the outputs from which on most of them are found below `root`.
+    """
+    away = list(outputs)
+    if not all(os.path.isabs(path) and not path.startswith(f"{root}/") for path in away):
+        return root
+    found = Counter(
+        place for path in away for place in Path(path).parents if (root / Path(path).relative_to(place)).exists()
+    )
+    place, count = next(iter(found.most_common(1)), (root, 0))
+    return place if 2 * count > len(away) else root
 
 
 def _output(name: Path, path: Path) -> str:
@@ -113,9 +143,9 @@ def _loaded(path: Path, text: bytes) -> dict[str, Any]:
         raise InputError("not a record of Snakemake", path, f"{type(fault).__name__}: {fault}", cure) from fault
 
 
-def _add(found: dict[tuple[str, str], Job], output: str, record: dict[str, Any], root: Path) -> None:
+def _add(found: dict[tuple[str, str], Job], output: str, record: dict[str, Any], roots: Sequence[Path]) -> None:
     def told(path: str) -> str:
-        return path.removeprefix(f"{root}/")
+        return _inside(path, *roots)
 
     command = record.get("shellcmd") or ""
     job = found.get((record["rule"], command))
@@ -124,6 +154,8 @@ def _add(found: dict[tuple[str, str], Job], output: str, record: dict[str, Any],
         job = Job(record["rule"], command, tuple(map(told, log)), tuple(map(told, inputs)))
         found[record["rule"], command] = job
     job.outputs.append(told(output))
+    if record.get("starttime") is not None and record["starttime"] == record.get("endtime"):
+        job.touched.append(told(output))
     checksums = record.get("input_checksums") or {}
     job.checksums |= {told(path): str(value).removeprefix("sha256:") for path, value in checksums.items()}
     times = [time for time in (job.start, record.get("starttime")) if time is not None]
@@ -141,6 +173,7 @@ def _record_of(job: Job, root: Path) -> Record | None:
         one = parse(log.read_bytes())
         whole.read |= one.read
         whole.written |= one.written
+        whole.ran += one.ran
         whole.software += one.software
         whole.faults += one.faults
     return whole

@@ -7,6 +7,7 @@ knows nothing of records is in them too. Files that other programs open are not,
 import hashlib
 import os
 import re
+import shlex
 import stat
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from myelosynth import __version__
+from myelosynth.images.opened import EVENT as READ
 
 SWITCH = "MYELOSYNTH_RECORD"
 """The environment variable that asks for records; the Snakefile sets it for every job."""
@@ -30,6 +32,8 @@ _LIBRARIES = {
     **{name: name for name in ("pandas", "safetensors", "scipy", "statsmodels", "torch")},
     **{"antspyx": "ants", "fslpy": "fsl", "scikit-image": "skimage", "scikit-learn": "sklearn"},
 }
+# Events of what a process makes for itself; their first argument is the path.
+_MAKING = ("tempfile.mkdtemp", "tempfile.mkstemp", "os.mkdir")
 _SYSTEM = ("/bin/", "/dev/", "/etc/", "/lib/", "/lib64/", "/proc/", "/run/", "/sbin/", "/sys/", "/usr/", "/var/")
 
 
@@ -42,11 +46,13 @@ class Recorder:
     """Notices what this process opens from now on. Call `install` once; `text` is the record."""
 
     def __init__(self, arguments: Sequence[str]) -> None:
-        self._here, self._elsewhere = f"{os.getcwd()}/", (*_SYSTEM, f"{tempfile.gettempdir()}/")
+        self._here, self._temporary = f"{os.getcwd()}/", f"{tempfile.gettempdir()}/"
         self._programs = tuple(f"{place}/" for place in (sys.prefix, sys.base_prefix, Path(__file__).parents[1]))
+        self._ran = ran(arguments)
         self._arguments = list(dict.fromkeys(os.path.abspath(path) for path in _candidates(arguments)))
         self._read: dict[str, None] = {}
         self._written: dict[str, None] = {}
+        self._made: dict[str, None] = {}
 
     def install(self) -> None:
         sys.addaudithook(self._notice)
@@ -59,14 +65,19 @@ class Recorder:
                 (self._written if writes else self._read).setdefault(os.path.abspath(os.fsdecode(path)))
         elif event == "os.rename":
             self._written.setdefault(os.path.abspath(os.fsdecode(args[1])))
+        elif event == READ:
+            self._read.setdefault(os.path.abspath(os.fsdecode(args[0])))
+        elif event in _MAKING:
+            self._made.setdefault(os.path.abspath(os.fsdecode(args[0])))
 
     def text(self) -> str:
-        """The record, line by line: files read, files written, versions, and a seal over all of it."""
+        """The record, line by line: files read and written, the command, versions, and a seal over all of it."""
         written = [path for place in list(self._written) for path in _files(place) if self._ours(path)]
         named = [path for path in self._arguments if os.path.isfile(path)]
         read = [path for path in {**dict.fromkeys(named), **self._read} if path not in self._written]
         lines = [f"read sha256={self._digest(path)} {self._told(path)}" for path in read if self._ours(path)]
         lines += [f"wrote sha256={_sha256(path)} {self._told(path)}" for path in written]
+        lines.append(f"ran {self._ran}")
         lines.append(f"with {' '.join(f'{name}={number}' for name, number in software().items())}")
         return seal(lines, _so_far())
 
@@ -83,7 +94,22 @@ class Recorder:
             return False
         if path in self._arguments or path.startswith(self._here):
             return "/.snakemake/" not in path
-        return not path.startswith(self._elsewhere) and "/." not in path
+        return not path.startswith(_SYSTEM) and "/." not in path and not self._passing(path)
+
+    def _passing(self, path: str) -> bool:
+        """Whether a file is in the system's temporary folder because this process put it there."""
+        if not path.startswith(self._temporary):
+            return False
+        return path in self._written or any(str(place) in self._made for place in (path, *Path(path).parents))
+
+
+def ran(arguments: Sequence[str]) -> str:
+    """The words after `myelosynth` in one line, as a shell would take them.
+
+    >>> ran(["split", "my table.tsv", "--folds", "2"])
+    "split 'my table.tsv' --folds 2"
+    """
+    return shlex.join(argument.replace("\n", " ") for argument in arguments)
 
 
 def _candidates(arguments: Iterable[str]) -> Iterator[str]:
@@ -152,10 +178,11 @@ def seal(lines: Sequence[str], before: bytes | None) -> str:
 
 @dataclass
 class Record:
-    """What the commands of one job told: path to SHA-256 (`-`: opened, not hashed), software, and what is wrong."""
+    """What the commands of one job told: path to SHA-256 (`-`: opened, not hashed), their words, software, faults."""
 
     read: dict[str, str] = field(default_factory=dict)
     written: dict[str, str] = field(default_factory=dict)
+    ran: list[str] = field(default_factory=list)
     software: list[dict[str, str]] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
@@ -164,7 +191,7 @@ class Record:
         return len(self.software)
 
 
-_LINE = re.compile(rb"^record: (?:(read|wrote) sha256=([0-9a-f]{64}|-) (.+)|with (.+)|end (.+))$")
+_LINE = re.compile(rb"^record: (?:(read|wrote) sha256=([0-9a-f]{64}|-) (.+)|with (.+)|end (.+)|ran(?: (.*))?)$")
 
 
 def parse(log: bytes) -> Record:
@@ -190,6 +217,9 @@ def parse(log: bytes) -> Record:
 def _take(record: Record, line: re.Match[bytes]) -> None:
     if line[4] is not None:
         record.software.append(dict(pair.split("=", 1) for pair in line[4].decode().split() if "=" in pair))
+        return
+    if line[1] is None:
+        record.ran.append((line[6] or b"").decode(errors="surrogateescape"))
         return
     path, digest = line[3].decode(errors="surrogateescape"), line[2].decode()
     (record.read if line[1] == b"read" else record.written)[path] = digest

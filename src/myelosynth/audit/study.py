@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from myelosynth import __version__
-from myelosynth.audit import bookkeeping, checksums, inventory, planned
+from myelosynth.audit import bookkeeping, checksums, commands, inventory, planned
 from myelosynth.audit.files import State, role, states, within
 from myelosynth.audit.findings import Violation
 from myelosynth.audit.lineage import Job, Lineage
@@ -137,6 +137,7 @@ def audit(results: Path, root: Path) -> Audit:
         "no unexpected files": inventory.unexpected(lineage, top, now),
         "no file missing": [*inventory.missing(lineage, now), *inventory.gone(lineage)],
         "records whole": [*inventory.records(lineage), *checksums.malformed(records)],
+        "commands as recorded": commands.not_run(lineage),
     }
     checks = {name: len(found) for name, found in parts.items() if plan or name != "planned against executed"}
     violations = [violation for found in parts.values() for violation in found]
@@ -166,7 +167,7 @@ def _twins(now: Mapping[str, State], results: str) -> list[Violation]:
     owners: dict[str, dict[str, str]] = defaultdict(dict)
     for path, state in now.items():
         who = participant_of(path)
-        if who and path.endswith(".nii.gz") and not any(mark in path for mark in _SHARED):
+        if who and path.endswith((".nii", ".nii.gz")) and not any(mark in path for mark in _SHARED):
             inside = within(path, results)
             if (inside is None or inside.startswith("derivatives/myelosynth/")) and entities_of(path)[
                 "suffix"

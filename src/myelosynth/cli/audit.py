@@ -13,16 +13,21 @@ _SHOWN = 20
 @app.command("audit")
 def audit_study(
     results: Annotated[Path, typer.Argument(help="results folder of the study")],
-    workdir: Annotated[Path, typer.Option(help="folder in which snakemake was run")] = Path(),
+    workdir: Annotated[
+        Path | None, typer.Option(help="folder in which snakemake was run; RESULTS itself where it holds the records")
+    ] = None,
 ) -> None:
     """Prove from its records what a study did; each violation is a line, and ends the command with 1."""
     import hashlib
 
     from myelosynth.audit.files import OWN
+    from myelosynth.audit.lineage import METADATA
     from myelosynth.audit.study import audit
     from myelosynth.errors import InputError
     from myelosynth.reports.audit import write_audit_page
 
+    if workdir is None:  # `myelosynth run` and `apply` work in the folder of results
+        workdir = results if (results / METADATA).is_dir() else Path()
     for folder, what in ((results, "results folder"), (workdir, "working directory")):
         if not folder.is_dir():
             raise InputError(f"{what} missing", folder, "no such folder", "check the path")

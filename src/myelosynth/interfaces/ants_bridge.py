@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from myelosynth.images.grid import Grid
+from myelosynth.images.opened import opened
 from myelosynth.images.transform import LinearTransform
 
 _LPS = np.diag([-1.0, -1.0, 1.0])
@@ -49,6 +50,7 @@ def to_ants(data: NDArray[Any], grid: Grid) -> Any:
 
 def read_mat(path: str) -> LinearTransform:
     """An ANTs 0GenericAffine.mat file as a pull transform in RAS."""
+    opened(path)
     itk = load_ants().read_transform(path)
     parameters, centre = np.array(itk.parameters, float), np.array(itk.fixed_parameters, float)
     linear = parameters[:9].reshape(3, 3)

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from myelosynth.errors import InputError
 from myelosynth.images.atomic import write_bytes
+from myelosynth.images.opened import opened
 
 FORMAT = 2
 # One key, since the order of several would change the bytes; within it, a tensor stands as {_TENSOR: its name}.
@@ -75,6 +76,7 @@ def _load_safetensors(path: Path) -> dict[str, Any]:
     """What `export_safetensors` wrote, as `load_state` gives it; empty for a foreign file."""
     if not Path(path).is_file():
         raise InputError("file missing", path, "no such file", "check the path")
+    opened(path)
     try:
         with safe_open(path, "pt") as stream:
             told = (stream.metadata() or {}).get(_METADATA)
