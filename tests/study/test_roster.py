@@ -120,10 +120,10 @@ def test_maps_in_t1w_space_are_not_registered():
 
 
 TOLD = {
-    "dwi": ("dwi/A_dwi", {"PhaseEncodingDirection": "j-", "TotalReadoutTime": 0.05}),
-    "reverse": ("fmap/A_epi", {"PhaseEncodingDirection": "j", "TotalReadoutTime": 0.05}),
-    "fieldmap": ("fmap/A_phasediff", {"EchoTime1": 0.004, "EchoTime2": 0.006}),
-    "magnitude": ("fmap/A_magnitude1", {}),
+    "dwi": ("dwi/sub-A_ses-t_dwi", {"PhaseEncodingDirection": "j-", "TotalReadoutTime": 0.05}),
+    "reverse": ("fmap/sub-A_ses-t_epi", {"PhaseEncodingDirection": "j", "TotalReadoutTime": 0.05}),
+    "fieldmap": ("fmap/sub-A_ses-t_phasediff", {"EchoTime1": 0.004, "EchoTime2": 0.006}),
+    "magnitude": ("fmap/sub-A_ses-t_magnitude1", {}),
 }
 
 
@@ -132,7 +132,10 @@ def measured(tmp_path):
     """A roster of one DWI, and its files with sidecars as TOLD."""
     for name in TOLD:
         tell(tmp_path, name)
-    rows = [("A", "t0", "control", "T1w", "A_T1w.nii.gz"), ("A", "t0", "control", "DWI", "dwi/A_dwi.nii.gz")]
+    rows = [
+        ("A", "t", "control", "T1w", "sub-A_ses-t_T1w.nii.gz"),
+        ("A", "t", "control", "DWI", "dwi/sub-A_ses-t_dwi.nii.gz"),
+    ]
     return Roster(complete(tmp_path, rows), ["FA"])
 
 
@@ -148,25 +151,28 @@ def tell(folder, name, **changes):
 
 def test_the_files_that_tell_the_distortion(measured):
     root = measured.index.root
-    phase = {"fieldmap": root / "fmap/A_phasediff.nii.gz", "magnitude": root / "fmap/A_magnitude1.nii.gz"}
-    assert measured.fieldmaps("fieldmap") == {("A", "t0"): phase}
-    assert measured.fieldmaps("reverse") == {("A", "t0"): {"reverse": root / "fmap/A_epi.nii.gz"}}
+    phase = {
+        "fieldmap": root / "fmap/sub-A_ses-t_phasediff.nii.gz",
+        "magnitude": root / "fmap/sub-A_ses-t_magnitude1.nii.gz",
+    }
+    assert measured.fieldmaps("fieldmap") == {("A", "t"): phase}
+    assert measured.fieldmaps("reverse") == {("A", "t"): {"reverse": root / "fmap/sub-A_ses-t_epi.nii.gz"}}
     tell(root, "dwi", TotalReadoutTime=None)
-    assert measured.fieldmaps("t1w") == {("A", "t0"): {}}, "the direction alone is needed"
-    (root / "dwi/A_dwi.json").unlink()
+    assert measured.fieldmaps("t1w") == {("A", "t"): {}}, "the direction alone is needed"
+    (root / "dwi/sub-A_ses-t_dwi.json").unlink()
     assert measured.fieldmaps("none") == {}
 
 
 @pytest.mark.parametrize(
     ("method", "name", "changes", "said"),
     [
-        ("fieldmap", "dwi", {"TotalReadoutTime": None}, r"readout time unknown, .*A_dwi\.json, absent"),
-        ("fieldmap", "dwi", {"PhaseEncodingDirection": None}, r"phase encoding unknown, .*A_dwi\.json, absent"),
+        ("fieldmap", "dwi", {"TotalReadoutTime": None}, r"readout time unknown, .*_dwi\.json, absent"),
+        ("fieldmap", "dwi", {"PhaseEncodingDirection": None}, r"phase encoding unknown, .*_dwi\.json, absent"),
         ("t1w", "dwi", {"PhaseEncodingDirection": "AP"}, "phase encoding unknown, .*'AP'"),
-        ("reverse", "dwi", {"TotalReadoutTime": None}, r"readout time unknown, .*A_dwi\.json"),
-        ("reverse", "reverse", {"TotalReadoutTime": 50}, r"readout time unknown, .*A_epi\.json"),
-        ("fieldmap", "fieldmap", {"EchoTime2": None}, r"echo times unusable, .*A_phasediff\.nii\.gz"),
-        ("fieldmap", "fieldmap", {"EchoTime1": None, "EchoTime2": None}, "field map of unknown units, .*A_phasediff"),
+        ("reverse", "dwi", {"TotalReadoutTime": None}, r"readout time unknown, .*_dwi\.json"),
+        ("reverse", "reverse", {"TotalReadoutTime": 50}, r"readout time unknown, .*_epi\.json"),
+        ("fieldmap", "fieldmap", {"EchoTime2": None}, r"echo times unusable, .*_phasediff\.nii\.gz"),
+        ("fieldmap", "fieldmap", {"EchoTime1": None, "EchoTime2": None}, "field map of unknown units, .*_phasediff"),
     ],
 )
 def test_what_a_distortion_needs_is_asked_before_anything_runs(measured, method, name, changes, said):
@@ -179,10 +185,10 @@ def test_what_a_distortion_needs_is_asked_before_anything_runs(measured, method,
 @pytest.mark.parametrize(
     ("method", "absent", "said"),
     [
-        ("t1w", "dwi/A_dwi.json", r"sidecar missing, .*A_dwi\.json, .*inherited ones are not read"),
-        ("fieldmap", "dwi/A_dwi.json", r"sidecar missing, .*A_dwi\.json"),
-        ("fieldmap", "fmap/A_phasediff.json", r"sidecar missing, .*A_phasediff\.json"),
-        ("fieldmap", "fmap/A_magnitude1.nii.gz", "phase difference without magnitude, .*A_phasediff"),
+        ("t1w", "dwi/sub-A_ses-t_dwi.json", r"sidecar missing, .*_dwi\.json, .*inherited ones are not read"),
+        ("fieldmap", "dwi/sub-A_ses-t_dwi.json", r"sidecar missing, .*_dwi\.json"),
+        ("fieldmap", "fmap/sub-A_ses-t_phasediff.json", r"sidecar missing, .*_phasediff\.json"),
+        ("fieldmap", "fmap/sub-A_ses-t_magnitude1.nii.gz", "phase difference without magnitude, .*_phasediff"),
     ],
 )
 def test_what_a_distortion_needs_must_be_there(measured, method, absent, said):
