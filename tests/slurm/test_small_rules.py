@@ -25,7 +25,7 @@ def test_groups_arrays_and_gpus_are_what_the_profile_says(small, cluster):
         assert first == second, "both rules of a participant in one cluster job"
     curves = {(small.folder / f"curve_{fold}.txt").read_text().strip() for fold in (1, 2, 3)}
     assert len(curves) == 1, "three folds in one array"
-    assert curves != {""}
+    assert curves != {"alone"}
     gpu, node = (small.folder / "trained.txt").read_text().split()
     assert gpu in ("0", "1"), "what CUDA would see"
     assert node in GPUS
