@@ -23,7 +23,7 @@ PACKAGES = {
 }
 """Each program that runs here, and the Debian package that has it."""
 NODES = ("n1", "n2", "n3")
-GPUS = {"n3": 2}
+GPUS = {"n2": 2, "n3": 2}
 """Nodes with GPUs: character devices that lead nowhere, so that Slurm has something to give."""
 ACCOUNTS = ("guests", "myelin")
 """The first one is the user's default."""
@@ -111,7 +111,9 @@ class Cluster:
         ]
 
     def stop(self) -> None:
-        """End the daemons by their own process ids, the last one first."""
+        """Cancel what still runs, then end the daemons by their own process ids, the last one first."""
+        if any(name == "slurmctld" and daemon.poll() is None for name, daemon in self._daemons):
+            self._cancel()
         for _, daemon in reversed(self._daemons):
             if daemon.poll() is None:
                 daemon.send_signal(signal.SIGTERM)
@@ -121,6 +123,17 @@ class Cluster:
                     daemon.kill()
                     daemon.wait()
         self._daemons.clear()
+
+    def _cancel(self, seconds: float = 30) -> None:
+        """Without jobs no process outlives the nodes."""
+        end = time.monotonic() + seconds
+        try:
+            self.run("scancel", "--user", "root")
+            while self.run("squeue", "--noheader") and time.monotonic() < end:
+                time.sleep(0.2)
+        except RuntimeError:
+            # A controller that does not answer has no jobs to lose.
+            pass
 
     def _write(self) -> None:
         names = ("bin", "log", "state", "munge", "database", *(f"spool-{node}" for node in NODES))

@@ -25,15 +25,18 @@ def test_groups_arrays_and_gpus_are_what_the_profile_says(small, cluster):
         assert first == second, "both rules of a participant in one cluster job"
     curves = {(small.folder / f"curve_{fold}.txt").read_text().strip() for fold in (1, 2, 3)}
     assert len(curves) == 1, "three folds in one array"
-    assert curves != {""}
+    assert curves != {"alone"}
     gpu, node = (small.folder / "trained.txt").read_text().split()
     assert gpu in ("0", "1"), "what CUDA would see"
     assert node in GPUS
+    both, node = (small.folder / "trained_by_two.txt").read_text().split()
+    assert both == "0,1"
+    assert node in GPUS, "both of one node"
     jobs = submitted(cluster, before)
-    assert len({job.get("ArrayJobId", job["JobId"]) for job in jobs}) == 4, "two groups, one array, one training"
+    assert len({job.get("ArrayJobId", job["JobId"]) for job in jobs}) == 5, "two groups, one array, two trainings"
     assert {job["JobState"] for job in jobs} == {"COMPLETED"}
     asked = [job["TresPerJob"] for job in jobs if "TresPerJob" in job]
-    assert asked == ["gres:gpu:1"]
+    assert sorted(asked) == ["gres:gpu:1", "gres:gpu:2"]
     assert {job["Partition"] for job in jobs if "TresPerJob" not in job} == {"cpu"}
 
 

@@ -1,19 +1,20 @@
 """How `profiles/slurm` deals a study out over cluster jobs, told from a dry run."""
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from math import ceil
 
 import pytest
+import yaml
 
 from .conftest import Study
 
 pytestmark = pytest.mark.workflow
 
-PATIENTS, CONTROLS, SYSTEMS = 9, 4, 5
-# As `group-components` of the profile says.
-SIMULATED, PREDICTED, PAGES = 10, 20, 25
+PATIENTS, CONTROLS = 9, 4
+# Participants of a simulated cohort in one job (`group-components`), and tasks of one array (the executor's default).
+SIMULATED, TASKS = 10, 1000
 # Rules that run where Snakemake runs.
 LOCAL = {"all", "describe", "describe_system", "manifest", "split", "inner_split"}
 
@@ -51,22 +52,26 @@ def dealt_out(study: Study, *targets: str) -> list[ClusterJob]:
     return [job for job in plan if job.group or job.rules[0] not in LOCAL]
 
 
-def test_five_hundred_participants_with_two_sessions_make_fewer_than_1500_jobs(planned):
-    groups = Counter(re.sub(r"_.*", "", job.group) for job in planned)
-    everybody = PATIENTS + CONTROLS
-    assert groups["subject"] == everybody, "both sessions of a participant in one job"
-    assert groups["maps"] == PATIENTS, "all systems of a patient in one job"
-    assert groups["simulate"] == ceil(everybody / SIMULATED)
-    images = 2 * PATIENTS + CONTROLS
-    # The main system predicts the controls of each fold besides.
-    assert SYSTEMS * ceil(images / PREDICTED) <= groups["predict"] <= SYSTEMS * ceil(images / PREDICTED) + 1
-    assert groups["pages"] == ceil(PATIENTS / PAGES)
-    others = groups[""]
-    assert others < 60, "what does not grow with the number of participants"
+@pytest.fixture(scope="module")
+def arrays(repository):
+    """The rules whose jobs go out together."""
+    profile = yaml.safe_load((repository / "profiles" / "slurm" / "config.yaml").read_text())
+    return {name.strip() for name in profile["slurm-array-jobs"].split(",")}
+
+
+def test_five_hundred_participants_with_two_sessions_make_fewer_than_1500_jobs(planned, arrays):
+    groups = Counter(job.group for job in planned)
+    assert groups["subject"] == PATIENTS + CONTROLS, "both sessions of a participant in one job"
+    assert groups["simulate"] == ceil((PATIENTS + CONTROLS) / SIMULATED)
+    alone = Counter(job.rules[0] for job in planned if not job.group)
     people = 500
-    predictions = SYSTEMS * ceil(2 * people / PREDICTED) + 3 * ceil(people / PREDICTED)
-    total = 2 * people + ceil(people / SIMULATED) + predictions + ceil(people / PAGES) + others
-    assert total < 1500, total
+    tasks = {rule: ceil(number * people / PATIENTS) for rule, number in alone.items() if rule in arrays}
+    assert {"predict", "predict_network", "demyelination", "change", "lesion_table", "patient_page"} <= set(tasks)
+    others = sum(number for rule, number in alone.items() if rule not in arrays)
+    assert others < 40, "what does not grow with the number of participants"
+    # As if the tasks of a rule were ready at once; those that are not make further arrays.
+    total = people + ceil(people / SIMULATED) + others + sum(ceil(number / TASKS) for number in tasks.values())
+    assert total < 700, total
 
 
 def test_preprocessing_alone_makes_one_job_a_participant(repository, tmp_path):
@@ -85,16 +90,15 @@ def test_preprocessing_alone_makes_one_job_a_participant(repository, tmp_path):
     }
 
 
-def test_a_job_asks_for_a_gpu_as_a_whole_or_not_at_all(planned):
-    asking = {job for job in planned if 1 in job.gpus}
-    assert all(job.gpus == {1} for job in asking)
-    kinds = {job.group or job.rules[0] for job in asking}
-    assert kinds == {
-        "train",
-        *(f"predict_{name}" for name in ("residual-context", "cf-sagan-l1", "refiner-cf-sagan-nwl1")),
-    }
-    floors = {job.group for job in planned if job.gpus == {0} and job.group}
-    assert floors == {"predict_mean-atlas", "predict_ridge"}
+def test_the_jobs_of_an_array_and_of_a_group_ask_for_the_same_gpus(planned, arrays):
+    asked = defaultdict(set)
+    for job in planned:
+        assert not job.group or 1 not in job.gpus, "no group takes a GPU"
+        asked[job.rules[0]] |= job.gpus
+    assert asked["predict"] == {0}
+    assert asked["predict_network"] == asked["predict_with_spread"] == {1}
+    assert all(len(asked[rule]) <= 1 for rule in arrays)
+    assert asked["train"] == {0, 1}, "not an array"
 
 
 def test_memory_and_time_of_every_rule_grow_with_each_attempt(repository):

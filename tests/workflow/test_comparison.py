@@ -15,7 +15,8 @@ from .conftest import Study
 
 pytestmark = pytest.mark.workflow
 JOB = re.compile(
-    r"^rule (train|train_inner|predict|predict_with_spread|sketch):\n    input: (.*)\n    output: (.*)\n", re.MULTILINE
+    r"^rule (train|train_inner|predict(?:_network|_with_spread)?|sketch):\n    input: (.*)\n    output: (.*)\n",
+    re.MULTILINE,
 )
 MODEL = re.compile(r"models/([^/]+)/fold-(\d+)/(?:inner-(\d+)/)?checkpoint.pt")
 PERSON = re.compile(r"/sub-([0-9A-Za-z]+)[/_]")

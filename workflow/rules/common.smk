@@ -137,11 +137,15 @@ def grown(amount):
     return lambda wildcards, attempt: amount * attempt
 
 
+def is_floor(system):
+    """Whether a system learns without a network, and so without a GPU."""
+    return parse_system(system).model in FLOORS
+
+
 def gpus(w):
     """What a system needs: `--resources gpu=N` keeps a machine with N of them from starting more jobs at once."""
     system = applied.system if applied else w.system
-    learns_there = parse_system(system).model not in FLOORS
-    return int(study.learning.device == "cuda" and learns_there)
+    return int(study.learning.device == "cuda" and not is_floor(system))
 
 
 def is_network(system):

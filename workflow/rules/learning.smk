@@ -192,7 +192,13 @@ use rule predict as predict_with_spread with:
         system="|".join(WITH_INTERVALS) or "none",
 
 
-ruleorder: predict_with_spread > predict
+# Those that may ask for a GPU, by themselves: the jobs of an array ask for the same.
+use rule predict as predict_network with:
+    wildcard_constraints:
+        system="|".join(name for name in TRAINED if not is_floor(name)) or "none",
+
+
+ruleorder: predict_with_spread > predict_network > predict
 
 
 use rule predict as sketch with:
