@@ -198,7 +198,7 @@ class Cluster:
             "MailProg=/bin/true",
             *nodes,
             "PartitionName=cpu Nodes=n1,n2 Default=YES MaxTime=INFINITE State=UP",
-            "PartitionName=gpu Nodes=n3 MaxTime=INFINITE State=UP",
+            f"PartitionName=gpu Nodes={','.join(GPUS)} MaxTime=INFINITE State=UP",
         ]
         if self.accounting:
             lines += [
@@ -237,7 +237,7 @@ class Cluster:
         self._until("slurmctld", lambda: self.run("scontrol", "ping"))
         for node in NODES:
             self._daemon("slurmd", "-D", "-N", node)
-        self._until("the nodes", lambda: self.run("sinfo", "-h", "-N", "-o", "%t").split() == ["idle"] * len(NODES))
+        self._until("the nodes", lambda: set(self.run("sinfo", "-h", "-N", "-o", "%t").split()) == {"idle"})
 
     def _start_accounting(self) -> None:
         folder = self.folder / "database"
@@ -272,10 +272,10 @@ class Cluster:
         if program is None:
             raise RuntimeError(f"no {name}: apt-get install {PACKAGES[name]}")
         with (self.folder / "log" / f"{name}.out").open("a") as out:
-            # A session of its own: the interrupt that is meant for Snakemake does not reach the cluster.
-            daemon = subprocess.Popen(
-                [program, *options], env=self.environment, stdout=out, stderr=out, start_new_session=True
-            )
+            # A session of its own: the interrupt that is meant for Snakemake does not reach the cluster. Where these
+            # tests are killed the daemons go with them.
+            command = ["setpriv", "--pdeathsig", "TERM", program, *options]
+            daemon = subprocess.Popen(command, env=self.environment, stdout=out, stderr=out, start_new_session=True)
         self._daemons.append((name, daemon))
 
     def _until(self, what: str, ready, seconds: float = 60) -> None:
