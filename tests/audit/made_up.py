@@ -37,6 +37,10 @@ def dvr(sub, ses="t0"):
     return f"{DERIVED}/sub-{sub}/ses-{ses}/pet/sub-{sub}_ses-{ses}_space-dvrt0_desc-dvr_pet.nii.gz"
 
 
+def reference(sub, ses="t0"):
+    return f"results/work/sub-{sub}/ses-{ses}/petref.nii.gz"
+
+
 def predicted(sub, ses="t0"):
     return f"results/derivatives/ridge/sub-{sub}/ses-{ses}/pet/sub-{sub}_ses-{ses}_desc-predDvr_pet.nii.gz"
 
@@ -153,7 +157,9 @@ def build(study):
     study.job("describe", ["data/raw/participants.tsv"], {description: links})
     for sub in people:
         for ses in ("t0", "t1"):
-            study.job("dvr", [index, raw(sub, ses)], {dvr(sub, ses): f"dvr {sub} {ses}"})
+            early = reference(sub, ses)
+            study.job("pet_reference_image", [raw(sub, ses)], {early: f"early {sub} {ses}"})
+            study.job("dvr", [index, raw(sub, ses), early], {dvr(sub, ses): f"dvr {sub} {ses}"})
     rows = [(f"sub-{sub}", "ses-t0", "DVR", dvr(sub), dvr(sub), "", "") for sub in people]
     people_table = table(("participant_id", "group"), [(f"sub-{sub}", "patient") for sub in people])
     made = {manifest: table(OF_MANIFEST, rows), listed: people_table}

@@ -35,7 +35,7 @@ rule extract_brain:
         layout.anat("{sub}", "{ses}", "T1w"),
     output:
         mask=layout.brain_mask("{sub}", "{ses}"),
-        brain=layout.work("{sub}", "{ses}", "T1w_brain.nii.gz"),
+        brain=passing(layout.work("{sub}", "{ses}", "T1w_brain.nii.gz")),
     log:
         log_of("extract_brain"),
     benchmark:
@@ -64,7 +64,7 @@ rule fill_lesions:
         t1w=layout.anat("{sub}", "{ses}", "T1w"),
         chain=lambda w: lesion_inputs(w, first_flair(w)),
     output:
-        lesions=layout.work("{sub}", "{ses}", "lesions_to_fill.nii.gz"),
+        lesions=passing(layout.work("{sub}", "{ses}", "lesions_to_fill.nii.gz")),
         filled=layout.anat("{sub}", "{ses}", "T1w", desc="filled"),
     log:
         log_of("fill_lesions"),

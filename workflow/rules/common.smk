@@ -137,6 +137,11 @@ def grown(amount):
     return lambda wildcards, attempt: amount * attempt
 
 
+def passing(path):
+    """An intermediate file: removed as soon as nothing needs it any more, where the configuration says so."""
+    return temp(path) if study.intermediates == "remove" else path
+
+
 def is_floor(system):
     """Whether a system learns without a network, and so without a GPU."""
     return parse_system(system).model in FLOORS

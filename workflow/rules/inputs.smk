@@ -52,35 +52,6 @@ def named_options(values):
     ]
 
 
-def session_derivatives(sub, ses):
-    """Preprocessed images of one session: what it has decides."""
-    files = [layout.label_mask(sub, ses, "WM"), layout.csf_distance(sub, ses)]
-    files += [
-        layout.transform(sub, ses, image, "T1w")
-        for image in roster.registered(sub, ses)
-    ]
-    files += [
-        layout.anat(sub, ses, image, space="T1w")
-        for image in ("T2w", "FLAIR")
-        if roster.index.has(sub, ses, image)
-    ]
-    files += [
-        native_map(sub, ses, name) for name in NATIVE if roster.has_map(sub, ses, name)
-    ]
-    # A follow-up DVR by itself is of no use: it has no analysis grid to lie on.
-    if roster.has_map(sub, ses, TARGET) and (
-        ses == BASELINE or roster.follows_baseline(sub, ses)
-    ):
-        files.append(native_map(sub, ses, TARGET))
-    if roster.follows_baseline(sub, ses):
-        files.append(layout.transform(sub, ses, f"T1w{ses}", "T1wt0"))
-        # The page outlines the white matter that the follow-up was moved to.
-        files.append(layout.label_mask(sub, BASELINE, "WM"))
-    if roster.has_lesions(sub):
-        files.append(layout.label_mask(sub, ses, "NAWM"))
-    return files
-
-
 def quantitative_maps(sub, ses):
     """MTR, FA, RD and AD on the T1w grid, for readers; the line itself takes the native ones to its analysis grid."""
     return [

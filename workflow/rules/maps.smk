@@ -8,8 +8,8 @@ rule register_distorted:
         bvals=companion("DWI", ".bval"),
         fixed=layout.anat("{sub}", "{ses}", "T1w"),
     output:
-        b0=layout.work("{sub}", "{ses}", "b0_distorted.nii.gz"),
-        transform=layout.work("{sub}", "{ses}", "b0_distorted_rigid.txt"),
+        b0=passing(layout.work("{sub}", "{ses}", "b0_distorted.nii.gz")),
+        transform=passing(layout.work("{sub}", "{ses}", "b0_distorted_rigid.txt")),
     log:
         log_of("register_distorted"),
     benchmark:
@@ -41,7 +41,7 @@ rule epi_shift:
         description=ancient(layout.derivatives / "dataset_description.json"),
         index=ancient(INDEX),
     output:
-        layout.work("{sub}", "{ses}", "epi_shift.nii.gz"),
+        passing(layout.work("{sub}", "{ses}", "epi_shift.nii.gz")),
     log:
         log_of("epi_shift"),
     benchmark:
@@ -69,7 +69,7 @@ rule mean_b0:
         description=ancient(layout.derivatives / "dataset_description.json"),
         index=ancient(INDEX),
     output:
-        layout.work("{sub}", "{ses}", "b0.nii.gz"),
+        passing(layout.work("{sub}", "{ses}", "b0.nii.gz")),
     log:
         log_of("mean_b0"),
     benchmark:
@@ -97,10 +97,11 @@ rule fit_tensor:
         mask=layout.brain_mask("{sub}", "{ses}"),
         transform=layout.transform("{sub}", "{ses}", "DWI", "T1w"),
     output:
-        mask=layout.work("{sub}", "{ses}", "dwi_mask.nii.gz"),
-        fa=layout.work("{sub}", "{ses}", "tensor/fa.nii.gz"),
-        rd=layout.work("{sub}", "{ses}", "tensor/rd.nii.gz"),
-        ad=layout.work("{sub}", "{ses}", "tensor/ad.nii.gz"),
+        mask=passing(layout.work("{sub}", "{ses}", "dwi_mask.nii.gz")),
+        fa=passing(layout.work("{sub}", "{ses}", "tensor/fa.nii.gz")),
+        rd=passing(layout.work("{sub}", "{ses}", "tensor/rd.nii.gz")),
+        ad=passing(layout.work("{sub}", "{ses}", "tensor/ad.nii.gz")),
+        md=passing(layout.work("{sub}", "{ses}", "tensor/md.nii.gz")),
     log:
         log_of("fit_tensor"),
     benchmark:
@@ -134,7 +135,7 @@ rule mtr:
         description=ancient(layout.derivatives / "dataset_description.json"),
         index=ancient(INDEX),
     output:
-        layout.work("{sub}", "{ses}", "mtr.nii.gz"),
+        passing(layout.work("{sub}", "{ses}", "mtr.nii.gz")),
     log:
         log_of("mtr"),
     benchmark:

@@ -20,7 +20,7 @@ rule white_core:
         transform=layout.transform("{sub}", BASELINE, "T1w", layout.space),
         grid=layout.analysis_grid("{sub}"),
     output:
-        core=layout.work("{sub}", BASELINE, "white_core.nii.gz"),
+        core=passing(layout.work("{sub}", BASELINE, "white_core.nii.gz")),
         moved=layout.label_mask(
             "{sub}", BASELINE, "WM", space=layout.space, desc="core"
         ),

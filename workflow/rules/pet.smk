@@ -9,7 +9,7 @@ rule pet_reference_image:
         description=ancient(layout.derivatives / "dataset_description.json"),
         index=ancient(layout.table("index")),
     output:
-        layout.work("{sub}", "{ses}", "petref.nii.gz"),
+        passing(layout.work("{sub}", "{ses}", "petref.nii.gz")),
     log:
         log_of("pet_reference_image"),
     benchmark:
@@ -35,8 +35,8 @@ rule tissue_to_pet:
         csf=layout.probseg("{sub}", "{ses}", "CSF"),
         transform=layout.transform("{sub}", "{ses}", "PET", "T1w"),
     output:
-        brain=layout.work("{sub}", "{ses}", "pet_brain.nii.gz"),
-        csf=layout.work("{sub}", "{ses}", "pet_csf.nii.gz"),
+        brain=passing(layout.work("{sub}", "{ses}", "pet_brain.nii.gz")),
+        csf=passing(layout.work("{sub}", "{ses}", "pet_csf.nii.gz")),
     log:
         log_of("tissue_to_pet"),
     benchmark:
@@ -170,8 +170,8 @@ use rule dvr_baseline as dvr_followup with:
         brain=layout.work("{sub}", "{ses}", "pet_brain.nii.gz"),
         csf=layout.work("{sub}", "{ses}", "pet_csf.nii.gz"),
     output:
-        dvr=layout.work("{sub}", "{ses}", "dvr.nii.gz"),
-        csf=layout.work("{sub}", "{ses}", "dvr_csf.nii.gz"),
+        dvr=passing(layout.work("{sub}", "{ses}", "dvr.nii.gz")),
+        csf=passing(layout.work("{sub}", "{ses}", "dvr_csf.nii.gz")),
     log:
         log_of("dvr_followup"),
     benchmark:
@@ -190,7 +190,7 @@ use rule dvr_followup as dvr_draw with:
         mask=layout.work("{sub}", "{ses}", "pet_reference_mask.nii.gz"),
         brain=layout.work("{sub}", "{ses}", "pet_brain.nii.gz"),
     output:
-        dvr=layout.work("{sub}", "{ses}", "dvr_{system}.nii.gz"),
+        dvr=passing(layout.work("{sub}", "{ses}", "dvr_{system}.nii.gz")),
     log:
         log_of("dvr_draw", "sub-{sub}_ses-{ses}_{system}"),
     benchmark:

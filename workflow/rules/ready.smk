@@ -8,7 +8,7 @@ rule ready_brain:
         t1w=layout.anat("{sub}", "{ses}", "T1w"),
     output:
         mask=layout.brain_mask("{sub}", "{ses}"),
-        brain=layout.work("{sub}", "{ses}", "T1w_brain.nii.gz"),
+        brain=passing(layout.work("{sub}", "{ses}", "T1w_brain.nii.gz")),
     log:
         log_of("ready_brain"),
     benchmark:
@@ -57,7 +57,7 @@ rule ready_map:
         image=lambda w: roster.index.path(w.sub, w.ses, w.contrast),
         t1w=layout.anat("{sub}", "{ses}", "T1w"),
     output:
-        layout.work("{sub}", "{ses}", "ready/{contrast}.nii.gz"),
+        passing(layout.work("{sub}", "{ses}", "ready/{contrast}.nii.gz")),
     log:
         log_of("ready_map", "sub-{sub}_ses-{ses}_{contrast}"),
     benchmark:
@@ -84,7 +84,7 @@ rule ready_dvr:
         transform=layout.transform("{sub}", BASELINE, "T1w", "dvrt0"),
     output:
         dvr=layout.source("{sub}", BASELINE, TARGET),
-        brain=layout.work("{sub}", BASELINE, "dvr_brain.nii.gz"),
+        brain=passing(layout.work("{sub}", BASELINE, "dvr_brain.nii.gz")),
     log:
         log_of("ready_dvr", "sub-{sub}"),
     benchmark:

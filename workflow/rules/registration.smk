@@ -7,7 +7,7 @@ rule register_rigid:
         moving=moving_image,
         fixed=layout.anat("{sub}", "{ses}", "T1w"),
     output:
-        layout.work("{sub}", "{ses}", "{image}_rigid.txt"),
+        passing(layout.work("{sub}", "{ses}", "{image}_rigid.txt")),
     log:
         log_of("register_rigid", "sub-{sub}_ses-{ses}_{image}"),
     benchmark:

@@ -1,5 +1,50 @@
 """What the pages ask for."""
 
+from types import SimpleNamespace
+
+
+def session_derivatives(sub, ses):
+    """Preprocessed images of one session: what it has decides."""
+    files = [layout.label_mask(sub, ses, "WM"), layout.csf_distance(sub, ses)]
+    files += [
+        layout.transform(sub, ses, image, "T1w")
+        for image in roster.registered(sub, ses)
+    ]
+    files += [
+        layout.anat(sub, ses, image, space="T1w")
+        for image in ("T2w", "FLAIR")
+        if roster.index.has(sub, ses, image)
+    ]
+    files += [
+        native_map(sub, ses, name) for name in NATIVE if roster.has_map(sub, ses, name)
+    ]
+    # A follow-up DVR by itself is of no use: it has no analysis grid to lie on.
+    if roster.has_map(sub, ses, TARGET) and (
+        ses == BASELINE or roster.follows_baseline(sub, ses)
+    ):
+        files.append(native_map(sub, ses, TARGET))
+    if roster.follows_baseline(sub, ses):
+        files.append(layout.transform(sub, ses, f"T1w{ses}", "T1wt0"))
+        # The page outlines the white matter that the follow-up was moved to.
+        files.append(layout.label_mask(sub, BASELINE, "WM"))
+    if roster.has_lesions(sub):
+        files.append(layout.label_mask(sub, ses, "NAWM"))
+    return files
+
+
+def shown_quality(sub, sessions=None):
+    """The quality control of a participant's sessions (None: all that are preprocessed), and what was registered itself."""
+    sessions = sessions or [t for s, t in roster.sessions if s == sub]
+    moved = [
+        moving_image(SimpleNamespace(sub=sub, ses=ses, image=image))
+        for ses in sessions
+        for image in roster.registered(sub, ses)
+    ]
+    return [
+        *(path for ses in sessions for path in session_derivatives(sub, ses)),
+        *moved,
+    ]
+
 
 def shown_maps(w):
     """Both kinds of maps of the patient; those of others are behind the tables of the page."""

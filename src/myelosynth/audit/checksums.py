@@ -157,19 +157,19 @@ def _links(root: Path) -> dict[str, str]:
 
 
 def changed(now: Mapping[str, State], said: Mapping[str, list[Claim]]) -> list[Violation]:
-    """One violation for every file that is not what somebody wrote or read."""
+    """One violation for every file that is not what somebody wrote or read, or that is gone and was not as written."""
     found = []
     for path, all_said in sorted(said.items()):
         state = now.get(path)
-        if state is None:
-            continue
-        wrong = [claim for claim in all_said if claim.sha256 != state.sha256]
+        written = {claim.sha256 for claim in all_said if claim.kind == "written"}
+        right = {state.sha256} if state else written
+        wrong = [claim for claim in all_said if right and claim.sha256 not in right]
         if wrong:
             found.append(_violation(path, state, all_said, wrong))
     return found
 
 
-def _violation(path: str, state: State, said: list[Claim], wrong: list[Claim]) -> Violation:
+def _violation(path: str, state: State | None, said: list[Claim], wrong: list[Claim]) -> Violation:
     written = [claim for claim in said if claim.kind == "written"]
     kinds = {claim.kind for claim in wrong}
     if "written" in kinds:
@@ -178,7 +178,7 @@ def _violation(path: str, state: State, said: list[Claim], wrong: list[Claim]) -
         what = "file was another when it was read"
     else:
         what = "file changed after it was read"
-    words = [f"SHA-256 now {short([state.sha256])}"]
+    words = [f"SHA-256 now {short([state.sha256])}" if state else f"written as {short(one.sha256 for one in written)}"]
     for kind in ("written", "read"):
         these = [claim for claim in wrong if claim.kind == kind]
         if these:

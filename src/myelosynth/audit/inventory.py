@@ -8,6 +8,7 @@ from pathlib import Path
 from myelosynth.audit.files import State, within
 from myelosynth.audit.findings import Violation
 from myelosynth.audit.lineage import Job, Lineage
+from myelosynth.bids.layout import Layout
 from myelosynth.images.atomic import PART
 
 # Files that a run leaves beside its results where the working directory is the folder of results.
@@ -45,15 +46,26 @@ def unexpected(lineage: Lineage, results: str, now: Collection[str]) -> list[Vio
     return found
 
 
-def missing(lineage: Lineage, now: Mapping[str, State]) -> list[Violation]:
-    """Files that a job made and that are not there now, and logs that are gone."""
+def removed(lineage: Lineage, results: str, now: Collection[str]) -> set[str]:
+    """Intermediate files that are not kept (`intermediates: remove`): read by a job, their bytes known by a record."""
+    read = {path for job in lineage.jobs for path in job.read}
+    written = {path for job in lineage.jobs if job.record for path in job.record.written}
+    return {
+        path
+        for path in written & read
+        if path not in now and (within(path, results) or "").startswith(f"{Layout.WORK}/")
+    }
+
+
+def missing(lineage: Lineage, now: Mapping[str, State], spared: Collection[str] = ()) -> list[Violation]:
+    """Files that a job made and that are not there now, but those that are `spared`, and logs that are gone."""
     made: dict[str, Job] = {path: job for job in lineage.jobs for path in job.outputs}
     for job in lineage.jobs:
         made |= {path: job for path in (job.record.written if job.record else ()) if path not in made}
     found = [
         Violation("file missing", path, f"made by rule {job.rule}, not there now", "run its job again")
         for path, job in sorted(made.items())
-        if path not in now
+        if path not in now and path not in spared
     ]
     lost = [(log, job) for job in lineage.jobs for log in job.log if not (lineage.root / log).is_file()]
     return found + [

@@ -128,6 +128,9 @@ def audit(results: Path, root: Path) -> Audit:
             "the study ran without records: what its jobs opened, and wrote besides their outputs, is not known"
         )
     gaps += checksums.presets_changed(lineage, now)
+    removed = inventory.removed(lineage, top, now)
+    if removed:
+        gaps.append(f"{len(removed)} intermediate files are not kept: of their bytes the recorded checksums tell")
     split, proof, leaks = _proof(lineage, top, records, now, gaps)
     parts = {
         "files as they were written and read": checksums.changed(now, said),
@@ -135,7 +138,7 @@ def audit(results: Path, root: Path) -> Audit:
         "bookkeeping tables": bookkeeping.faults(now, lineage.root, top),
         "planned against executed": plan.violations if plan else [],
         "no unexpected files": inventory.unexpected(lineage, top, now),
-        "no file missing": [*inventory.missing(lineage, now), *inventory.gone(lineage)],
+        "no file missing": [*inventory.missing(lineage, now, removed), *inventory.gone(lineage)],
         "records whole": [*inventory.records(lineage), *checksums.malformed(records)],
         "commands as recorded": commands.not_run(lineage),
     }

@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 from myelosynth.bids.guard import require_inside
 from myelosynth.bids.names import bids_path, companion_path
@@ -69,6 +70,9 @@ class Layout:
     root: Path
     space: str = MEASURED_SPACE
 
+    WORK: ClassVar[str] = "work"
+    """The folder of intermediate files."""
+
     @property
     def derivatives(self) -> Path:
         return self.root / "derivatives" / "myelosynth"
@@ -120,7 +124,7 @@ class Layout:
 
     def work(self, sub: str, ses: str, name: str) -> Path:
         """An intermediate file without a BIDS name."""
-        return self.root / "work" / f"sub-{sub}" / f"ses-{ses}" / name
+        return self.root / self.WORK / f"sub-{sub}" / f"ses-{ses}" / name
 
     # -- one session, T1w space ------------------------------------------------------------------------------------
     def anat(self, sub: str, ses: str, suffix: str, space: str | None = None, desc: str | None = "preproc") -> Path:
