@@ -27,6 +27,7 @@ def test_torchrun_starts_the_networks_and_asks_for_their_gpus(repository, tmp_pa
         shared = block in networks
         assert (SHARED in block) == shared, block
         assert ("gpu=2" in block) == shared, block
+        assert " --threads 1 " in block, "each process has one"
     ours = [block for block in jobs if "--model residual-context" in block]
     assert ours
     assert all("gpu=1" in block for block in ours)

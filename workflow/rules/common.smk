@@ -158,9 +158,14 @@ def is_network(system):
     return parse_system(system).model not in (*FLOORS, *CALIBRATED)
 
 
+def training_processes(w):
+    """Processes that share each batch of a training."""
+    return study.learning.gpus if is_network(w.system) else 1
+
+
 def training_gpus(w):
-    """The same of a training, which several of them may share."""
-    return gpus(w) * (study.learning.gpus if is_network(w.system) else 1)
+    """The GPUs of a training: one a process."""
+    return gpus(w) * training_processes(w)
 
 
 def engine_of(command):

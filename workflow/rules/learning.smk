@@ -101,7 +101,7 @@ rule train:
         system="|".join(TRAINED),
     conda:
         "../../envs/core.yaml"
-    threads: 1
+    threads: training_processes
     resources:
         mem_mb=grown(4000),
         runtime=grown(720),
@@ -117,11 +117,12 @@ rule train:
         folder=lambda w, output: Path(str(output)).parent,
         sketches=sketch_options,
         device=study.learning.device,
+        threads=lambda w, threads: max(1, threads // training_processes(w)),
         seed=lambda w: study.learning.seed_of(w.system),
     shell:
         "{params.command:q} train --task {input.task:q} {params.model:q} --fold {params.fold:q} --split {input.split:q}"
         " --data {input.manifest:q} --out {params.folder:q} {params.sketches:q} --preset {input.preset:q}"
-        " --device {params.device:q} --seed {params.seed:q} --threads {threads} --resume > {log:q} 2>&1"
+        " --device {params.device:q} --seed {params.seed:q} --threads {params.threads:q} --resume > {log:q} 2>&1"
 
 
 use rule train as train_inner with:

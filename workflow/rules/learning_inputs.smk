@@ -45,9 +45,10 @@ def training_settings(w):
 
 def training_command(w):
     """How a training starts: by torchrun where several GPUs share each batch of a network."""
-    if study.learning.gpus == 1 or not is_network(w.system):
+    processes = training_processes(w)
+    if processes == 1:
         return ["myelosynth"]
-    torchrun = ["torchrun", "--standalone", "--nproc-per-node", study.learning.gpus]
+    torchrun = ["torchrun", "--standalone", "--nproc-per-node", processes]
     return [*torchrun, "-m", "myelosynth"]
 
 
