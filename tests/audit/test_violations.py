@@ -196,11 +196,10 @@ def test_intermediates_that_are_not_kept_are_told_and_their_checksums_compared(s
     assert ("file was another when it was read", reference("03")) in study.violations()
 
 
-def test_a_missing_intermediate_that_nobody_read(study):
-    unread = "results/work/sub-01/ses-t0/mtr.nii.gz"
-    study.job("mtr", [raw("01")], {unread: "mtr"})
-    (study.root / unread).unlink()
-    assert ("file missing", unread) in study.violations()
+def test_a_missing_intermediate_of_a_study_without_records(changed_study):
+    study = changed_study(recorded=False)
+    (study.root / reference("03")).unlink()
+    assert ("file missing", reference("03")) in study.violations()
 
 
 def test_a_missing_edited_or_emptied_log(study):

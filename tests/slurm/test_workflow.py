@@ -37,11 +37,12 @@ def test_an_unknown_account_is_refused(study, repository, tmp_path):
 
 def test_the_whole_line_ends_in_pages_through_few_jobs_of_the_account(study, repository):
     options = ("--configfile", str(repository / "tests" / "slurm" / "study.yaml"))
-    said = study.run(*options, *SOON, seconds=1200, SBATCH_ACCOUNT=ACCOUNTS[1])
+    said = study.run(*options, *SOON, seconds=1400, SBATCH_ACCOUNT=ACCOUNTS[1])
     results = Layout(study.folder / "results")
     assert "simulated data" in results.page("cohort").read_text().lower()
     for name in ("summary", "index", "clinical", "nulls", "threshold_comparison"):
         assert len(results.table(name).read_text().splitlines()) > 1, name
+    assert [path.name for path in (results.root / Layout.WORK).rglob("*.nii.gz")] == ["mni152_brain.nii.gz"]
     rows = accounted(study)
     assert {account for account, _ in rows} == {ACCOUNTS[1]}
     assert {state for _, state in rows} == {"COMPLETED"}

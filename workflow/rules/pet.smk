@@ -66,9 +66,9 @@ if study.pet.reference == "given":
             mask=ready_file("reference"),
             steps=reference_steps,
         output:
-            given=layout.work("{sub}", "{ses}", "ready/reference.nii.gz"),
-            moved=layout.work("{sub}", "{ses}", "ready/pet_reference.nii.gz"),
-            mask=layout.work("{sub}", "{ses}", "pet_reference_mask.nii.gz"),
+            given=passing(layout.work("{sub}", "{ses}", "ready/reference.nii.gz")),
+            moved=passing(layout.work("{sub}", "{ses}", "ready/pet_reference.nii.gz")),
+            mask=passing(layout.work("{sub}", "{ses}", "pet_reference_mask.nii.gz")),
         log:
             log_of("ready_reference"),
         benchmark:
@@ -101,8 +101,8 @@ else:
             transform=layout.transform("{sub}", "{ses}", "PET", "T1w"),
             template=layout.transform("{sub}", "{ses}", "PET", "MNI152"),
         output:
-            gm=layout.work("{sub}", "{ses}", "pet_gm.nii.gz"),
-            mask=layout.work("{sub}", "{ses}", "pet_reference_mask.nii.gz"),
+            gm=passing(layout.work("{sub}", "{ses}", "pet_gm.nii.gz")),
+            mask=passing(layout.work("{sub}", "{ses}", "pet_reference_mask.nii.gz")),
         log:
             log_of("reference_region"),
         benchmark:

@@ -47,14 +47,9 @@ def unexpected(lineage: Lineage, results: str, now: Collection[str]) -> list[Vio
 
 
 def removed(lineage: Lineage, results: str, now: Collection[str]) -> set[str]:
-    """Intermediate files that are not kept (`intermediates: remove`): read by a job, their bytes known by a record."""
-    read = {path for job in lineage.jobs for path in job.read}
+    """Intermediate files that are not kept (`intermediates: remove`), their bytes known by the record of their job."""
     written = {path for job in lineage.jobs if job.record for path in job.record.written}
-    return {
-        path
-        for path in written & read
-        if path not in now and (within(path, results) or "").startswith(f"{Layout.WORK}/")
-    }
+    return {path for path in written if path not in now and (within(path, results) or "").startswith(f"{Layout.WORK}/")}
 
 
 def missing(lineage: Lineage, now: Mapping[str, State], spared: Collection[str] = ()) -> list[Violation]:
