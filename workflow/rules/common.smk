@@ -17,13 +17,13 @@ from myelosynth.sharing import share_with
 from myelosynth.study.config import config_sha256, read_study
 from myelosynth.study.plan import plan_split, read_task
 from myelosynth.study.roster import Roster, raw_layout, session_index, simulated_cohort
-
-# A plan is a large graph that lives to the end: to look for garbage in all of it again and again was a sixth of a dry run.
-gc.set_threshold(200_000, 50, 1000)
 from myelosynth.study.runs import LOOKS_ONLY, killed_jobs, stay_alone
 from myelosynth.synthesis.bundle.card import read_card
 from myelosynth.synthesis.config import TEMPLATE, load_preset
 from myelosynth.synthesis.names import CALIBRATED, FLOORS, parse_system
+
+# A plan is a large graph that lives to the end: to look for garbage in all of it again and again was a sixth of a dry run.
+gc.set_threshold(200_000, 50, 1000)
 
 try:
     study = read_study(config)
