@@ -38,7 +38,7 @@ def dvr(sub, ses="t0"):
 
 
 def reference(sub, ses="t0"):
-    return f"results/work/sub-{sub}/ses-{ses}/petref.nii.gz"
+    return f"results/work/sub-{sub}/ses-{ses}/pet_gm.nii.gz"
 
 
 def predicted(sub, ses="t0"):
@@ -158,7 +158,7 @@ def build(study):
     for sub in people:
         for ses in ("t0", "t1"):
             early = reference(sub, ses)
-            study.job("pet_reference_image", [raw(sub, ses)], {early: f"early {sub} {ses}"})
+            study.job("reference_region", [raw(sub, ses)], {early: f"early {sub} {ses}"})
             study.job("dvr", [index, raw(sub, ses), early], {dvr(sub, ses): f"dvr {sub} {ses}"})
     rows = [(f"sub-{sub}", "ses-t0", "DVR", dvr(sub), dvr(sub), "", "") for sub in people]
     people_table = table(("participant_id", "group"), [(f"sub-{sub}", "patient") for sub in people])

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -192,8 +193,17 @@ def test_intermediates_that_are_not_kept_are_told_and_their_checksums_compared(s
     found = study.audit()
     assert found.violations == []
     assert "6 intermediate files are not kept: of their bytes the recorded checksums tell" in found.gaps
-    rewritten(study, "pet_reference_image", before, "0" * 64)
+    rewritten(study, "reference_region", before, "0" * 64)
     assert ("file was another when it was read", reference("03")) in study.violations()
+
+
+@pytest.mark.parametrize("name", ["permuted_dvr.nii.gz", "pet_gm.json", "petref.nii.gz"])
+def test_a_missing_intermediate_that_no_setting_removes(study, name):
+    path = str(Path(reference("03")).with_name(name))
+    if name != "pet_gm.json":
+        study.job("another", [raw("03")], {path: "bytes"})
+    (study.root / path).unlink()
+    assert ("file missing", path) in study.violations()
 
 
 def test_a_missing_intermediate_of_a_study_without_records(changed_study):

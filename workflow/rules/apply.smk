@@ -125,7 +125,6 @@ rule applied_page:
     input:
         index=INDEX,
         maps=lambda w: applied_maps(w.sub),
-        quality=lambda w: shown_quality(w.sub),
         bundle=applied.files,
     output:
         report(

@@ -143,6 +143,7 @@ def grown(amount):
 
 def passing(path):
     """An intermediate file: removed as soon as nothing needs it any more, where the configuration says so."""
+    assert layout.passes(path), f"{path} is not among Layout.PASSING"
     return temp(path) if study.intermediates == "remove" else path
 
 

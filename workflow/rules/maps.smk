@@ -69,7 +69,7 @@ rule mean_b0:
         description=ancient(layout.derivatives / "dataset_description.json"),
         index=ancient(INDEX),
     output:
-        passing(layout.work("{sub}", "{ses}", "b0.nii.gz")),
+        layout.work("{sub}", "{ses}", "b0.nii.gz"),
     log:
         log_of("mean_b0"),
     benchmark:
@@ -98,9 +98,9 @@ rule fit_tensor:
         transform=layout.transform("{sub}", "{ses}", "DWI", "T1w"),
     output:
         mask=passing(layout.work("{sub}", "{ses}", "dwi_mask.nii.gz")),
-        fa=passing(layout.work("{sub}", "{ses}", "tensor/fa.nii.gz")),
-        rd=passing(layout.work("{sub}", "{ses}", "tensor/rd.nii.gz")),
-        ad=passing(layout.work("{sub}", "{ses}", "tensor/ad.nii.gz")),
+        fa=layout.work("{sub}", "{ses}", "tensor/fa.nii.gz"),
+        rd=layout.work("{sub}", "{ses}", "tensor/rd.nii.gz"),
+        ad=layout.work("{sub}", "{ses}", "tensor/ad.nii.gz"),
         md=passing(layout.work("{sub}", "{ses}", "tensor/md.nii.gz")),
     log:
         log_of("fit_tensor"),
@@ -135,7 +135,7 @@ rule mtr:
         description=ancient(layout.derivatives / "dataset_description.json"),
         index=ancient(INDEX),
     output:
-        passing(layout.work("{sub}", "{ses}", "mtr.nii.gz")),
+        layout.work("{sub}", "{ses}", "mtr.nii.gz"),
     log:
         log_of("mtr"),
     benchmark:

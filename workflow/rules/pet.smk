@@ -9,7 +9,7 @@ rule pet_reference_image:
         description=ancient(layout.derivatives / "dataset_description.json"),
         index=ancient(layout.table("index")),
     output:
-        passing(layout.work("{sub}", "{ses}", "petref.nii.gz")),
+        layout.work("{sub}", "{ses}", "petref.nii.gz"),
     log:
         log_of("pet_reference_image"),
     benchmark:
@@ -170,7 +170,7 @@ use rule dvr_baseline as dvr_followup with:
         brain=layout.work("{sub}", "{ses}", "pet_brain.nii.gz"),
         csf=layout.work("{sub}", "{ses}", "pet_csf.nii.gz"),
     output:
-        dvr=passing(layout.work("{sub}", "{ses}", "dvr.nii.gz")),
+        dvr=layout.work("{sub}", "{ses}", "dvr.nii.gz"),
         csf=passing(layout.work("{sub}", "{ses}", "dvr_csf.nii.gz")),
     log:
         log_of("dvr_followup"),

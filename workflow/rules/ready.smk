@@ -57,7 +57,7 @@ rule ready_map:
         image=lambda w: roster.index.path(w.sub, w.ses, w.contrast),
         t1w=layout.anat("{sub}", "{ses}", "T1w"),
     output:
-        passing(layout.work("{sub}", "{ses}", "ready/{contrast}.nii.gz")),
+        layout.work("{sub}", "{ses}", "ready/{contrast}.nii.gz"),
     log:
         log_of("ready_map", "sub-{sub}_ses-{ses}_{contrast}"),
     benchmark:

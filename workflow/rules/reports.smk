@@ -5,7 +5,7 @@ rule session_page:
     """Quality control of one session: brain outline, registrations before and after, tissue contours."""
     input:
         index=INDEX,
-        files=lambda w: shown_quality(w.sub, [w.ses]),
+        files=lambda w: session_derivatives(w.sub, w.ses),
     output:
         report(
             layout.page("qc/sub-{sub}_ses-{ses}"),
@@ -39,7 +39,6 @@ rule patient_page:
         maps=shown_maps,
         lesions=shown_lesions,
         nulls=shown_nulls,
-        quality=lambda w: shown_quality(w.sub),
     output:
         report(
             layout.page("sub-{sub}"),

@@ -1,7 +1,5 @@
 """What the pages ask for."""
 
-from types import SimpleNamespace
-
 
 def session_derivatives(sub, ses):
     """Preprocessed images of one session: what it has decides."""
@@ -30,20 +28,6 @@ def session_derivatives(sub, ses):
     if roster.has_lesions(sub):
         files.append(layout.label_mask(sub, ses, "NAWM"))
     return files
-
-
-def shown_quality(sub, sessions=None):
-    """The quality control of a participant's sessions (None: all that are preprocessed), and what was registered itself."""
-    sessions = sessions or [t for s, t in roster.sessions if s == sub]
-    moved = [
-        moving_image(SimpleNamespace(sub=sub, ses=ses, image=image))
-        for ses in sessions
-        for image in roster.registered(sub, ses)
-    ]
-    return [
-        *(path for ses in sessions for path in session_derivatives(sub, ses)),
-        *moved,
-    ]
 
 
 def shown_maps(w):

@@ -47,9 +47,14 @@ def unexpected(lineage: Lineage, results: str, now: Collection[str]) -> list[Vio
 
 
 def removed(lineage: Lineage, results: str, now: Collection[str]) -> set[str]:
-    """Intermediate files that are not kept (`intermediates: remove`), their bytes known by the record of their job."""
-    written = {path for job in lineage.jobs if job.record for path in job.record.written}
-    return {path for path in written if path not in now and (within(path, results) or "").startswith(f"{Layout.WORK}/")}
+    """Files that `intermediates: remove` may delete and that are gone, their bytes known by the record of their job."""
+    layout = Layout(Path(results))
+    return {
+        path
+        for job in lineage.jobs
+        for path in job.outputs
+        if path not in now and job.record and path in job.record.written and layout.passes(Path(path))
+    }
 
 
 def missing(lineage: Lineage, now: Mapping[str, State], spared: Collection[str] = ()) -> list[Violation]:

@@ -72,6 +72,25 @@ class Layout:
 
     WORK: ClassVar[str] = "work"
     """The folder of intermediate files."""
+    PASSING: ClassVar[tuple[str, ...]] = (
+        "T1w_brain.nii.gz",
+        "lesions_to_fill.nii.gz",
+        "*_rigid.txt",
+        "b0_distorted.nii.gz",
+        "epi_shift.nii.gz",
+        "dwi_mask.nii.gz",
+        "md.nii.gz",
+        "pet_*.nii.gz",
+        "reference.nii.gz",
+        "dvr_*.nii.gz",
+        "white_core.nii.gz",
+    )
+    """Those of them that no page shows and no later run asks for, by name."""
+
+    def passes(self, path: Path) -> bool:
+        """Whether `intermediates: remove` may delete a file of these results once nothing needs it."""
+        inside = path.is_relative_to(self.root / self.WORK)
+        return inside and any(path.match(name) for name in self.PASSING)
 
     @property
     def derivatives(self) -> Path:
