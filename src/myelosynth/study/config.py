@@ -219,7 +219,7 @@ class StudyConfig(Strict):
     output: PlainPath
     share: Literal["private", "group"] = Field(default="private", description="who may read what is written")
     intermediates: Literal["keep", "remove"] = Field(
-        default="keep", description="whether `work` keeps what nothing needs any more"
+        default="keep", description="whether `work` keeps what no page shows and nothing needs any more"
     )
     simulate: Simulate | None
     dataset: Dataset
